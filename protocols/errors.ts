@@ -11,6 +11,7 @@
 const RETRYABLE_CODES: ReadonlySet<string> = new Set([
   'ASK_TIMEOUT',
   'ACTOR_STOPPED',
+  'MAILBOX_FULL',
   'BROKER_UNAVAILABLE',
   'PUBLISH_TIMEOUT',
 ]);
@@ -44,9 +45,43 @@ export class ActorStoppedError extends SpectaclesError {
   }
 }
 
+/** The actor that was asked has too much to do already; it never saw the question. */
+export class MailboxFullError extends SpectaclesError {
+  readonly code = 'MAILBOX_FULL';
+  constructor(path: string, maxCount: number) {
+    super(`${path} has ${maxCount} messages waiting and takes no more`);
+  }
+}
+
+/** An actor could not be started where it was to stand: a programming error. */
+export class SpawnRefusedError extends SpectaclesError {
+  readonly code = 'SPAWN_REFUSED';
+  constructor(path: string, why: string) {
+    super(`cannot start actor ${path}: ${why}`);
+  }
+}
+
 /** A configuration key or command-line option has a value that cannot be used. Exit status 2. */
 export class ConfigurationError extends SpectaclesError {
   readonly code = 'CONFIGURATION';
+}
+
+/** A request's path cannot be sent to Discord. It may hold a token, so the message never repeats it. */
+export class PathRefusedError extends SpectaclesError {
+  readonly code = 'PATH_REFUSED';
+  constructor(why: string) {
+    super(`the request's path is refused: ${why}`);
+  }
+}
+
+/** A server cannot listen because another program does. Exit status 2. */
+export class PortInUseError extends SpectaclesError {
+  readonly code = 'PORT_IN_USE';
+  constructor(host: string, port: number) {
+    super(
+      `port ${port} of ${host} is in use by another program: stop it, or choose another port (0 takes a free one)`,
+    );
+  }
 }
 
 /** The service cannot go on, and trying again will not help. Exit status 1. */
@@ -65,4 +100,45 @@ export class PublishTimeoutError extends SpectaclesError {
   constructor(event: string, timeoutMs: number) {
     super(`the broker did not confirm ${event} within ${timeoutMs} ms`);
   }
+}
+
+/** A message's body is in none of the encodings that the clients use. */
+export class UndecodableBodyError extends SpectaclesError {
+  readonly code = 'UNDECODABLE_BODY';
+}
+
+/** The transport cannot do what was asked of it, whatever its state: standard output has no replies. */
+export class UnsupportedByBrokerError extends SpectaclesError {
+  readonly code = 'UNSUPPORTED_BY_BROKER';
+}
+
+/** A call was sent to an event that nobody consumes. */
+export class UnroutableError extends SpectaclesError {
+  readonly code = 'UNROUTABLE';
+  constructor(event: string) {
+    super(`nobody consumes ${event}: start the service that answers it`);
+  }
+}
+
+/** A call was sent and no answer came within its deadline; whether it was carried out is unknown. */
+export class CallTimeoutError extends SpectaclesError {
+  readonly code = 'CALL_TIMEOUT';
+  constructor(event: string, timeoutMs: number) {
+    super(`no answer to ${event} within ${timeoutMs} ms`);
+  }
+}
+
+/** A request to the proxy cannot be read; `status` is what its sender is answered with. */
+export class ProxyRequestError extends SpectaclesError {
+  readonly code = 'PROXY_REQUEST';
+  readonly status: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
+  constructor(status: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** A compressed stream cannot be continued, or a message of it is larger than it may be. */
+export class GarbledStreamError extends SpectaclesError {
+  readonly code = 'GARBLED_STREAM';
 }

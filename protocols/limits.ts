@@ -4,6 +4,7 @@
  * Numbers that Discord sets are named after the rule; numbers that we chose say why. The relations
  * between them are asserted at the bottom, so that changing one that breaks another fails at start.
  */
+import type { BackoffPolicy } from './backoff.ts';
 
 /** Discord: gateway frames a connection may send in any 60 s, heartbeats included; then close 4008. */
 export const GATEWAY_FRAMES_PER_WINDOW = 120;
@@ -18,5 +19,286 @@ export const IDENTIFY_WINDOW_MS = 5_000;
 /** Ours: added to the window, since what counts is when Discord receives the frame, not when we send it. */
 export const IDENTIFY_MARGIN_MS = 250;
 
+/** Discord: IDENTIFYs of one application in 24 h; the next one ends all sessions and resets the token. */
+export const IDENTIFIES_PER_DAY = 1_000;
+export const IDENTIFY_BUDGET_WINDOW_MS = 24 * 60 * 60_000;
+
+/** Discord: guilds one session may handle; above it close 4011. */
+export const GUILDS_PER_SHARD = 2_500;
+
+/** Discord: requests for a guild's whole member list, one in this span; above it RATE_LIMITED. */
+export const MEMBER_LIST_WINDOW_MS = 30_000;
+
+/** Discord: users that one member request may name, and the longest nonce it answers with. */
+export const MEMBER_REQUEST_USERS_MAX = 100;
+export const MEMBER_REQUEST_NONCE_MAX_BYTES = 32;
+/** Discord: members in one chunk, and members that match a prefix. */
+export const MEMBERS_PER_CHUNK_MAX = 1_000;
+export const MEMBER_QUERY_MATCHES_MAX = 100;
+/** Discord: with more members than this GUILD_CREATE names only the bot and those in voice channels. */
+export const GUILD_CREATE_MEMBERS_MAX = 75_000;
+
+/**
+ * The simulator. Its sessions keep this much for a RESUME, whichever is reached first; what is older
+ * is forgotten, and a client that asks for it is told that its session is invalid.
+ */
+export const SIMULATOR_REPLAY_EVENTS_MAX = 65_536;
+export const SIMULATOR_REPLAY_MAX_BYTES = 32 * 1024 * 1024;
+/** Records of one kind that the simulator's audit log keeps; the oldest goes first, counters stay exact. */
+export const SIMULATOR_AUDIT_RECORDS_MAX = 10_000;
+/** What a client may leave unread before the simulated gateway drops its connection. */
+export const SIMULATOR_BACKLOG_MAX_BYTES = 64 * 1024 * 1024;
+/** Connections and sessions at once; above it a handshake gets 503, and the oldest lost session ends. */
+export const SIMULATOR_CONNECTIONS_MAX = 10_000;
+export const SIMULATOR_SESSIONS_MAX = 10_000;
+/** Faults in one scenario; a longer one is refused. */
+export const SIMULATOR_FAULTS_MAX = 10_000;
+/** Events that the simulator's traffic makes in one turn; what is above is made up for in later turns. */
+export const SIMULATOR_TRAFFIC_BATCH_MAX = 5_000;
+/** Guilds of a simulated world; a larger one is refused when it is made. */
+export const SIMULATOR_GUILDS_MAX = 500_000;
+/** Guilds that are kept once made; the one used longest ago is forgotten and made again, the same. */
+export const SIMULATOR_GUILDS_KEPT_MAX = 1_000;
+/** Channels whose messages are kept, and messages of one; the oldest go first. */
+export const SIMULATOR_MESSAGE_CHANNELS_MAX = 1_000;
+export const SIMULATOR_CHANNEL_MESSAGES_MAX = 50;
+/** Members looked at for a name prefix; those after them are not found. */
+export const SIMULATOR_MEMBERS_SEARCHED_MAX = 50_000;
+/** Channels and threads that events brought into the world; the oldest goes first. */
+export const SIMULATOR_NEW_CHANNELS_MAX = 1_000;
+/** Guilds that the traffic has taken away and not yet given back; at the bound no more go. */
+export const SIMULATOR_GUILDS_AWAY_MAX = 4;
+/** The largest body of a request to the simulated REST server; above it 413. */
+export const SIMULATOR_BODY_MAX_BYTES = 32 * 1024 * 1024;
+
+/** Ours: shards that a configuration may name; the largest known bots have a quarter of it. */
+export const SHARDS_MAX = 65_536;
+/** Ours: the largest configuration file that is read; a larger one is some other file. */
+export const CONFIGURATION_FILE_MAX_BYTES = 1024 * 1024;
+/** Ours: the longest wait or age that can be configured. */
+export const CONFIGURED_DURATION_MAX_MS = 365 * 24 * 60 * 60_000;
+/** RabbitMQ: the longest expiration that it takes from a publisher; above it the channel is closed. */
+export const MESSAGE_EXPIRATION_MAX_MS = 2 ** 32 - 1;
+/** Ours: connections of one pool. */
+export const POOL_SIZE_MAX = 1_024;
+/** Ours: nodes of a Redis cluster that a configuration may name. */
+export const REDIS_NODES_MAX = 64;
+/** Ours: characters of a configured value that a message shows; the rest is cut off. */
+export const SHOWN_VALUE_MAX_LENGTH = 60;
+/** Ours: secrets that are searched for in every log line; the patterns still find those beyond. */
+export const KNOWN_SECRETS_MAX = 256;
+/** Ours: after a signal the process ends within this, whatever is still open, as exit status 1. */
+export const PROCESS_STOP_DEADLINE_MS = 10_000;
+
 /** Node fires a longer timer at once; a longer wait is armed again when this much of it has passed. */
 export const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** Event names that Discord adds after this release: each gets an entry of its own up to this many. */
+export const UNKNOWN_EVENTS_MAX = 256;
+
+/**
+ * Events of one session that are with the broker and not yet confirmed; a power of two. At the bound
+ * the connection is closed resumably, and Discord's own replay buffer holds what comes after.
+ */
+export const UNCONFIRMED_EVENTS_MAX = 65_536;
+
+/** Handshake and HELLO together; after it the host counts as unreachable. */
+export const HELLO_TIMEOUT_MS = 20_000;
+/** From IDENTIFY or RESUME to READY or RESUMED with no event in between; in an outage READY is late. */
+export const SESSION_START_TIMEOUT_MS = 60_000;
+/** How long a closing handshake may take before the socket is destroyed. */
+export const CLOSE_TIMEOUT_MS = 2_000;
+
+/** Resumes of one session that may fail in a row before it is given up and a new one started. */
+export const RESUME_ATTEMPTS_MAX = 3;
+/** A shard that has been ready this long has recovered: its back-off starts over. */
+export const SHARD_STABLE_MS = 30_000;
+/** The wait before a shard connects again: doubling from the first, with jitter, up to the second. */
+export const SHARD_BACKOFF: BackoffPolicy = { minMs: 500, maxMs: 120_000 };
+/** The random wait before the IDENTIFY that follows an invalidated session. */
+export const INVALID_SESSION_WAIT_MIN_MS = 1_000;
+export const INVALID_SESSION_WAIT_MAX_MS = 5_000;
+/** How often a live session's place is saved. */
+export const SESSION_SAVE_INTERVAL_MS = 5_000;
+
+/** A permit holder that has not said HELLO by then goes to the end of the line. */
+export const IDENTIFY_PREPARE_TIMEOUT_MS = HELLO_TIMEOUT_MS + 5_000;
+
+/** The largest gateway message after decompression; a larger one ends the connection as garbled. */
+export const GATEWAY_MESSAGE_MAX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Ours: messages waiting in one actor's mailbox. At the bound a new message becomes a dead letter, counted,
+ * and warned about once until the mailbox is half empty; the sender is never thrown at.
+ */
+export const ACTOR_MAILBOX_MAX_MESSAGES = 10_000;
+
+/** Ours: unanswered questions to one actor; at the bound a new one fails with MailboxFullError. */
+export const ACTOR_ASKS_MAX = 10_000;
+
+/** Ours: named timers of one actor; one more is a programming error and crashes it. */
+export const ACTOR_TIMERS_MAX = 10_000;
+
+/** Ours: characters of an actor's name, room enough for a route with ids; a longer one is refused. */
+export const ACTOR_NAME_MAX_LENGTH = 256;
+
+/** Ours: how long a stop waits for a handler that is being awaited; then the actor is abandoned and logged. */
+export const ACTOR_HANDLER_DEADLINE_MS = 2_000;
+
+/** Ours: how long a stop waits for one actor's `stop` hook; then it is left to itself and logged. */
+export const ACTOR_STOP_HOOK_DEADLINE_MS = 4_000;
+
+/**
+ * Ours: how long a stop waits for a whole tree, whatever its depth, within the 10 s in which a process
+ * must end; then what is left of the cleanup is started but not awaited.
+ */
+export const ACTOR_TREE_STOP_DEADLINE_MS = 8_000;
+
+/**
+ * The proxy. Requests that may be under way in one bucket, for one identity, and in all; at each bound
+ * a new request is refused with a time. Each is a few messages to its bucket and to its identity's gate,
+ * and must find room in their mailboxes.
+ */
+export const BUCKET_REQUESTS_MAX = 2_000;
+export const IDENTITY_REQUESTS_MAX = 4_000;
+export const PROXY_REQUESTS_MAX = 40_000;
+/** Bytes of bodies that waiting requests may hold; at the bound a new request is refused with a time. */
+export const PROXY_BODIES_MAX_BYTES = 256 * 1024 * 1024;
+/** Bucket actors; at the bound the one idle for longest makes room, and if none is idle the request is refused. */
+export const BUCKETS_MAX = 10_000;
+/** A bucket with nothing to do and nothing left to wait for is forgotten after this. */
+export const BUCKET_IDLE_MS = 60_000;
+/** Gates, one an identity; at the bound the one without buckets that was used longest ago makes room. */
+export const GATES_MAX = 1_000;
+/** Permits a bucket may have asked of its gate and not yet used; more would let it crowd out others. */
+export const BUCKET_ASKS_MAX = 8;
+
+/** Ours: added to every reset and Retry-After, since what counts is when Discord receives the request. */
+export const RESET_MARGIN_MS = 50;
+/** Windows with a larger limit than this are not followed send by send, only by Discord's headers. */
+export const SLIDING_LOG_MAX = 256;
+/** The wait for a lost or uncounted request when the length of the bucket's window is not known yet. */
+export const WINDOW_GUESS_MS = 5_000;
+
+/** Attempts at one request that Discord answered with 429; then the last 429 is the answer. */
+export const LIMITED_ATTEMPTS_MAX = 5;
+/** Attempts at one request that failed on the way, where repeating it is safe. */
+export const FAILED_ATTEMPTS_MAX = 3;
+/** The wait before a repeat, and between pioneers of a bucket that answers with errors: doubling, jittered. */
+export const REPEAT_BACKOFF_MIN_MS = 250;
+export const REPEAT_BACKOFF_MAX_MS = 10_000;
+/** A known wait longer than this is not waited out: the request is refused with the time. */
+export const PROXY_WAIT_MAX_MS = 15 * 60_000;
+/** How long everything stays away from a server in front of Discord that blocks us and gives no time. */
+export const EDGE_BLOCK_MIN_MS = 60_000;
+
+/** Discord: requests a second of one identity, or of one address without credentials. */
+export const GLOBAL_REQUESTS_PER_WINDOW = 50;
+export const GLOBAL_WINDOW_MS = 1_000;
+/** Ours: the window is kept this much longer, against the jitter of timers. */
+export const GLOBAL_MARGIN_MS = 10;
+/** A request has reached Discord's counter when it is answered, or this long after it was sent. */
+export const ARRIVAL_MAX_MS = 250;
+
+/** The longest path that is resolved to a route; a longer one is refused. Node's own limit is near. */
+export const ROUTE_PATH_MAX_CHARACTERS = 16_384;
+/** Undocumented segments that a route's template shows; the rest is one star, so labels stay few. */
+export const ROUTE_UNKNOWN_SEGMENTS_MAX = 4;
+
+/** Times a request may live through the crash of its bucket before it is failed. */
+export const BUCKET_CRASHES_MAX = 3;
+
+/** The largest body of a request to either door of the proxy. */
+export const REQUEST_BODY_MAX_BYTES = 32 * 1024 * 1024;
+/** The largest answer that the RPC door carries; Discord's own are far smaller. */
+export const ANSWER_BODY_MAX_BYTES = 64 * 1024 * 1024;
+/** The most of a 429's body that is read to find out what was limited. */
+export const LIMITED_BODY_MAX_BYTES = 64 * 1024;
+export const UPSTREAM_CONNECT_TIMEOUT_MS = 10_000;
+/** Silence of Discord after a request was sent, and between parts of an answer's body. */
+export const UPSTREAM_HEADERS_TIMEOUT_MS = 30_000;
+export const UPSTREAM_BODY_TIMEOUT_MS = 30_000;
+/** Connections to Discord; requests above that wait inside the driver. */
+export const UPSTREAM_CONNECTIONS_MAX = 256;
+/** How long a stopping proxy waits for requests in flight. */
+export const PROXY_DRAIN_MS = 8_000;
+
+/** Discord: the span of the identify budget. */
+export const IDENTIFY_BUDGET_PERIOD_MS = 24 * 60 * 60 * 1000;
+
+/** Ours: the longest frame read from standard input; a longer one is skipped and reported. */
+export const STDIO_FRAME_MAX_BYTES = 16 * 1024 * 1024;
+
+/** Ours: events written to a broker and not yet confirmed, over all shards; a power of two. At the bound `write` refuses. */
+export const WRITER_EVENTS_MAX = 65_536;
+
+/** Ours: their bytes; at the bound `write` refuses. An event larger than this is taken when it is alone. */
+export const WRITER_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Ours: refused writers are told of room when this share of both bounds is free again. */
+export const WRITER_ROOM_SHARE = 0.5;
+
+/** Ours: no confirm at all for this long, with events outstanding, means the link is dead. */
+export const CONFIRM_STALL_MS = 10_000;
+export const CONFIRM_CHECK_MS = 2_500;
+
+/** Ours: publishes and calls waiting for their confirm or answer; above it they fail at once. */
+export const BROKER_OPERATIONS_MAX = 10_000;
+
+/** Ours: how long a publish may wait for its confirm, reconnections included. */
+export const PUBLISH_TIMEOUT_MS = 10_000;
+
+/** Ours: how long a broker connection may take to open. */
+export const BROKER_CONNECT_TIMEOUT_MS = 10_000;
+
+/** Ours: the wait before a lost broker connection is opened again: at least, at most. */
+export const BROKER_BACKOFF_MIN_MS = 100;
+export const BROKER_BACKOFF_MAX_MS = 10_000;
+
+/** Ours: a link that stayed open this long was stable; the next wait starts from the least again. */
+export const BROKER_STABLE_MS = 10_000;
+
+/** Ours: programming errors in a broker channel that are answered by a restart, in this span. */
+export const BROKER_CRASHES_MAX = 5;
+export const BROKER_CRASH_WINDOW_MS = 60_000;
+
+/** Ours: how long `close` waits for confirms and handlers; less than ACTOR_STOP_HOOK_DEADLINE_MS. */
+export const BROKER_CLOSE_MS = 3_000;
+
+/** Ours: messages handed to a subscription's handler and not yet acked; above it no more are fetched. */
+export const CONSUMER_PREFETCH = 1_000;
+
+/** Ours: messages queued in memory for one subscription; at the bound publishers are refused. */
+export const MEMORY_QUEUE_MAX = 10_000;
+export const MEMORY_QUEUE_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Ours: how often one message may be handed back with `retry` over memory or stdio. */
+export const LOCAL_RETRIES_MAX = 20;
+
+/** Ours: the wait before a message handed back with `retry` is delivered again, against hot loops. */
+export const RETRY_DELAY_MS = 100;
+
+/** AMQP: seconds between heartbeats that we ask for; two missed ones end the connection. */
+export const AMQP_HEARTBEAT_SECONDS = 10;
+
+/** Redis: entries asked for in one read, as the existing clients do. */
+export const REDIS_READ_COUNT = 10;
+
+/** Redis: how long one blocking read may wait, and how much later it is taken for hung. */
+export const REDIS_BLOCK_MS = 5_000;
+export const REDIS_BLOCK_GRACE_MS = 5_000;
+
+/** Redis: how often streams are trimmed to their retention. */
+export const REDIS_TRIM_INTERVAL_MS = 60_000;
+
+/** Redis: streams a publisher remembers to trim; events beyond it are published and not trimmed. */
+export const REDIS_TRIMMED_STREAMS_MAX = 1_024;
+
+/** Redis: replies that may arrive before the call they answer knows its id. */
+export const REDIS_PARKED_REPLIES_MAX = 256;
+
+/** Redis: the buffer that a turn's events are collected in; a full one is sent before the turn ends. */
+export const REDIS_BATCH_BYTES = 256 * 1024;
+
+/** Redis: batch buffers kept for reuse. */
+export const REDIS_SPARE_BATCHES_MAX = 4;

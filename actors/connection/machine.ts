@@ -1,0 +1,284 @@
+/**
+ * The connection machine: one socket, from the handshake to its end. Pure.
+ *
+ * Purpose: it greets (HELLO), starts or continues a session when the shard says which, keeps the
+ * heartbeat, and ends with a reason. It never reconnects and decides nothing about the session.
+ *
+ * Inner workings: `phase` is where the connection stands. One deadline guards the phases that wait for
+ * the peer: `opening` and `greeting` for HELLO, `starting` for READY or RESUMED, `closing` for the close
+ * handshake. While events flow during `starting` (a long replay) the deadline is granted anew.
+ *
+ * Failure: every way to fail leads to `closing`, which remembers why, and from there to the effect `end`.
+ * A silent peer is cut off locally; nothing here waits for it without a bound.
+ */
+import { type Draft, produce } from 'immer';
+import type { ControlFrame } from '../../protocols/gateway/frames.ts';
+import type {
+  ConnectionEnd,
+  ConnectionMessage,
+  ConnectionReport,
+  SessionRecord,
+} from '../../protocols/gateway/messages.ts';
+import {
+  CLOSE_TIMEOUT_MS,
+  GATEWAY_FRAME_WINDOW_MS,
+  GATEWAY_FRAMES_PER_WINDOW,
+  HELLO_TIMEOUT_MS,
+  SESSION_START_TIMEOUT_MS,
+} from '../../protocols/limits.ts';
+
+/** Any close code but 1000 and 1001 leaves the session alive (GP-57). */
+export const RESUMABLE_CLOSE_CODE = 4000;
+
+type Phase = 'opening' | 'greeting' | 'greeted' | 'starting' | 'live' | 'closing' | 'ended';
+
+export type ConnectionState = {
+  readonly phase: Phase;
+  /** Why it will end; set with `closing`. */
+  readonly ending: ConnectionEnd | undefined;
+  /** 0 until HELLO. */
+  readonly heartbeatIntervalMs: number;
+  /** Whether the last heartbeat of our own rhythm has been acknowledged. */
+  readonly acknowledged: boolean;
+  readonly beatAtMs: number;
+  /** Frames received when the last heartbeat left, and when the deadline was last granted. */
+  readonly framesAtBeat: number;
+  readonly framesAtDeadline: number;
+  /** When each frame of the last window was sent. */
+  readonly sentAtMs: readonly number[];
+};
+
+export type ConnectionEffect =
+  | { readonly type: 'send-heartbeat' }
+  | { readonly type: 'send-identify' }
+  | { readonly type: 'send-resume'; readonly session: SessionRecord }
+  | { readonly type: 'close'; readonly code: number }
+  | { readonly type: 'terminate' }
+  | { readonly type: 'arm'; readonly timer: 'heartbeat-due' | 'deadline'; readonly delayMs: number }
+  | { readonly type: 'disarm'; readonly timer: 'heartbeat-due' | 'deadline' }
+  | { readonly type: 'report'; readonly report: ConnectionReport }
+  | { readonly type: 'end'; readonly end: ConnectionEnd };
+
+/** What the shell reads for each step. */
+export type ConnectionFacts = {
+  readonly nowMs: number;
+  /** Uniform in [0, 1). */
+  readonly random: number;
+  /** Frames of any kind received so far. */
+  readonly frames: number;
+};
+
+export type ConnectionStep = {
+  readonly state: ConnectionState;
+  readonly effects: readonly ConnectionEffect[];
+};
+
+type Work = Draft<ConnectionState>;
+type Effects = readonly ConnectionEffect[];
+
+const NOTHING: Effects = [];
+
+/** The state before the first message; the shell opens the socket. */
+export function openConnection(): ConnectionStep {
+  return {
+    state: {
+      phase: 'opening',
+      ending: undefined,
+      heartbeatIntervalMs: 0,
+      acknowledged: true,
+      beatAtMs: 0,
+      framesAtBeat: 0,
+      framesAtDeadline: 0,
+      sentAtMs: [],
+    },
+    effects: [{ type: 'arm', timer: 'deadline', delayMs: HELLO_TIMEOUT_MS }],
+  };
+}
+
+export function stepConnection(
+  state: ConnectionState,
+  message: ConnectionMessage,
+  facts: ConnectionFacts,
+): ConnectionStep {
+  let effects = NOTHING;
+  const next = produce(state, (work) => {
+    effects = step(work, message, facts);
+  });
+  return { state: next, effects };
+}
+
+function step(work: Work, message: ConnectionMessage, facts: ConnectionFacts): Effects {
+  if (work.phase === 'ended') return NOTHING;
+  switch (message.type) {
+    case 'opened':
+      if (work.phase === 'opening') work.phase = 'greeting';
+      return NOTHING;
+    case 'frame':
+      return work.phase === 'closing' ? NOTHING : takeFrame(work, message.frame, facts);
+    case 'closed':
+      return end(work, closeReason(work, message.code, message.detail));
+    case 'unreachable':
+      return end(work, work.ending ?? { kind: 'unreachable', detail: message.detail });
+    case 'garbled':
+      return close(work, { kind: 'garbled', detail: message.detail });
+    case 'replay':
+      return close(work, { kind: 'replay' });
+    case 'identify':
+    case 'resume':
+      return start(work, message, facts);
+    case 'heartbeat-due':
+      return beatOnTime(work, facts);
+    case 'deadline':
+      return deadline(work, facts);
+    case 'fault':
+      throw message.error;
+  }
+}
+
+function takeFrame(work: Work, frame: ControlFrame, facts: ConnectionFacts): Effects {
+  switch (frame.kind) {
+    case 'hello':
+      return greet(work, frame.heartbeatIntervalMs, facts);
+    case 'heartbeat-request':
+      return send(work, { type: 'send-heartbeat' }, facts);
+    case 'heartbeat-ack':
+      return acknowledge(work, facts);
+    case 'reconnect':
+      return close(work, { kind: 'reconnect' });
+    case 'invalid-session':
+      return close(work, { kind: 'invalid-session', resumable: frame.resumable });
+    case 'ready':
+    case 'resumed':
+      if (work.phase !== 'starting') return NOTHING;
+      work.phase = 'live';
+      return [
+        { type: 'disarm', timer: 'deadline' },
+        { type: 'report', report: frame },
+      ];
+    case 'unknown':
+      return NOTHING;
+  }
+}
+
+function greet(work: Work, heartbeatIntervalMs: number, facts: ConnectionFacts): Effects {
+  if (work.phase !== 'opening' && work.phase !== 'greeting') return NOTHING;
+  work.phase = 'greeted';
+  work.heartbeatIntervalMs = heartbeatIntervalMs;
+  return [
+    { type: 'disarm', timer: 'deadline' },
+    { type: 'arm', timer: 'heartbeat-due', delayMs: heartbeatIntervalMs * facts.random },
+    { type: 'report', report: { kind: 'greeted' } },
+  ];
+}
+
+function acknowledge(work: Work, facts: ConnectionFacts): Effects {
+  if (work.acknowledged) return NOTHING;
+  work.acknowledged = true;
+  const milliseconds = facts.nowMs - work.beatAtMs;
+  return [{ type: 'report', report: { kind: 'latency', milliseconds } }];
+}
+
+function start(
+  work: Work,
+  message: Extract<ConnectionMessage, { type: 'identify' | 'resume' }>,
+  facts: ConnectionFacts,
+): Effects {
+  if (work.phase !== 'greeted') return NOTHING;
+  work.phase = 'starting';
+  work.framesAtDeadline = facts.frames;
+  const wait: ConnectionEffect = {
+    type: 'arm',
+    timer: 'deadline',
+    delayMs: SESSION_START_TIMEOUT_MS,
+  };
+  if (message.type === 'resume') {
+    return [...send(work, { type: 'send-resume', session: message.session }, facts), wait];
+  }
+  return [
+    ...send(work, { type: 'send-identify' }, facts),
+    { type: 'report', report: { kind: 'identified' } },
+    wait,
+  ];
+}
+
+/**
+ * A beat that is due while the last one is unacknowledged means a dead peer, unless frames have come in
+ * since: under a flood the ACK may stand behind them (GP-12). Then it gets one interval more, no second.
+ */
+function beatOnTime(work: Work, facts: ConnectionFacts): Effects {
+  if (work.phase === 'closing') return NOTHING;
+  const silent = facts.frames === work.framesAtBeat;
+  const overdue = facts.nowMs - work.beatAtMs >= 2 * work.heartbeatIntervalMs - 1;
+  if (!work.acknowledged && (silent || overdue)) {
+    return [{ type: 'terminate' }, ...end(work, { kind: 'zombie' })];
+  }
+  if (work.acknowledged) work.beatAtMs = facts.nowMs;
+  work.acknowledged = false;
+  work.framesAtBeat = facts.frames;
+  return [
+    ...send(work, { type: 'send-heartbeat' }, facts),
+    { type: 'arm', timer: 'heartbeat-due', delayMs: work.heartbeatIntervalMs },
+  ];
+}
+
+function deadline(work: Work, facts: ConnectionFacts): Effects {
+  switch (work.phase) {
+    case 'opening':
+    case 'greeting': {
+      const detail = `no HELLO within ${HELLO_TIMEOUT_MS} ms`;
+      return [{ type: 'terminate' }, ...end(work, { kind: 'unreachable', detail })];
+    }
+    case 'starting':
+      if (facts.frames === work.framesAtDeadline) return close(work, { kind: 'no-answer' });
+      work.framesAtDeadline = facts.frames;
+      return [{ type: 'arm', timer: 'deadline', delayMs: SESSION_START_TIMEOUT_MS }];
+    case 'closing':
+      return [{ type: 'terminate' }, ...end(work, work.ending ?? { kind: 'zombie' })];
+    case 'greeted':
+    case 'live':
+    case 'ended':
+      return NOTHING;
+  }
+}
+
+/**
+ * Sends within Discord's limit for one connection. When the window is full, which only a peer that
+ * keeps asking for heartbeats can bring about, the frame is left out: the next beat answers for it.
+ */
+function send(work: Work, effect: ConnectionEffect, facts: ConnectionFacts): Effects {
+  const windowStart = facts.nowMs - GATEWAY_FRAME_WINDOW_MS;
+  work.sentAtMs = work.sentAtMs.filter((sentAtMs) => sentAtMs > windowStart);
+  if (work.sentAtMs.length >= GATEWAY_FRAMES_PER_WINDOW) return NOTHING;
+  work.sentAtMs.push(facts.nowMs);
+  return [effect];
+}
+
+/** Begins to close with a code that keeps the session. The first reason counts. */
+function close(work: Work, ending: ConnectionEnd): Effects {
+  if (work.phase === 'closing') return NOTHING;
+  work.phase = 'closing';
+  work.ending = ending;
+  return [
+    { type: 'disarm', timer: 'heartbeat-due' },
+    { type: 'close', code: RESUMABLE_CLOSE_CODE },
+    { type: 'arm', timer: 'deadline', delayMs: CLOSE_TIMEOUT_MS },
+  ];
+}
+
+function closeReason(work: Work, code: number, detail: string): ConnectionEnd {
+  if (work.ending !== undefined) return work.ending;
+  const greeted = work.phase !== 'opening' && work.phase !== 'greeting';
+  return greeted
+    ? { kind: 'closed', code, detail }
+    : { kind: 'unreachable', detail: `closed with ${code} before HELLO` };
+}
+
+function end(work: Work, ending: ConnectionEnd): Effects {
+  work.phase = 'ended';
+  work.ending = ending;
+  return [
+    { type: 'disarm', timer: 'heartbeat-due' },
+    { type: 'disarm', timer: 'deadline' },
+    { type: 'end', end: ending },
+  ];
+}

@@ -1,0 +1,206 @@
+/**
+ * The shard actor: runs the shard machine, and supervises exactly one connection.
+ *
+ * The data plane and the session's cursor live as long as this actor; the connections come and go. What
+ * must outlive the actor itself goes to the session store: when it becomes ready, now and then while it
+ * is, and in the cleanup, so that a shard that crashed is rebuilt from its session with nothing lost.
+ */
+import type { ActorRef, Exit } from '../../protocols/actor.ts';
+import type { BrokerState } from '../../protocols/broker.ts';
+import type {
+  ConnectionEnd,
+  ConnectionMessage,
+  IdentifyMessage,
+  SessionRecord,
+  ShardMessage,
+} from '../../protocols/gateway/messages.ts';
+import { SESSION_SAVE_INTERVAL_MS } from '../../protocols/limits.ts';
+import type { Clock } from '../../protocols/ports.ts';
+import { connection } from '../connection/actor.ts';
+import type { ActorContext, Behaviour } from '../runtime.ts';
+import { ShardPlane } from './dispatch-plane.ts';
+import { type ShardEffect, type ShardState, startShard, stepShard } from './machine.ts';
+import type { ShardWorld } from './ports.ts';
+
+export type ShardOptions = {
+  readonly shard: number;
+  readonly world: ShardWorld;
+  /** The present references and states, asked for at each start. */
+  readonly governor: () => ActorRef<IdentifyMessage> | undefined;
+  readonly broker: () => BrokerState;
+};
+
+type Shell = {
+  readonly options: ShardOptions;
+  readonly clock: Clock;
+  readonly plane: ShardPlane;
+  machine: ShardState;
+  connection: ActorRef<ConnectionMessage> | undefined;
+  governor: ActorRef<IdentifyMessage> | undefined;
+};
+
+export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
+  return {
+    start(context) {
+      const { world } = options;
+      const { self, clock } = context;
+      const plane = new ShardPlane(options.shard, world.writer, world.events, world.counter, () =>
+        self.tell({ type: 'lost' }),
+      );
+      const stored = storedSession(options);
+      plane.restore(stored);
+      const step = startShard(stored, options.broker());
+      const governor = options.governor();
+      const shell: Shell = {
+        options,
+        clock,
+        plane,
+        machine: step.state,
+        connection: undefined,
+        governor,
+      };
+      context.after('save', SESSION_SAVE_INTERVAL_MS, { type: 'save' });
+      run(step.effects, shell, context);
+      return shell;
+    },
+
+    receive(shell, message, context) {
+      if (message.type === 'save') {
+        save(shell);
+        context.after('save', SESSION_SAVE_INTERVAL_MS, message);
+        return shell;
+      }
+      if (message.type === 'governor') shell.governor = message.governor;
+      const step = stepShard(shell.machine, message, context.random());
+      shell.machine = step.state;
+      run(step.effects, shell, context);
+      return shell;
+    },
+
+    stop(shell) {
+      save(shell);
+      shell.governor?.tell({ type: 'release', shard: options.shard });
+    },
+  };
+}
+
+/** A session of another shard count routes other guilds, so it cannot be continued. */
+function storedSession({ shard, world }: ShardOptions): SessionRecord | undefined {
+  const record = world.sessions.load(shard);
+  return record?.shardCount === world.shardCount ? record : undefined;
+}
+
+function run(
+  effects: readonly ShardEffect[],
+  shell: Shell,
+  context: ActorContext<ShardMessage>,
+): void {
+  for (const effect of effects) runEffect(effect, shell, context);
+}
+
+function runEffect(effect: ShardEffect, shell: Shell, context: ActorContext<ShardMessage>): void {
+  const { options, plane } = shell;
+  switch (effect.type) {
+    case 'connect':
+      shell.connection = connect(effect.generation, effect.host, shell, context);
+      break;
+    case 'identify':
+      shell.connection?.tell({ type: 'identify' });
+      break;
+    case 'resume':
+      resume(shell);
+      break;
+    case 'replay':
+      shell.connection?.tell({ type: 'replay' });
+      break;
+    case 'governor':
+      tellGovernor(effect.word, shell, context);
+      break;
+    case 'arm':
+      context.after(effect.timer, effect.delayMs, { type: effect.timer });
+      break;
+    case 'disarm':
+      context.cancel(effect.timer);
+      break;
+    case 'save':
+      save(shell);
+      break;
+    case 'forget':
+      plane.restore(undefined);
+      options.world.sessions.forget(options.shard);
+      break;
+    case 'notice':
+      options.world.onNotice(options.shard, effect.notice);
+      break;
+  }
+}
+
+function connect(
+  generation: number,
+  host: 'main' | 'session',
+  shell: Shell,
+  context: ActorContext<ShardMessage>,
+): ActorRef<ConnectionMessage> {
+  const { options, plane, machine } = shell;
+  const { world } = options;
+  const address = host === 'session' ? machine.session?.resumeUrl : undefined;
+  const behaviour = connection({
+    url: world.connectUrl(address ?? world.mainUrl),
+    generation,
+    shard: options.shard,
+    shardCount: world.shardCount,
+    identity: world.identity,
+    sockets: world.sockets,
+    decompressor: world.createDecompressor(),
+    plane,
+    owner: context.self,
+    onSent: (op) => world.onSent(options.shard, op),
+  });
+  return context.spawn(`connection-${generation}`, behaviour, (exit) => ({
+    type: 'ended',
+    generation,
+    end: endOf(exit),
+  }));
+}
+
+/** The connection finishes with a `ConnectionEnd`; any other exit is its crash. */
+function endOf(exit: Exit): ConnectionEnd {
+  if (exit.kind === 'finished') return exit.reason as ConnectionEnd;
+  const detail = exit.kind === 'crashed' ? String(exit.error) : 'stopped from outside';
+  return { kind: 'crashed', detail };
+}
+
+/** Discord is told how far all is done, and will send everything above that again. */
+function resume(shell: Shell): void {
+  shell.plane.cursor?.rewind();
+  const session = record(shell);
+  if (session !== undefined) shell.connection?.tell({ type: 'resume', session });
+}
+
+function tellGovernor(
+  word: 'request' | 'prepared' | 'used' | 'release',
+  shell: Shell,
+  context: ActorContext<ShardMessage>,
+): void {
+  const { shard } = shell.options;
+  if (word === 'request') shell.governor?.tell({ type: 'request', shard, from: context.self });
+  else shell.governor?.tell({ type: word, shard });
+}
+
+function save(shell: Shell): void {
+  const session = record(shell);
+  if (session !== undefined) shell.options.world.sessions.save(shell.options.shard, session);
+}
+
+/** What would be resumed now; undefined when there is no session. */
+function record({ options, clock, plane, machine }: Shell): SessionRecord | undefined {
+  const { cursor } = plane;
+  if (machine.session === undefined || cursor?.session !== machine.session.sessionId)
+    return undefined;
+  return {
+    ...machine.session,
+    sequence: cursor.done,
+    shardCount: options.world.shardCount,
+    savedAtEpochMs: clock.epochMs(),
+  };
+}

@@ -1,0 +1,288 @@
+/**
+ * The shard machine: one session, over as many connections as it takes. Pure.
+ *
+ * Purpose: it decides what to do when a connection ends. The ladder is: resume on the session's own host,
+ * resume on the main host, start a new session. Whatever keeps the session is tried before what does not.
+ *
+ * Inner workings: `phase` says where the shard stands; `session` is what a resume needs, and its absence
+ * means IDENTIFY. Every end leads to a wait (growing, jittered, capped; it starts over once a session has
+ * been ready for a while) and from there to the next generation of the connection. An IDENTIFY asks the
+ * governor first, and a socket is opened only when the shard's turn is near.
+ *
+ * Failure: a host that cannot be reached is left for the main one and costs nothing else (GP-01, GP-02).
+ * A session is given up when Discord says so, or after several resumes in a row that came to nothing
+ * (GP-03). Close codes that no retry can heal end the shard for good (GP-20, GP-55).
+ */
+import { GatewayCloseCodes } from 'discord-api-types/v10';
+import { type Draft, produce } from 'immer';
+import { type Backoff, FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
+import type { BrokerState } from '../../protocols/broker.ts';
+import type {
+  ConnectionEnd,
+  ConnectionReport,
+  ShardMessage,
+} from '../../protocols/gateway/messages.ts';
+import {
+  INVALID_SESSION_WAIT_MAX_MS,
+  INVALID_SESSION_WAIT_MIN_MS,
+  RESUME_ATTEMPTS_MAX,
+  SHARD_BACKOFF,
+  SHARD_STABLE_MS,
+} from '../../protocols/limits.ts';
+
+type Phase =
+  /** Waits for the broker: events would have nowhere to go. */
+  | 'paused'
+  /** Waits out its back-off. */
+  | 'waiting'
+  /** Stands in the governor's line, without a socket. */
+  | 'queued'
+  /** Has a socket that is not greeted yet. */
+  | 'connecting'
+  /** Is greeted and waits for the permit to identify. */
+  | 'greeted'
+  /** Has sent IDENTIFY or RESUME. */
+  | 'starting'
+  | 'ready'
+  /** Discord will not have this shard as it is configured. */
+  | 'failed';
+
+export type ShardState = {
+  readonly phase: Phase;
+  readonly session: { readonly sessionId: string; readonly resumeUrl: string } | undefined;
+  /** The session's own host could not be reached; the main one is tried until things are stable. */
+  readonly hostDemoted: boolean;
+  /** The number of the latest connection; words of any other change nothing (GP-15). */
+  readonly generation: number;
+  /** Resumes in a row that were answered by nothing. */
+  readonly failedResumes: number;
+  readonly backoff: Backoff;
+  readonly broker: BrokerState;
+};
+
+/** What the rest of the gateway hears of a shard. */
+export type ShardNotice =
+  | { readonly kind: 'ready'; readonly sessionId: string }
+  | { readonly kind: 'resumed' }
+  | { readonly kind: 'latency'; readonly milliseconds: number }
+  /** Not ready any more; `nextInMs` until it tries again. */
+  | { readonly kind: 'down'; readonly end: ConnectionEnd; readonly nextInMs: number }
+  /** A session died: events after its last sequence may never have been seen. */
+  | { readonly kind: 'session-lost'; readonly end: ConnectionEnd }
+  | { readonly kind: 'failed'; readonly code: number; readonly detail: string };
+
+export type ShardEffect =
+  | { readonly type: 'connect'; readonly generation: number; readonly host: 'main' | 'session' }
+  | { readonly type: 'identify' | 'resume' | 'replay' }
+  | { readonly type: 'governor'; readonly word: 'request' | 'prepared' | 'used' | 'release' }
+  | { readonly type: 'arm'; readonly timer: 'retry' | 'settled'; readonly delayMs: number }
+  | { readonly type: 'disarm'; readonly timer: 'retry' | 'settled' }
+  | { readonly type: 'save' | 'forget' }
+  | { readonly type: 'notice'; readonly notice: ShardNotice };
+
+export type ShardStep = { readonly state: ShardState; readonly effects: readonly ShardEffect[] };
+
+/** A message without its references, which only the shell uses. */
+export type ShardInput =
+  | Exclude<ShardMessage, { type: 'governor' | 'save' }>
+  | { readonly type: 'governor' };
+
+type Work = Draft<ShardState>;
+type Effects = readonly ShardEffect[];
+
+/** The close codes after which a retry would be refused in the same way; from Discord's table. */
+const FATAL_CLOSE_CODES: ReadonlySet<number> = new Set([
+  GatewayCloseCodes.AuthenticationFailed,
+  GatewayCloseCodes.InvalidShard,
+  GatewayCloseCodes.ShardingRequired,
+  GatewayCloseCodes.InvalidAPIVersion,
+  GatewayCloseCodes.InvalidIntents,
+  GatewayCloseCodes.DisallowedIntents,
+]);
+
+/** Seen when session and token do not belong together; Discord does not document it (GP-53). */
+const SESSION_REFUSED = 4006;
+
+/** The close codes that end the session: the next connection has to identify (GP-55). */
+const SESSION_CLOSE_CODES: ReadonlySet<number> = new Set([
+  SESSION_REFUSED,
+  GatewayCloseCodes.InvalidSeq,
+  GatewayCloseCodes.SessionTimedOut,
+]);
+
+/** @param session what was stored of an earlier session, if it can still be resumed */
+export function startShard(session: ShardState['session'], broker: BrokerState): ShardStep {
+  const state: ShardState = {
+    phase: 'paused',
+    session,
+    hostDemoted: false,
+    generation: 0,
+    failedResumes: 0,
+    backoff: FRESH_BACKOFF,
+    broker,
+  };
+  let effects: Effects = [];
+  const next = produce(state, (work) => {
+    effects = proceed(work);
+  });
+  return { state: next, effects };
+}
+
+/** @param random uniform in [0, 1) */
+export function stepShard(state: ShardState, input: ShardInput, random: number): ShardStep {
+  let effects: Effects = [];
+  const next = produce(state, (work) => {
+    effects = step(work, input, random);
+  });
+  return { state: next, effects };
+}
+
+function step(work: Work, input: ShardInput, random: number): Effects {
+  if (work.phase === 'failed') return [];
+  switch (input.type) {
+    case 'report':
+      return input.generation === work.generation ? report(work, input.report) : [];
+    case 'ended':
+      return input.generation === work.generation ? ended(work, input.end, random) : [];
+    case 'prepare':
+      return prepare(work);
+    case 'permitted':
+      return permitted(work);
+    case 'governor':
+      return newGovernor(work);
+    case 'broker':
+      work.broker = input.state;
+      return work.phase === 'paused' && input.state === 'open' ? proceed(work) : [];
+    case 'lost':
+      return work.phase === 'ready' || work.phase === 'starting' ? [{ type: 'replay' }] : [];
+    case 'retry':
+      return work.phase === 'waiting' ? proceed(work) : [];
+    case 'settled':
+      work.backoff = FRESH_BACKOFF;
+      work.hostDemoted = false;
+      return [];
+  }
+}
+
+/** The next attempt: by the ladder, and only with a broker to publish to. */
+function proceed(work: Work): Effects {
+  if (work.broker === 'away') {
+    work.phase = 'paused';
+    return [];
+  }
+  if (work.session !== undefined) return connect(work, work.hostDemoted ? 'main' : 'session');
+  work.phase = 'queued';
+  return [{ type: 'governor', word: 'request' }];
+}
+
+function connect(work: Work, host: 'main' | 'session'): Effects {
+  work.phase = 'connecting';
+  work.generation++;
+  return [{ type: 'connect', generation: work.generation, host }];
+}
+
+/** The governor says that the turn is near. A shard that has moved on gives its place back. */
+function prepare(work: Work): Effects {
+  if (work.phase === 'queued') return connect(work, 'main');
+  if (work.phase === 'greeted') return [{ type: 'governor', word: 'prepared' }];
+  const stillComing = work.phase === 'connecting' && work.session === undefined;
+  return stillComing ? [] : [{ type: 'governor', word: 'release' }];
+}
+
+function permitted(work: Work): Effects {
+  if (work.phase !== 'greeted') return [{ type: 'governor', word: 'release' }];
+  work.phase = 'starting';
+  return [{ type: 'identify' }];
+}
+
+/** A governor that was restarted knows nobody: whoever is on the way to an IDENTIFY asks again. */
+function newGovernor(work: Work): Effects {
+  const onTheWay =
+    work.phase === 'queued' ||
+    work.phase === 'greeted' ||
+    (work.phase === 'connecting' && work.session === undefined);
+  return onTheWay ? [{ type: 'governor', word: 'request' }] : [];
+}
+
+function report(work: Work, word: ConnectionReport): Effects {
+  switch (word.kind) {
+    case 'greeted':
+      if (work.session === undefined) {
+        work.phase = 'greeted';
+        return [{ type: 'governor', word: 'prepared' }];
+      }
+      work.phase = 'starting';
+      return [{ type: 'resume' }];
+    case 'identified':
+      return [{ type: 'governor', word: 'used' }];
+    case 'ready':
+      work.session = { sessionId: word.sessionId, resumeUrl: word.resumeUrl };
+      work.hostDemoted = false;
+      return live(work, { kind: 'ready', sessionId: word.sessionId });
+    case 'resumed':
+      return live(work, { kind: 'resumed' });
+    case 'latency':
+      return [{ type: 'notice', notice: word }];
+  }
+}
+
+function live(work: Work, notice: ShardNotice): Effects {
+  work.phase = 'ready';
+  work.failedResumes = 0;
+  return [
+    { type: 'save' },
+    { type: 'arm', timer: 'settled', delayMs: SHARD_STABLE_MS },
+    { type: 'notice', notice },
+  ];
+}
+
+function ended(work: Work, end: ConnectionEnd, random: number): Effects {
+  const effects: ShardEffect[] = [{ type: 'disarm', timer: 'settled' }];
+  if (work.session === undefined) effects.push({ type: 'governor', word: 'release' });
+  if (end.kind === 'closed' && FATAL_CLOSE_CODES.has(end.code)) {
+    work.phase = 'failed';
+    const notice: ShardNotice = { kind: 'failed', code: end.code, detail: end.detail };
+    return [...effects, { type: 'save' }, { type: 'notice', notice }];
+  }
+  effects.push(...judge(work, end));
+  const delayMs = waitAfter(work, end, random);
+  work.phase = 'waiting';
+  return [
+    ...effects,
+    { type: 'arm', timer: 'retry', delayMs },
+    { type: 'notice', notice: { kind: 'down', end, nextInMs: delayMs } },
+  ];
+}
+
+/** Decides what is left of the session after an end. */
+function judge(work: Work, end: ConnectionEnd): Effects {
+  if (work.session === undefined) return [];
+  if (end.kind === 'unreachable') {
+    work.hostDemoted = true;
+    return [{ type: 'save' }];
+  }
+  const resumeFailed = work.phase === 'starting' && end.kind !== 'replay';
+  if (resumeFailed) work.failedResumes++;
+  if (!endsSession(end) && work.failedResumes < RESUME_ATTEMPTS_MAX) {
+    // A host that greets and then fails to resume is no better than one that does not answer.
+    if (resumeFailed) work.hostDemoted = true;
+    return [{ type: 'save' }];
+  }
+  work.session = undefined;
+  work.failedResumes = 0;
+  work.hostDemoted = false;
+  return [{ type: 'notice', notice: { kind: 'session-lost', end } }, { type: 'forget' }];
+}
+
+function endsSession(end: ConnectionEnd): boolean {
+  if (end.kind === 'invalid-session') return !end.resumable;
+  return end.kind === 'closed' && SESSION_CLOSE_CODES.has(end.code);
+}
+
+function waitAfter(work: Work, end: ConnectionEnd, random: number): number {
+  const { backoff, delayMs } = nextBackoff(work.backoff, SHARD_BACKOFF, random);
+  work.backoff = backoff;
+  if (end.kind !== 'invalid-session' || end.resumable) return delayMs;
+  const spanMs = INVALID_SESSION_WAIT_MAX_MS - INVALID_SESSION_WAIT_MIN_MS;
+  return Math.max(delayMs, INVALID_SESSION_WAIT_MIN_MS + spanMs * random);
+}

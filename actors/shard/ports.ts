@@ -1,0 +1,34 @@
+/** What a shard needs of the world. */
+import type { EventWriter } from '../../protocols/broker.ts';
+import type { EventTable } from '../../protocols/gateway/event-table.ts';
+import type { Identity } from '../../protocols/gateway/frames.ts';
+import type { SessionRecord } from '../../protocols/gateway/messages.ts';
+import type { Decompressor, SocketFactory } from '../connection/ports.ts';
+import type { FrameCounter } from './dispatch-plane.ts';
+import type { ShardNotice } from './machine.ts';
+
+/** Where sessions outlive the actors, and perhaps the process. None of these waits or throws. */
+export interface SessionStore {
+  load(shard: number): SessionRecord | undefined;
+  save(shard: number, record: SessionRecord): void;
+  forget(shard: number): void;
+}
+
+/** What every shard of a gateway shares. */
+export type ShardWorld = {
+  readonly shardCount: number;
+  readonly identity: Identity;
+  /** The address of GET /gateway, without parameters. */
+  readonly mainUrl: string;
+  /** Adds the version, encoding and compression, the same for each host (GP-61). */
+  readonly connectUrl: (host: string) => string;
+  readonly sockets: SocketFactory;
+  readonly createDecompressor: () => Decompressor;
+  readonly writer: EventWriter;
+  readonly events: EventTable;
+  readonly counter: FrameCounter;
+  readonly onSent: (shard: number, op: number) => void;
+  readonly sessions: SessionStore;
+  /** Hears what becomes of each shard. Must not throw. */
+  readonly onNotice: (shard: number, notice: ShardNotice) => void;
+};

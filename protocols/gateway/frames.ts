@@ -1,0 +1,98 @@
+/**
+ * The gateway frames that carry decisions: what arrives as a message rather than as bytes to forward,
+ * and what is sent. Names of fields are Discord's.
+ */
+import { GatewayOpcodes } from 'discord-api-types/v10';
+import type { SessionRecord } from './messages.ts';
+
+/** A frame that changes the state of a connection: every op but 0, and the dispatches READY and RESUMED. */
+export type ControlFrame =
+  | { readonly kind: 'hello'; readonly heartbeatIntervalMs: number }
+  | { readonly kind: 'heartbeat-request' }
+  | { readonly kind: 'heartbeat-ack' }
+  | { readonly kind: 'reconnect' }
+  | { readonly kind: 'invalid-session'; readonly resumable: boolean }
+  | { readonly kind: 'ready'; readonly sessionId: string; readonly resumeUrl: string }
+  | { readonly kind: 'resumed' }
+  /** An op that is not ours to act on; Discord may add more at any time. */
+  | { readonly kind: 'unknown'; readonly op: number };
+
+const READY = 'READY';
+
+/**
+ * Reads a whole control frame.
+ * @returns undefined when the frame does not have the shape that Discord documents for its op
+ */
+export function readControlFrame(
+  op: number,
+  event: string,
+  data: unknown,
+): ControlFrame | undefined {
+  switch (op) {
+    case GatewayOpcodes.Hello: {
+      const interval = field(data, 'heartbeat_interval');
+      const usable = typeof interval === 'number' && interval > 0 && Number.isFinite(interval);
+      return usable ? { kind: 'hello', heartbeatIntervalMs: interval } : undefined;
+    }
+    case GatewayOpcodes.Heartbeat:
+      return { kind: 'heartbeat-request' };
+    case GatewayOpcodes.HeartbeatAck:
+      return { kind: 'heartbeat-ack' };
+    case GatewayOpcodes.Reconnect:
+      return { kind: 'reconnect' };
+    case GatewayOpcodes.InvalidSession:
+      return { kind: 'invalid-session', resumable: data === true };
+    case GatewayOpcodes.Dispatch:
+      return event === READY ? readReady(data) : { kind: 'resumed' };
+    default:
+      return { kind: 'unknown', op };
+  }
+}
+
+function readReady(data: unknown): ControlFrame | undefined {
+  const sessionId = field(data, 'session_id');
+  const resumeUrl = field(data, 'resume_gateway_url');
+  if (typeof sessionId !== 'string' || typeof resumeUrl !== 'string') return undefined;
+  return { kind: 'ready', sessionId, resumeUrl };
+}
+
+function field(data: unknown, name: string): unknown {
+  return typeof data === 'object' && data !== null ? Reflect.get(data, name) : undefined;
+}
+
+/** `sequence` is the last one received in this session, or null before the first (GP-64). */
+export function heartbeatFrame(sequence: number | null): string {
+  return JSON.stringify({ op: GatewayOpcodes.Heartbeat, d: sequence });
+}
+
+/** What an IDENTIFY says beside the shard. */
+export type Identity = {
+  /** Without the `Bot ` prefix, which belongs to HTTP. */
+  readonly token: string;
+  readonly intents: number;
+  readonly presence?: Readonly<Record<string, unknown>>;
+  readonly largeThreshold?: number;
+};
+
+export function identifyFrame(identity: Identity, shard: number, shardCount: number): string {
+  return JSON.stringify({
+    op: GatewayOpcodes.Identify,
+    d: {
+      token: identity.token,
+      intents: identity.intents,
+      properties: { os: 'linux', browser: 'spectacles', device: 'spectacles' },
+      shard: [shard, shardCount],
+      ...(identity.largeThreshold === undefined
+        ? {}
+        : { large_threshold: identity.largeThreshold }),
+      ...(identity.presence === undefined ? {} : { presence: identity.presence }),
+    },
+  });
+}
+
+export function resumeFrame(identity: Identity, session: SessionRecord): string {
+  return JSON.stringify({
+    op: GatewayOpcodes.Resume,
+    d: { token: identity.token, session_id: session.sessionId, seq: session.sequence },
+  });
+}

@@ -1,0 +1,91 @@
+/**
+ * What the actors of the gateway say to each other.
+ *
+ * A shard owns a session and decides; a connection owns one socket and ends; the identify governor
+ * hands out permits. A connection is named by its generation, and every word of it carries that number:
+ * a shard ignores any generation but its latest.
+ */
+import type { ActorRef } from '../actor.ts';
+import type { BrokerState } from '../broker.ts';
+import type { ControlFrame } from './frames.ts';
+
+/** What is needed to resume a session. */
+export type SessionRecord = {
+  readonly sessionId: string;
+  /** The highest sequence up to which every event is done: confirmed by the broker, or filtered out. */
+  readonly sequence: number;
+  readonly resumeUrl: string;
+  readonly shardCount: number;
+  readonly savedAtEpochMs: number;
+};
+
+/** Why a connection ended. The shard's next step depends on nothing else. */
+export type ConnectionEnd =
+  /** It never came to HELLO: refused, handshake failed, or silence. */
+  | { readonly kind: 'unreachable'; readonly detail: string }
+  /** The peer or the network closed it; 1006 stands for no close frame. */
+  | { readonly kind: 'closed'; readonly code: number; readonly detail: string }
+  /** Heartbeats were not acknowledged. */
+  | { readonly kind: 'zombie' }
+  /** Discord asked for a reconnect (op 7). */
+  | { readonly kind: 'reconnect' }
+  /** Discord refused the session or the IDENTIFY (op 9). */
+  | { readonly kind: 'invalid-session'; readonly resumable: boolean }
+  /** Neither READY nor RESUMED came, nor any event on the way to it. */
+  | { readonly kind: 'no-answer' }
+  /** A frame could not be decompressed or read. */
+  | { readonly kind: 'garbled'; readonly detail: string }
+  /** The broker took an event no longer, or lost one; Discord has to send it again. */
+  | { readonly kind: 'replay' }
+  /** The connection's own code failed. */
+  | { readonly kind: 'crashed'; readonly detail: string };
+
+export type ConnectionMessage =
+  | { readonly type: 'opened' }
+  | { readonly type: 'frame'; readonly frame: ControlFrame }
+  | { readonly type: 'closed'; readonly code: number; readonly detail: string }
+  | { readonly type: 'unreachable'; readonly detail: string }
+  | { readonly type: 'garbled'; readonly detail: string }
+  /** The writer refused an event, or reported one lost. */
+  | { readonly type: 'replay' }
+  /** From the shard, once HELLO has come: start a session, or continue one. */
+  | { readonly type: 'identify' }
+  | { readonly type: 'resume'; readonly session: SessionRecord }
+  | { readonly type: 'heartbeat-due' }
+  | { readonly type: 'deadline' }
+  /** The data plane threw: a programming error, which the actor makes its own. */
+  | { readonly type: 'fault'; readonly error: unknown };
+
+/** What a connection tells its shard while it lives. */
+export type ConnectionReport =
+  | { readonly kind: 'greeted' }
+  | { readonly kind: 'identified' }
+  | { readonly kind: 'ready'; readonly sessionId: string; readonly resumeUrl: string }
+  | { readonly kind: 'resumed' }
+  | { readonly kind: 'latency'; readonly milliseconds: number };
+
+export type ShardMessage =
+  | { readonly type: 'report'; readonly generation: number; readonly report: ConnectionReport }
+  | { readonly type: 'ended'; readonly generation: number; readonly end: ConnectionEnd }
+  /** The governor: this shard is next, so open a socket; then: send IDENTIFY now. */
+  | { readonly type: 'prepare' }
+  | { readonly type: 'permitted' }
+  | { readonly type: 'governor'; readonly governor: ActorRef<IdentifyMessage> }
+  | { readonly type: 'broker'; readonly state: BrokerState }
+  /** An event of the present session was lost on its way through the broker. */
+  | { readonly type: 'lost' }
+  | { readonly type: 'retry' }
+  | { readonly type: 'settled' }
+  | { readonly type: 'save' };
+
+export type IdentifyMessage =
+  | { readonly type: 'request'; readonly shard: number; readonly from: ActorRef<ShardMessage> }
+  /** The shard's socket has said HELLO: it can send the moment it may. */
+  | { readonly type: 'prepared'; readonly shard: number }
+  /** The IDENTIFY has been sent: the window starts now. */
+  | { readonly type: 'used'; readonly shard: number }
+  /** The shard does not need its place any more; nothing was sent. */
+  | { readonly type: 'release'; readonly shard: number }
+  | { readonly type: 'window'; readonly key: number }
+  | { readonly type: 'overdue'; readonly key: number }
+  | { readonly type: 'budget-reset' };
