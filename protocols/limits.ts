@@ -68,6 +68,23 @@ export const SIMULATOR_MEMBERS_SEARCHED_MAX = 50_000;
 export const SIMULATOR_NEW_CHANNELS_MAX = 1_000;
 /** Guilds that the traffic has taken away and not yet given back; at the bound no more go. */
 export const SIMULATOR_GUILDS_AWAY_MAX = 4;
+/** Rate-limit counters of the simulated REST API; at the bound the one made longest ago is forgotten. */
+export const SIMULATOR_COUNTERS_MAX = 100_000;
+/** Addresses whose invalid requests the simulator counts; at the bound the oldest is forgotten. */
+export const SIMULATOR_ADDRESSES_MAX = 1_000;
+/** Messages whose reactions the simulated REST API remembers, and emoji a message; the oldest goes. */
+export const SIMULATOR_REACTED_MESSAGES_MAX = 10_000;
+/** Discord: different emoji in reactions to one message; above it 30010. */
+export const REACTIONS_PER_MESSAGE_MAX = 20;
+/** Discord: application commands of one scope; above it 30032. */
+export const APPLICATION_COMMANDS_MAX = 110;
+/** Guilds whose application commands the simulated REST API remembers; the oldest goes. */
+export const SIMULATOR_COMMAND_SCOPES_MAX = 10_000;
+/** Parts of one multipart form that the simulated REST API reads; above it the form is invalid. */
+export const SIMULATOR_FORM_PARTS_MAX = 64;
+/** Discord: characters of a message, and the size of the whole request that creates it. */
+export const MESSAGE_CONTENT_MAX_CHARACTERS = 2_000;
+export const MESSAGE_REQUEST_MAX_BYTES = 25 * 1024 * 1024;
 /** The largest body of a request to the simulated REST server; above it 413. */
 export const SIMULATOR_BODY_MAX_BYTES = 32 * 1024 * 1024;
 
@@ -162,6 +179,8 @@ export const ACTOR_TREE_STOP_DEADLINE_MS = 8_000;
 export const BUCKET_REQUESTS_MAX = 2_000;
 export const IDENTITY_REQUESTS_MAX = 4_000;
 export const PROXY_REQUESTS_MAX = 40_000;
+/** What a request that is refused for want of room is told to wait. */
+export const REFUSED_RETRY_AFTER_MS = 1_000;
 /** Bytes of bodies that waiting requests may hold; at the bound a new request is refused with a time. */
 export const PROXY_BODIES_MAX_BYTES = 256 * 1024 * 1024;
 /** Bucket actors; at the bound the one idle for longest makes room, and if none is idle the request is refused. */
@@ -199,6 +218,10 @@ export const GLOBAL_WINDOW_MS = 1_000;
 export const GLOBAL_MARGIN_MS = 10;
 /** A request has reached Discord's counter when it is answered, or this long after it was sent. */
 export const ARRIVAL_MAX_MS = 250;
+
+/** Discord: answers 401, 403 and 429 (but for shared limits) to one address in this span; then a ban. */
+export const INVALID_REQUESTS_PER_WINDOW = 10_000;
+export const INVALID_REQUEST_WINDOW_MS = 600_000;
 
 /** The longest path that is resolved to a route; a longer one is refused. Node's own limit is near. */
 export const ROUTE_PATH_MAX_CHARACTERS = 16_384;
@@ -302,3 +325,8 @@ export const REDIS_BATCH_BYTES = 256 * 1024;
 
 /** Redis: batch buffers kept for reuse. */
 export const REDIS_SPARE_BATCHES_MAX = 4;
+
+/** How long a request of the gateway's own may wait for Discord's headers, and for the body. */
+export const REST_TIMEOUT_MS = 15_000;
+/** The wait before such a request is sent again. */
+export const REST_BACKOFF: BackoffPolicy = { minMs: 1_000, maxMs: 60_000 };

@@ -1,0 +1,115 @@
+/**
+ * GET /gateway/bot: where to connect, with how many shards, and how many IDENTIFYs are left.
+ *
+ * Nothing is cached: the budget is only true at the moment it is asked for. A failure that may pass
+ * (the network, a 5xx, a 429) is tried again with back-off for as long as the caller lets it; a token
+ * that Discord refuses is final.
+ */
+import { request } from 'undici';
+import { z } from 'zod';
+import { FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
+import { FatalError } from '../../protocols/errors.ts';
+import { REST_BACKOFF, REST_TIMEOUT_MS } from '../../protocols/limits.ts';
+import type { Log, Random } from '../../protocols/ports.ts';
+import { PACKAGE_USER_AGENT } from '../package-info.ts';
+
+const gatewayBot = z.object({
+  url: z.string(),
+  shards: z.int().positive(),
+  session_start_limit: z.object({
+    total: z.int().nonnegative(),
+    remaining: z.int().nonnegative(),
+    reset_after: z.number().nonnegative(),
+    max_concurrency: z.int().positive(),
+  }),
+});
+
+export type GatewayBot = z.infer<typeof gatewayBot>;
+
+export type GatewayBotOptions = {
+  /** The root of the API, as `https://discord.com/api/v10`. */
+  readonly apiUrl: string;
+  /** Without the `Bot ` prefix. */
+  readonly token: string;
+  readonly log: Log;
+  readonly random: Random;
+  /** Ends the waiting. */
+  readonly signal: AbortSignal;
+};
+
+/** @throws FatalError when Discord refuses the token or answers with something else than documented */
+export async function fetchGatewayBot(options: GatewayBotOptions): Promise<GatewayBot> {
+  let backoff = FRESH_BACKOFF;
+  for (;;) {
+    const attempt = await tryOnce(options);
+    if ('answer' in attempt) return attempt.answer;
+    const next = nextBackoff(backoff, REST_BACKOFF, options.random());
+    backoff = next.backoff;
+    const delayMs = Math.max(next.delayMs, attempt.retryAfterMs);
+    options.log.warn(
+      { reason: attempt.problem, retryInMs: Math.round(delayMs) },
+      'GET /gateway/bot failed; trying again',
+    );
+    await sleep(delayMs, options.signal);
+  }
+}
+
+type Attempt =
+  | { readonly answer: GatewayBot }
+  | { readonly problem: string; readonly retryAfterMs: number };
+
+async function tryOnce({ apiUrl, token, signal }: GatewayBotOptions): Promise<Attempt> {
+  let status: number;
+  let headers: Record<string, string | string[] | undefined>;
+  let text: string;
+  try {
+    const response = await request(`${apiUrl}/gateway/bot`, {
+      headers: { authorization: `Bot ${token}`, 'user-agent': PACKAGE_USER_AGENT },
+      headersTimeout: REST_TIMEOUT_MS,
+      bodyTimeout: REST_TIMEOUT_MS,
+      signal,
+    });
+    status = response.statusCode;
+    headers = response.headers;
+    text = await response.body.text();
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { problem: error instanceof Error ? error.message : String(error), retryAfterMs: 0 };
+  }
+  if (status === 401) {
+    throw new FatalError(
+      'Discord refused the token (401 of GET /gateway/bot): set `token` or DISCORD_TOKEN to the bot’s token from the developer portal',
+    );
+  }
+  if (status === 429 || status >= 500) {
+    const seconds = Number(headers['retry-after'] ?? 0);
+    return { problem: `status ${status}`, retryAfterMs: seconds > 0 ? seconds * 1000 : 0 };
+  }
+  return { answer: read(status, text) };
+}
+
+function read(status: number, text: string): GatewayBot {
+  try {
+    return gatewayBot.parse(JSON.parse(text));
+  } catch {
+    throw new FatalError(
+      `GET /gateway/bot answered status ${status} with something that Discord does not send: check api.scheme, api.host and api.version`,
+    );
+  }
+}
+
+/** Waits on a timer that does not outlive the signal. */
+function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, delayMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}

@@ -1,0 +1,166 @@
+/**
+ * The gateway's metrics, counted without an object or a label per event.
+ *
+ * The data plane adds one to a number in an array: an array a shard, a place an event of the table, then
+ * a place an opcode. Labels are put together only when somebody reads the metrics.
+ */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { FrameCounter } from '../../actors/shard/dispatch-plane.ts';
+import type { ShardNotice } from '../../actors/shard/machine.ts';
+import { UNKNOWN_EVENTS_MAX } from '../../protocols/limits.ts';
+
+/** Opcodes above this are counted as one: a peer could send any number. */
+const OPCODES = 64;
+const OTHER_OPCODE = OPCODES - 1;
+
+type ShardCounts = {
+  readonly dispatches: Float64Array;
+  readonly received: Float64Array;
+  readonly sent: Float64Array;
+};
+
+export class GatewayMetrics implements FrameCounter {
+  readonly #shards = new Map<number, ShardCounts>();
+  readonly #eventsMax: number;
+  readonly #eventName: (index: number) => string;
+  readonly #alive: Gauge<'id'>;
+  readonly #ping: Gauge<'id'>;
+  readonly #identifiesLeft: Gauge;
+  readonly #sessionsLost: Counter<'id'>;
+
+  /**
+   * @param eventsMax how many names the event table begins with
+   * @param eventName gives the name of an index of the table
+   */
+  constructor(
+    registry: Registry,
+    shardCount: number,
+    eventsMax: number,
+    eventName: (index: number) => string,
+  ) {
+    this.#eventsMax = eventsMax + UNKNOWN_EVENTS_MAX + 1;
+    this.#eventName = eventName;
+    const registers = [registry];
+    const metrics = this;
+    new Counter({
+      name: 'gateway_packets_received',
+      help: 'Gateway frames received from Discord',
+      labelNames: ['t', 'op', 'shard'] as const,
+      registers,
+      collect() {
+        this.reset();
+        metrics.#eachReceived((t, op, shard, count) => this.inc({ t, op, shard }, count));
+      },
+    });
+    new Counter({
+      name: 'gateway_packets_sent',
+      help: 'Gateway frames sent to Discord',
+      labelNames: ['t', 'op', 'shard'] as const,
+      registers,
+      collect() {
+        this.reset();
+        metrics.#eachSent((op, shard, count) => this.inc({ t: '', op, shard }, count));
+      },
+    });
+    this.#alive = new Gauge({
+      name: 'gateway_shards_alive',
+      help: 'Whether a shard has a session that is ready: 1 or 0',
+      labelNames: ['id'],
+      registers,
+    });
+    this.#ping = new Gauge({
+      name: 'gateway_ping',
+      help: 'Milliseconds from the last heartbeat to its acknowledgement',
+      labelNames: ['id'],
+      registers,
+    });
+    const total = new Gauge({
+      name: 'gateway_total_shards',
+      help: 'Shards of the bot, over all of its gateways',
+      registers,
+    });
+    total.set(shardCount);
+    this.#identifiesLeft = new Gauge({
+      name: 'gateway_identifies_remaining',
+      help: 'Sessions that may still be started before Discord resets the budget',
+      registers,
+    });
+    this.#sessionsLost = new Counter({
+      name: 'gateway_sessions_lost_total',
+      help: 'Sessions that ended for good; events after their last one may never have been seen',
+      labelNames: ['id'],
+      registers,
+    });
+  }
+
+  /** Every shard is known before the first frame, so that counting looks nothing up but an index. */
+  addShard(shard: number): void {
+    this.#shards.set(shard, {
+      dispatches: new Float64Array(this.#eventsMax),
+      received: new Float64Array(OPCODES),
+      sent: new Float64Array(OPCODES),
+    });
+    this.#alive.set({ id: shard }, 0);
+  }
+
+  dispatch(shard: number, entry: { readonly index: number }): void {
+    const counts = this.#shards.get(shard)?.dispatches;
+    if (counts !== undefined) counts[entry.index] = (counts[entry.index] ?? 0) + 1;
+  }
+
+  control(shard: number, op: number): void {
+    count(this.#shards.get(shard)?.received, op);
+  }
+
+  sent(shard: number, op: number): void {
+    count(this.#shards.get(shard)?.sent, op);
+  }
+
+  identifiesLeft(remaining: number): void {
+    this.#identifiesLeft.set(remaining);
+  }
+
+  notice(shard: number, notice: ShardNotice): void {
+    switch (notice.kind) {
+      case 'ready':
+      case 'resumed':
+        this.#alive.set({ id: shard }, 1);
+        break;
+      case 'down':
+      case 'failed':
+        this.#alive.set({ id: shard }, 0);
+        break;
+      case 'session-lost':
+        this.#sessionsLost.inc({ id: shard });
+        break;
+      case 'latency':
+        this.#ping.set({ id: shard }, notice.milliseconds);
+        break;
+    }
+  }
+
+  #eachReceived(see: (t: string, op: number, shard: number, count: number) => void): void {
+    for (const [shard, { dispatches, received }] of this.#shards) {
+      dispatches.forEach((total, index) => {
+        if (total > 0) see(this.#eventName(index), 0, shard, total);
+      });
+      received.forEach((total, op) => {
+        if (total > 0) see('', op, shard, total);
+      });
+    }
+  }
+
+  #eachSent(see: (op: number, shard: number, count: number) => void): void {
+    for (const [shard, { sent }] of this.#shards) {
+      sent.forEach((total, op) => {
+        if (total > 0) see(op, shard, total);
+      });
+    }
+  }
+}
+
+function count(counts: Float64Array | undefined, op: number): void {
+  if (counts === undefined) return;
+  const place = op < OTHER_OPCODE ? op : OTHER_OPCODE;
+  counts[place] = (counts[place] ?? 0) + 1;
+}
