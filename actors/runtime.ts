@@ -1,65 +1,156 @@
+/**
+ * The actor runtime: typed references, supervised ends and exact deadlines over nact 7.6.2.
+ *
+ * Purpose. nact gives each actor a mailbox, handled in order, one message a turn of the event loop.
+ * This is the only file that imports it, and it uses no more of it than that: spawn, dispatch, stop.
+ *
+ * Inner workings. Every actor, wherever it stands in our tree, is a nact actor directly under nact's
+ * system, and `runtime/cell.ts` keeps the tree. There are two reasons. nact's stop does not reach
+ * children, so the tree has to be walked by us anyway. And nact copies an actor's map of children for
+ * each message that the actor handles, which a wide parent would pay for all the time. Each
+ * incarnation has a nact name of its own, since nact finds actors by name and would otherwise hand a
+ * late message to the successor.
+ *
+ * Failure modes. The crash policy given to nact is explicit, total and synchronous, and always says
+ * stop; nact's reset and resume are never used, since they can run two handlers of one actor at once,
+ * and its default policy writes to stdout, which belongs to the stdio broker. A nact actor that was
+ * stopped drops its queue silently, so a cell counts what it puts in. nact would queue without bound;
+ * the cell refuses above `ACTOR_MAILBOX_MAX_MESSAGES`.
+ */
+import { dispatch, type Ref, spawn, start, stop } from 'nact';
 import type { ActorRef, Exit, Reply } from '../protocols/actor.ts';
+import { SpawnRefusedError } from '../protocols/errors.ts';
+import { ACTOR_TREE_STOP_DEADLINE_MS } from '../protocols/limits.ts';
 import type { Clock, Log, Random } from '../protocols/ports.ts';
+import type { ActorSystem, Behaviour } from './runtime/behaviour.ts';
+import { Cell } from './runtime/cell.ts';
+import { Census } from './runtime/census.ts';
+import { actorLog, quietLog } from './runtime/logging.ts';
+import { nactName } from './runtime/names.ts';
+import { inboxOf } from './runtime/reference.ts';
+import {
+  type Child,
+  type MailboxOwner,
+  type Parent,
+  stopOrder,
+  type World,
+} from './runtime/world.ts';
 
-/** What an actor is: how it starts, what it does with a message, how it cleans up. */
-export interface Behaviour<State, Message> {
-  /** Makes the first state. A throw here is a crash before the first message. */
-  start(context: ActorContext<Message>): State;
-  /** Handles one message at a time and returns the next state. A throw or a rejection is a crash. */
-  receive(state: State, message: Message, context: ActorContext<Message>): State | Promise<State>;
-  /** Runs once, after the children have stopped, whatever the exit was. Awaited, within a deadline. */
-  stop?(state: State, exit: Exit): void | Promise<void>;
-}
+export type { ActorContext, ActorSystem, Behaviour, ChildOptions } from './runtime/behaviour.ts';
 
-/** What a running actor may do. */
-export interface ActorContext<Message> {
-  readonly self: ActorRef<Message>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** Starts a child. `onExit` turns the child's end into a message to this actor. */
-  spawn<ChildState, ChildMessage>(
-    name: string,
-    behaviour: Behaviour<ChildState, ChildMessage>,
-    onExit: (exit: Exit) => Message,
-  ): ActorRef<ChildMessage>;
-  /** Stops a child and its descendants; resolves when their cleanup is done. */
-  stop(child: ActorRef<never>): Promise<void>;
-  /** Ends this actor once the current message is handled; its parent sees `finished` with `reason`. */
-  finish(reason: unknown): void;
-  /** (Re)arms the timer `name`: `message` arrives after `delayMs`, unless cancelled or stopped first. */
-  after(name: string, delayMs: number, message: Message): void;
-  cancel(name: string): void;
-}
-
-export interface ActorSystem {
-  spawn<State, Message>(
-    name: string,
-    behaviour: Behaviour<State, Message>,
-    onExit?: (exit: Exit) => void,
-  ): ActorRef<Message>;
-  /** Stops everything, the latest started first; resolves when all cleanup is done. */
-  stop(): Promise<void>;
-  /** Resolves when no message is queued or being handled (timers do not count). For virtual time. */
-  idle(): Promise<void>;
-  /** Messages that reached nobody, since the start. */
-  readonly deadLetters: number;
-}
-
-export declare function createActorSystem(options: {
+export function createActorSystem(options: {
   readonly name: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-}): ActorSystem;
+}): ActorSystem {
+  return new NactSystem(options.name, {
+    clock: options.clock,
+    random: options.random,
+    log: quietLog(options.log),
+  });
+}
 
 /**
  * Asks `target` and waits for its answer.
  * Rejects with AskTimeoutError after `timeoutMs`, with ActorStoppedError as soon as the target is
- * gone, or with what the target gave to `reply.fail`.
+ * gone, with MailboxFullError if it has too much to do, or with what it gave to `reply.fail`.
  */
-export declare function ask<Message, Value>(
+export async function ask<Message, Value>(
   target: ActorRef<Message>,
   question: (reply: Reply<Value>) => Message,
   timeoutMs: number,
-): Promise<Value>;
+): Promise<Value> {
+  const inbox = inboxOf(target);
+  if (inbox === undefined) throw new TypeError(`${target.path} was not started by this runtime`);
+  return inbox.ask(question, timeoutMs);
+}
+
+class NactSystem implements ActorSystem, Parent, World {
+  readonly path = '';
+  readonly children = new Map<string, Child>();
+  readonly census = new Census();
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly #name: string;
+  readonly #nact: Ref<never>;
+  #incarnations = 0;
+  #stopped: Promise<void> | undefined;
+
+  constructor(name: string, ports: { clock: Clock; random: Random; log: Log }) {
+    this.clock = ports.clock;
+    this.random = ports.random;
+    this.log = ports.log;
+    this.#nact = start();
+    this.#name = name;
+  }
+
+  get deadLetters(): number {
+    return this.census.deadLetters;
+  }
+
+  get actors(): number {
+    return this.census.actors;
+  }
+
+  idle(): Promise<void> {
+    return this.census.idle();
+  }
+
+  spawn<State, Message>(
+    name: string,
+    behaviour: Behaviour<State, Message>,
+    onExit?: (exit: Exit) => void,
+  ): ActorRef<Message> {
+    if (this.#stopped !== undefined) throw new SpawnRefusedError(name, 'the system has stopped');
+    const onEnd = (exit: Exit): void => {
+      try {
+        onExit?.(exit);
+      } catch (error) {
+        actorLog(this.log, name).error(
+          { err: error },
+          'the listener for the end of an actor failed',
+        );
+      }
+    };
+    return new Cell(this, this, name, behaviour, onEnd).self;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopAll();
+    return this.#stopped;
+  }
+
+  async #stopAll(): Promise<void> {
+    const deadline = this.clock.setTimer(ACTOR_TREE_STOP_DEADLINE_MS, () => {
+      this.log.warn({ system: this.#name }, 'the stop took too long: the rest is not awaited');
+      for (const child of this.children.values()) child.hurry();
+    });
+    for (const child of stopOrder(this.children)) await child.stop();
+    deadline.cancel();
+    stop(this.#nact);
+  }
+
+  openMailbox<Item>(owner: MailboxOwner<Item>): void {
+    this.#incarnations += 1;
+    spawn(
+      this.#nact,
+      (_state: undefined, item: Item) => owner.handle(item) as undefined | Promise<undefined>,
+      nactName(owner.name, this.#incarnations),
+      {
+        initialStateFunc: ({ self }) => {
+          owner.open({
+            put: (item) => dispatch(self, item),
+            close: () => stop(self),
+          });
+          return undefined;
+        },
+        onCrash: (_item, error, context) => {
+          owner.crashed(error);
+          return context.stop;
+        },
+      },
+    );
+  }
+}

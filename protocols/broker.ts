@@ -35,6 +35,11 @@ export interface EventWriter {
     origin: EventOrigin,
     sequence: number,
   ): boolean;
+  /**
+   * Calls `listener` once, when a writer that was refused may try again: there is room, or the broker
+   * is back. The same function asked for twice is called once.
+   */
+  onceRoom(listener: () => void): void;
 }
 
 /** One message on its way to a handler. Exactly one of ack, retry and reject counts: the first. */

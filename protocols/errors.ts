@@ -14,6 +14,7 @@ const RETRYABLE_CODES: ReadonlySet<string> = new Set([
   'MAILBOX_FULL',
   'BROKER_UNAVAILABLE',
   'PUBLISH_TIMEOUT',
+  'PUBLISH_REFUSED',
 ]);
 
 export abstract class SpectaclesError extends Error {
@@ -61,6 +62,14 @@ export class SpawnRefusedError extends SpectaclesError {
   }
 }
 
+/** A child was restarted too often: its supervisor gives up, for its own supervisor to decide. */
+export class RestartIntensityError extends SpectaclesError {
+  readonly code = 'RESTART_INTENSITY';
+  constructor(id: string, maxRestarts: number, windowMs: number) {
+    super(`${id} ended more than ${maxRestarts} times within ${windowMs} ms`);
+  }
+}
+
 /** A configuration key or command-line option has a value that cannot be used. Exit status 2. */
 export class ConfigurationError extends SpectaclesError {
   readonly code = 'CONFIGURATION';
@@ -87,6 +96,19 @@ export class PortInUseError extends SpectaclesError {
 /** The service cannot go on, and trying again will not help. Exit status 1. */
 export class FatalError extends SpectaclesError {
   readonly code = 'FATAL';
+}
+
+/** A handler's file threw while it was loaded: a mistake in the handler. Exit status 1. */
+export class HandlerLoadError extends SpectaclesError {
+  readonly code = 'HANDLER_LOAD';
+}
+
+/** The process was asked to stop and something in it did not. Exit status 1. */
+export class StopDeadlineError extends SpectaclesError {
+  readonly code = 'STOP_DEADLINE';
+  constructor(deadlineMs: number) {
+    super(`did not stop within ${deadlineMs} ms; what was in flight is abandoned`);
+  }
 }
 
 /** The broker is away; what was to be published was not confirmed. */
@@ -141,4 +163,42 @@ export class ProxyRequestError extends SpectaclesError {
 /** A compressed stream cannot be continued, or a message of it is larger than it may be. */
 export class GarbledStreamError extends SpectaclesError {
   readonly code = 'GARBLED_STREAM';
+}
+
+/** The broker answered a publish with a refusal: it did not take the message and stays reachable. */
+export class PublishRefusedError extends SpectaclesError {
+  readonly code = 'PUBLISH_REFUSED';
+}
+
+/** A part of the proxy crashed while the request was on its way; Discord may have seen it. */
+export class ProxyCrashError extends SpectaclesError {
+  readonly code = 'PROXY_CRASH';
+  constructor() {
+    super('the proxy failed while the request was on its way; whether Discord saw it is unknown');
+  }
+}
+
+/** Discord could not be reached, or the connection ended before its answer. */
+export class UpstreamError extends SpectaclesError {
+  readonly code = 'UPSTREAM';
+}
+
+/** A request to the proxy cannot be sent on to Discord; `part` is what is wrong with it. */
+export class AdmissionError extends SpectaclesError {
+  readonly code = 'ADMISSION';
+  readonly part: 'method' | 'path' | 'headers';
+  constructor(part: 'method' | 'path' | 'headers', message: string) {
+    super(message);
+    this.part = part;
+  }
+}
+
+/** The body of Discord's answer ended early, is larger than is allowed, or (`late`) came too late. */
+export class AnswerBodyError extends SpectaclesError {
+  readonly code = 'ANSWER_BODY';
+  readonly late: boolean;
+  constructor(message: string, options: ErrorOptions & { readonly late?: boolean } = {}) {
+    super(message, options);
+    this.late = options.late ?? false;
+  }
 }

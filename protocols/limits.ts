@@ -9,6 +9,10 @@ import type { BackoffPolicy } from './backoff.ts';
 /** Discord: gateway frames a connection may send in any 60 s, heartbeats included; then close 4008. */
 export const GATEWAY_FRAMES_PER_WINDOW = 120;
 export const GATEWAY_FRAME_WINDOW_MS = 60_000;
+/** Ours: added to that window, since what counts is when Discord receives a frame, not when we send it. */
+export const GATEWAY_FRAME_MARGIN_MS = 250;
+/** Ours: of those frames, kept for IDENTIFY, RESUME and our own heartbeats; all others stop before them. */
+export const GATEWAY_FRAMES_RESERVED = 10;
 
 /** Discord: the largest frame a client may send, in UTF-8 bytes; above it close 4002. */
 export const GATEWAY_FRAME_MAX_BYTES = 4096;
@@ -66,6 +70,8 @@ export const SIMULATOR_CHANNEL_MESSAGES_MAX = 50;
 export const SIMULATOR_MEMBERS_SEARCHED_MAX = 50_000;
 /** Channels and threads that events brought into the world; the oldest goes first. */
 export const SIMULATOR_NEW_CHANNELS_MAX = 1_000;
+/** Messages that the traffic remembers to edit, react to and delete; the oldest is forgotten. */
+export const SIMULATOR_RECENT_MESSAGES_MAX = 256;
 /** Guilds that the traffic has taken away and not yet given back; at the bound no more go. */
 export const SIMULATOR_GUILDS_AWAY_MAX = 4;
 /** Rate-limit counters of the simulated REST API; at the bound the one made longest ago is forgotten. */
@@ -121,8 +127,10 @@ export const UNCONFIRMED_EVENTS_MAX = 65_536;
 
 /** Handshake and HELLO together; after it the host counts as unreachable. */
 export const HELLO_TIMEOUT_MS = 20_000;
-/** From IDENTIFY or RESUME to READY or RESUMED with no event in between; in an outage READY is late. */
-export const SESSION_START_TIMEOUT_MS = 60_000;
+/** From RESUME to RESUMED with no event in between. */
+export const RESUMED_TIMEOUT_MS = 60_000;
+/** From IDENTIFY to READY. In an outage READY is late, and each new IDENTIFY is taken from the day's budget. */
+export const READY_TIMEOUT_MS = 5 * 60_000;
 /** How long a closing handshake may take before the socket is destroyed. */
 export const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -252,6 +260,9 @@ export const IDENTIFY_BUDGET_PERIOD_MS = 24 * 60 * 60 * 1000;
 /** Ours: the longest frame read from standard input; a longer one is skipped and reported. */
 export const STDIO_FRAME_MAX_BYTES = 16 * 1024 * 1024;
 
+/** Ours: the buffer that a turn's frames are collected in; a full one is written before the turn ends. */
+export const STDIO_BATCH_BYTES = 64 * 1024;
+
 /** Ours: events written to a broker and not yet confirmed, over all shards; a power of two. At the bound `write` refuses. */
 export const WRITER_EVENTS_MAX = 65_536;
 
@@ -304,6 +315,9 @@ export const RETRY_DELAY_MS = 100;
 /** AMQP: seconds between heartbeats that we ask for; two missed ones end the connection. */
 export const AMQP_HEARTBEAT_SECONDS = 10;
 
+/** AMQP: the buffer that bodies are encoded in; a larger body gets one of its own. */
+export const AMQP_BODY_BYTES = 64 * 1024;
+
 /** Redis: entries asked for in one read, as the existing clients do. */
 export const REDIS_READ_COUNT = 10;
 
@@ -330,3 +344,21 @@ export const REDIS_SPARE_BATCHES_MAX = 4;
 export const REST_TIMEOUT_MS = 15_000;
 /** The wait before such a request is sent again. */
 export const REST_BACKOFF: BackoffPolicy = { minMs: 1_000, maxMs: 60_000 };
+
+/**
+ * Ours: restarts of one child that a supervisor grants within the window; one more and the supervisor
+ * crashes, for its own supervisor to decide. Ends that a caller judges ordinary do not count.
+ */
+export const SUPERVISOR_RESTARTS_MAX = 5;
+export const SUPERVISOR_RESTART_WINDOW_MS = 60_000;
+
+/** Ours: the wait before a restart doubles from the first to the second, and starts over after a stable run. */
+export const SUPERVISOR_BACKOFF_INITIAL_MS = 100;
+export const SUPERVISOR_BACKOFF_MAX_MS = 30_000;
+export const SUPERVISOR_BACKOFF_STABLE_MS = 60_000;
+
+/** Ours: how long a supervised child may take to end, unless its spec says otherwise. */
+export const SUPERVISED_SHUTDOWN_MS = 5_000;
+
+/** How long a shard may take to close its connection and save its session when the gateway stops. */
+export const GATEWAY_SHUTDOWN_MS = CLOSE_TIMEOUT_MS + 1_000;

@@ -2,6 +2,9 @@
 import type { Server } from 'node:http';
 import { ConfigurationError, PortInUseError } from '../protocols/errors.ts';
 
+/** Where a server listens that is given a port and no host. */
+export const ANY_ADDRESS = '0.0.0.0';
+
 /**
  * @returns the port, which differs from the one asked for when that was 0
  * @throws PortInUseError when another program has it, ConfigurationError when it cannot be opened at all

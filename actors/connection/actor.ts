@@ -67,6 +67,7 @@ export function connection(options: ConnectionOptions): Behaviour<Shell, Connect
         nowMs: context.clock.nowMs(),
         random: context.random(),
         frames: options.plane.frames,
+        dispatches: options.plane.dispatches,
       });
       shell.machine = step.state;
       run(step.effects, shell, options, context);
@@ -186,7 +187,7 @@ function runEffect(
       owner.tell({ type: 'report', generation, report: effect.report });
       break;
     case 'end':
-      context.finish(effect.end);
+      context.finish(shell.machine.ending);
       break;
   }
 }

@@ -6,7 +6,8 @@
  *
  * Inner workings: `phase` is where the connection stands. One deadline guards the phases that wait for
  * the peer: `opening` and `greeting` for HELLO, `starting` for READY or RESUMED, `closing` for the close
- * handshake. While events flow during `starting` (a long replay) the deadline is granted anew.
+ * handshake. While events flow during `starting` (a long replay) the deadline is granted anew;
+ * acknowledged heartbeats do not count, or they would hide a session that never starts (GP-63).
  *
  * Failure: every way to fail leads to `closing`, which remembers why, and from there to the effect `end`.
  * A silent peer is cut off locally; nothing here waits for it without a bound.
@@ -21,14 +22,19 @@ import type {
 } from '../../protocols/gateway/messages.ts';
 import {
   CLOSE_TIMEOUT_MS,
+  GATEWAY_FRAME_MARGIN_MS,
   GATEWAY_FRAME_WINDOW_MS,
   GATEWAY_FRAMES_PER_WINDOW,
+  GATEWAY_FRAMES_RESERVED,
   HELLO_TIMEOUT_MS,
-  SESSION_START_TIMEOUT_MS,
+  READY_TIMEOUT_MS,
+  RESUMED_TIMEOUT_MS,
 } from '../../protocols/limits.ts';
 
 /** Any close code but 1000 and 1001 leaves the session alive (GP-57). */
 export const RESUMABLE_CLOSE_CODE = 4000;
+/** The close codes that WebSocket leaves to applications begin here. */
+const DISCORD_CLOSE_CODES_START = 4000;
 
 type Phase = 'opening' | 'greeting' | 'greeted' | 'starting' | 'live' | 'closing' | 'ended';
 
@@ -41,9 +47,10 @@ export type ConnectionState = {
   /** Whether the last heartbeat of our own rhythm has been acknowledged. */
   readonly acknowledged: boolean;
   readonly beatAtMs: number;
-  /** Frames received when the last heartbeat left, and when the deadline was last granted. */
+  /** Frames received when the last heartbeat left. */
   readonly framesAtBeat: number;
-  readonly framesAtDeadline: number;
+  /** Dispatches received when the deadline was last granted. */
+  readonly dispatchesAtDeadline: number;
   /** When each frame of the last window was sent. */
   readonly sentAtMs: readonly number[];
 };
@@ -57,15 +64,17 @@ export type ConnectionEffect =
   | { readonly type: 'arm'; readonly timer: 'heartbeat-due' | 'deadline'; readonly delayMs: number }
   | { readonly type: 'disarm'; readonly timer: 'heartbeat-due' | 'deadline' }
   | { readonly type: 'report'; readonly report: ConnectionReport }
-  | { readonly type: 'end'; readonly end: ConnectionEnd };
+  /** The connection is over; why stands in `state.ending`. */
+  | { readonly type: 'end' };
 
 /** What the shell reads for each step. */
 export type ConnectionFacts = {
   readonly nowMs: number;
   /** Uniform in [0, 1). */
   readonly random: number;
-  /** Frames of any kind received so far. */
+  /** Frames of any kind received so far, and how many of them were dispatches. */
   readonly frames: number;
+  readonly dispatches: number;
 };
 
 export type ConnectionStep = {
@@ -88,7 +97,7 @@ export function openConnection(): ConnectionStep {
       acknowledged: true,
       beatAtMs: 0,
       framesAtBeat: 0,
-      framesAtDeadline: 0,
+      dispatchesAtDeadline: 0,
       sentAtMs: [],
     },
     effects: [{ type: 'arm', timer: 'deadline', delayMs: HELLO_TIMEOUT_MS }],
@@ -114,11 +123,13 @@ function step(work: Work, message: ConnectionMessage, facts: ConnectionFacts): E
       if (work.phase === 'opening') work.phase = 'greeting';
       return NOTHING;
     case 'frame':
-      return work.phase === 'closing' ? NOTHING : takeFrame(work, message.frame, facts);
+      return work.phase === 'closing'
+        ? takeLateFrame(message.frame)
+        : takeFrame(work, message.frame, facts);
     case 'closed':
       return end(work, closeReason(work, message.code, message.detail));
     case 'unreachable':
-      return end(work, work.ending ?? { kind: 'unreachable', detail: message.detail });
+      return end(work, { kind: 'unreachable', detail: message.detail });
     case 'garbled':
       return close(work, { kind: 'garbled', detail: message.detail });
     case 'replay':
@@ -135,12 +146,19 @@ function step(work: Work, message: ConnectionMessage, facts: ConnectionFacts): E
   }
 }
 
+/** A session that starts while the socket closes is a session all the same, and can be resumed. */
+function takeLateFrame(frame: ControlFrame): Effects {
+  return frame.kind === 'ready' || frame.kind === 'resumed'
+    ? [{ type: 'report', report: frame }]
+    : NOTHING;
+}
+
 function takeFrame(work: Work, frame: ControlFrame, facts: ConnectionFacts): Effects {
   switch (frame.kind) {
     case 'hello':
       return greet(work, frame.heartbeatIntervalMs, facts);
     case 'heartbeat-request':
-      return send(work, { type: 'send-heartbeat' }, facts);
+      return send(work, { type: 'send-heartbeat' }, facts, GATEWAY_FRAMES_RESERVED);
     case 'heartbeat-ack':
       return acknowledge(work, facts);
     case 'reconnect':
@@ -185,19 +203,17 @@ function start(
 ): Effects {
   if (work.phase !== 'greeted') return NOTHING;
   work.phase = 'starting';
-  work.framesAtDeadline = facts.frames;
-  const wait: ConnectionEffect = {
-    type: 'arm',
-    timer: 'deadline',
-    delayMs: SESSION_START_TIMEOUT_MS,
-  };
+  work.dispatchesAtDeadline = facts.dispatches;
   if (message.type === 'resume') {
-    return [...send(work, { type: 'send-resume', session: message.session }, facts), wait];
+    return [
+      ...send(work, { type: 'send-resume', session: message.session }, facts),
+      { type: 'arm', timer: 'deadline', delayMs: RESUMED_TIMEOUT_MS },
+    ];
   }
   return [
     ...send(work, { type: 'send-identify' }, facts),
     { type: 'report', report: { kind: 'identified' } },
-    wait,
+    { type: 'arm', timer: 'deadline', delayMs: READY_TIMEOUT_MS },
   ];
 }
 
@@ -212,13 +228,14 @@ function beatOnTime(work: Work, facts: ConnectionFacts): Effects {
   if (!work.acknowledged && (silent || overdue)) {
     return [{ type: 'terminate' }, ...end(work, { kind: 'zombie' })];
   }
-  if (work.acknowledged) work.beatAtMs = facts.nowMs;
-  work.acknowledged = false;
-  work.framesAtBeat = facts.frames;
-  return [
-    ...send(work, { type: 'send-heartbeat' }, facts),
-    { type: 'arm', timer: 'heartbeat-due', delayMs: work.heartbeatIntervalMs },
-  ];
+  const sent = send(work, { type: 'send-heartbeat' }, facts);
+  // For a beat that was left out nobody owes an ACK.
+  if (sent.length > 0) {
+    if (work.acknowledged) work.beatAtMs = facts.nowMs;
+    work.acknowledged = false;
+    work.framesAtBeat = facts.frames;
+  }
+  return [...sent, { type: 'arm', timer: 'heartbeat-due', delayMs: work.heartbeatIntervalMs }];
 }
 
 function deadline(work: Work, facts: ConnectionFacts): Effects {
@@ -229,11 +246,11 @@ function deadline(work: Work, facts: ConnectionFacts): Effects {
       return [{ type: 'terminate' }, ...end(work, { kind: 'unreachable', detail })];
     }
     case 'starting':
-      if (facts.frames === work.framesAtDeadline) return close(work, { kind: 'no-answer' });
-      work.framesAtDeadline = facts.frames;
-      return [{ type: 'arm', timer: 'deadline', delayMs: SESSION_START_TIMEOUT_MS }];
+      if (facts.dispatches === work.dispatchesAtDeadline) return close(work, { kind: 'no-answer' });
+      work.dispatchesAtDeadline = facts.dispatches;
+      return [{ type: 'arm', timer: 'deadline', delayMs: RESUMED_TIMEOUT_MS }];
     case 'closing':
-      return [{ type: 'terminate' }, ...end(work, work.ending ?? { kind: 'zombie' })];
+      return [{ type: 'terminate' }, ...end(work, { kind: 'zombie' })];
     case 'greeted':
     case 'live':
     case 'ended':
@@ -244,11 +261,12 @@ function deadline(work: Work, facts: ConnectionFacts): Effects {
 /**
  * Sends within Discord's limit for one connection. When the window is full, which only a peer that
  * keeps asking for heartbeats can bring about, the frame is left out: the next beat answers for it.
+ * @param reserved how much of the window is kept free for more important frames
  */
-function send(work: Work, effect: ConnectionEffect, facts: ConnectionFacts): Effects {
-  const windowStart = facts.nowMs - GATEWAY_FRAME_WINDOW_MS;
+function send(work: Work, effect: ConnectionEffect, facts: ConnectionFacts, reserved = 0): Effects {
+  const windowStart = facts.nowMs - GATEWAY_FRAME_WINDOW_MS - GATEWAY_FRAME_MARGIN_MS;
   work.sentAtMs = work.sentAtMs.filter((sentAtMs) => sentAtMs > windowStart);
-  if (work.sentAtMs.length >= GATEWAY_FRAMES_PER_WINDOW) return NOTHING;
+  if (work.sentAtMs.length >= GATEWAY_FRAMES_PER_WINDOW - reserved) return NOTHING;
   work.sentAtMs.push(facts.nowMs);
   return [effect];
 }
@@ -266,19 +284,20 @@ function close(work: Work, ending: ConnectionEnd): Effects {
 }
 
 function closeReason(work: Work, code: number, detail: string): ConnectionEnd {
-  if (work.ending !== undefined) return work.ending;
   const greeted = work.phase !== 'opening' && work.phase !== 'greeting';
-  return greeted
+  // A code of Discord's own is its answer, whenever it comes: some say that no retry can help.
+  return greeted || code >= DISCORD_CLOSE_CODES_START
     ? { kind: 'closed', code, detail }
     : { kind: 'unreachable', detail: `closed with ${code} before HELLO` };
 }
 
+/** @param ending why, unless the connection was closing for a reason of its own */
 function end(work: Work, ending: ConnectionEnd): Effects {
   work.phase = 'ended';
-  work.ending = ending;
+  work.ending ??= ending;
   return [
     { type: 'disarm', timer: 'heartbeat-due' },
     { type: 'disarm', timer: 'deadline' },
-    { type: 'end', end: ending },
+    { type: 'end' },
   ];
 }

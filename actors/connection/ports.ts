@@ -4,7 +4,7 @@ import type { ControlFrame } from '../../protocols/gateway/frames.ts';
 /** What a socket says. After `close` or `failed` it says nothing more. */
 export type SocketEvents = {
   open(): void;
-  /** One WebSocket message. The bytes may be reused after the call returns. */
+  /** One WebSocket message. Nobody writes to its bytes again, so a part of them may be kept. */
   message(data: Uint8Array): void;
   /** 1006 stands for a connection that ended without a close frame. */
   close(code: number, reason: string): void;
@@ -59,4 +59,6 @@ export interface DispatchPlane {
   readonly sequence: number | null;
   /** Frames received since the start, of any kind: a sign of life. */
   readonly frames: number;
+  /** Those of them that were dispatches: a sign of progress, which an ACK is not. */
+  readonly dispatches: number;
 }

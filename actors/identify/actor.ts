@@ -17,10 +17,9 @@ import {
 
 export type IdentifyOptions = {
   readonly maxConcurrency: number;
-  /** What is left now; read at each start, so that a restart does not forget what was spent. */
-  readonly budget: () => IdentifyBudget;
-  /** Read at each start: how long nothing may be sent, because of what an earlier one may have sent. */
-  readonly quietMs: () => number;
+  readonly budget: IdentifyBudget;
+  /** How long nothing may be sent at first, because of what an earlier incarnation may have sent. */
+  readonly quietMs: number;
   /** Told what is left of the budget after each permit. */
   readonly onBudget: (budget: IdentifyBudget) => void;
 };
@@ -34,8 +33,8 @@ type Shell = {
 export function identify(options: IdentifyOptions): Behaviour<Shell, IdentifyMessage> {
   return {
     start(context) {
-      const openAtMs = context.clock.nowMs() + options.quietMs();
-      const machine = startIdentify(options.maxConcurrency, options.budget(), openAtMs);
+      const openAtMs = context.clock.nowMs() + options.quietMs;
+      const machine = startIdentify(options.maxConcurrency, options.budget, openAtMs);
       return { machine, shards: new Map() };
     },
 

@@ -120,8 +120,15 @@ function step(work: Work, input: IdentifyInput, nowMs: number): Effects {
   }
 }
 
+/**
+ * A holder that asks again has been restarted: it is called again, unless it was permitted already.
+ * Then its former self may have sent, and it stands in the line like any other.
+ */
 function request(line: Draft<Line>, key: number, shard: number): Effects {
-  if (line.holder?.shard === shard || line.waiting.includes(shard)) return [];
+  if (line.holder?.shard === shard && !line.holder.permitted) {
+    return [{ type: 'disarm', timer: 'window', key }, ...call(line, key, shard)];
+  }
+  if (line.waiting.includes(shard)) return [];
   line.waiting.push(shard);
   return callNext(line, key);
 }
@@ -130,7 +137,10 @@ function request(line: Draft<Line>, key: number, shard: number): Effects {
 function callNext(line: Draft<Line>, key: number): Effects {
   if (line.holder !== undefined) return [];
   const shard = line.waiting.shift();
-  if (shard === undefined) return [];
+  return shard === undefined ? [] : call(line, key, shard);
+}
+
+function call(line: Draft<Line>, key: number, shard: number): Effects {
   line.holder = { shard, prepared: false, permitted: false };
   return [
     { type: 'tell', shard, message: 'prepare' },
@@ -159,6 +169,7 @@ function permit(work: Work, line: Draft<Line>, key: number, nowMs: number): Effe
       { type: 'disarm', timer: 'overdue', key },
     ];
   }
+  renewBudget(work, nowMs);
   if (work.budget.remaining <= 0) {
     return [
       { type: 'arm-budget-reset', delayMs: Math.max(0, work.budget.resetAtMs - nowMs) },
@@ -174,8 +185,11 @@ function permit(work: Work, line: Draft<Line>, key: number, nowMs: number): Effe
 }
 
 function used(line: Draft<Line>, key: number, shard: number, nowMs: number): Effects {
-  if (line.holder?.shard !== shard) return [];
-  return free(line, key, nowMs + IDENTIFY_WINDOW_MS + IDENTIFY_MARGIN_MS);
+  const openAtMs = nowMs + IDENTIFY_WINDOW_MS + IDENTIFY_MARGIN_MS;
+  if (line.holder?.shard === shard) return free(line, key, openAtMs);
+  // It was permitted too long ago, or by a governor before this one; Discord counts it all the same.
+  line.openAtMs = Math.max(line.openAtMs, openAtMs);
+  return [];
 }
 
 function release(line: Draft<Line>, key: number, shard: number, nowMs: number): Effects {
@@ -200,12 +214,18 @@ function free(line: Draft<Line>, key: number, openAtMs: number): Effects {
   ];
 }
 
+/**
+ * A new day begins with its first IDENTIFY, not when the old one's budget happens to be used up: what
+ * was left of the old day must not be spent on top of the new.
+ */
+function renewBudget(work: Work, nowMs: number): void {
+  if (nowMs < work.budget.resetAtMs) return;
+  work.budget.remaining = work.budget.total;
+  // It begins for Discord when the IDENTIFY arrives, which is somewhat after the permit.
+  work.budget.resetAtMs = nowMs + IDENTIFY_PREPARE_TIMEOUT_MS + IDENTIFY_BUDGET_PERIOD_MS;
+}
+
 function resetBudget(work: Work, nowMs: number): Effects {
-  if (nowMs >= work.budget.resetAtMs) {
-    work.budget.remaining = work.budget.total;
-    // Discord starts a new day when the old one ends.
-    work.budget.resetAtMs = nowMs + IDENTIFY_BUDGET_PERIOD_MS;
-  }
   return Object.entries(work.lines).flatMap(([key, line]) =>
     permit(work, line, Number(key), nowMs),
   );

@@ -143,9 +143,11 @@ function connect(
 ): ActorRef<ConnectionMessage> {
   const { options, plane, machine } = shell;
   const { world } = options;
+  // What is left of a session that began on a closing connection must not be heard in the next one.
+  if (machine.session === undefined) plane.restore(undefined);
   const address = host === 'session' ? machine.session?.resumeUrl : undefined;
   const behaviour = connection({
-    url: world.connectUrl(address ?? world.mainUrl),
+    url: world.connectUrl(address !== undefined && URL.canParse(address) ? address : world.mainUrl),
     generation,
     shard: options.shard,
     shardCount: world.shardCount,

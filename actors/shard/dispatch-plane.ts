@@ -9,8 +9,10 @@
  * connection. READY opens the session here and now, since the events behind it may already be in the
  * same read; the actors hear of it a moment later.
  *
- * Failure: what cannot be read is `garbled`, what the writer refuses is `refused`; both end the
- * connection, and the session goes on from `cursor.done`.
+ * An event whose number has been received before is dropped: it is done, or on its way.
+ *
+ * Failure: what cannot be read is `garbled`, and so is a gap in the numbers; what the writer refuses is
+ * `refused`. Both end the connection, and the session goes on from `cursor.done`.
  */
 import { GatewayOpcodes } from 'discord-api-types/v10';
 import type { EventWriter } from '../../protocols/broker.ts';
@@ -39,6 +41,11 @@ export class ShardPlane implements DispatchPlane {
   readonly #scanner = new FrameScanner();
   #cursor: SessionCursor | undefined;
   #frames = 0;
+  /** The number that was missing when a resume was last asked for because of a gap. */
+  #missing = 0;
+  /** Whether a resume did not fill a gap: in this session numbers are left out, and that means nothing. */
+  #gapsAreNormal = false;
+  #dispatches = 0;
 
   /** @param onLost called when the broker gives up an event of the present session */
   constructor(
@@ -68,6 +75,10 @@ export class ShardPlane implements DispatchPlane {
     return this.#frames;
   }
 
+  get dispatches(): number {
+    return this.#dispatches;
+  }
+
   /** Continues a session, or forgets the present one. */
   restore(session: { sessionId: string; sequence: number } | undefined): void {
     this.#cursor = session && this.#open(session.sessionId, session.sequence);
@@ -86,6 +97,7 @@ export class ShardPlane implements DispatchPlane {
   }
 
   #dispatch(message: Uint8Array): Taken {
+    this.#dispatches++;
     const scanner = this.#scanner;
     const entry = this.#table.find(message, scanner.eventStart, scanner.eventEnd);
     this.#counter.dispatch(this.#shard, entry);
@@ -97,25 +109,39 @@ export class ShardPlane implements DispatchPlane {
       control = this.#control(message, entry.name);
       if (typeof control === 'object' && 'garbled' in control) return control;
     }
-    return this.#publish(entry, message, dataStart, dataEnd, sequence) ? control : 'refused';
+    const cursor = this.#cursor;
+    if (cursor === undefined || sequence <= cursor.received) return control;
+    if (sequence > cursor.received + 1 && this.#mustFill(cursor.received + 1)) {
+      return { garbled: `events from ${cursor.received + 1} to ${sequence - 1} did not come` };
+    }
+    return this.#publish(cursor, entry, message, sequence) ? control : 'refused';
+  }
+
+  /**
+   * Discord numbers the events of a session one by one, but does not promise to: a gap is answered by a
+   * resume, which brings what is missing, and if one brings nothing, gaps are let pass from then on.
+   */
+  #mustFill(missing: number): boolean {
+    if (this.#gapsAreNormal) return false;
+    this.#gapsAreNormal = this.#missing === missing;
+    this.#missing = missing;
+    return !this.#gapsAreNormal;
   }
 
   #publish(
+    cursor: SessionCursor,
     entry: EventEntry,
     message: Uint8Array,
-    start: number,
-    end: number,
     sequence: number,
   ): boolean {
-    const cursor = this.#cursor;
-    if (cursor === undefined) return true;
     if (entry.route === FILTERED) {
       cursor.skip(sequence);
       return true;
     }
     const previous = cursor.received;
     if (!cursor.take(sequence)) return false;
-    if (this.#writer.write(entry.route, message, start, end, cursor, sequence)) return true;
+    const { dataStart, dataEnd } = this.#scanner;
+    if (this.#writer.write(entry.route, message, dataStart, dataEnd, cursor, sequence)) return true;
     cursor.untake(previous);
     return false;
   }
@@ -124,7 +150,9 @@ export class ShardPlane implements DispatchPlane {
     const frame = this.#read(message, event);
     if (frame === undefined)
       return { garbled: `op ${this.#scanner.op} ${event} has another shape` };
-    if (frame.kind === 'ready') this.#cursor = this.#open(frame.sessionId, 0);
+    if (frame.kind === 'ready') {
+      this.#cursor = this.#open(frame.sessionId, this.#scanner.sequence - 1);
+    }
     return { frame };
   }
 
@@ -139,6 +167,8 @@ export class ShardPlane implements DispatchPlane {
   }
 
   #open(session: string, sequence: number): SessionCursor {
+    this.#missing = 0;
+    this.#gapsAreNormal = false;
     const cursor = new SessionCursor(this.#shard, session, sequence, () => {
       if (this.#cursor === cursor) this.#onLost();
     });

@@ -141,9 +141,9 @@ function step(work: Work, input: ShardInput, random: number): Effects {
   if (work.phase === 'failed') return [];
   switch (input.type) {
     case 'report':
-      return input.generation === work.generation ? report(work, input.report) : [];
+      return isPresent(work, input.generation) ? report(work, input.report) : [];
     case 'ended':
-      return input.generation === work.generation ? ended(work, input.end, random) : [];
+      return isPresent(work, input.generation) ? ended(work, input.end, random) : [];
     case 'prepare':
       return prepare(work);
     case 'permitted':
@@ -162,6 +162,16 @@ function step(work: Work, input: ShardInput, random: number): Effects {
       work.hostDemoted = false;
       return [];
   }
+}
+
+/** Whether the words of a generation count: it is the latest, and has not ended. */
+function isPresent(work: Work, generation: number): boolean {
+  const connected =
+    work.phase === 'connecting' ||
+    work.phase === 'greeted' ||
+    work.phase === 'starting' ||
+    work.phase === 'ready';
+  return connected && generation === work.generation;
 }
 
 /** The next attempt: by the ladder, and only with a broker to publish to. */
@@ -257,7 +267,8 @@ function ended(work: Work, end: ConnectionEnd, random: number): Effects {
 /** Decides what is left of the session after an end. */
 function judge(work: Work, end: ConnectionEnd): Effects {
   if (work.session === undefined) return [];
-  if (end.kind === 'unreachable') {
+  // A host that never came to HELLO is left for the main one, whatever it said instead (GP-02).
+  if (work.phase === 'connecting' && !endsSession(end)) {
     work.hostDemoted = true;
     return [{ type: 'save' }];
   }

@@ -26,10 +26,12 @@ export class SessionCursor implements EventOrigin {
   #confirmed = new Uint8Array(INITIAL_CAPACITY);
   #head = 0;
   #count = 0;
+  #lossTold = false;
 
   /**
    * @param sequence where the session stands: 0 for a new one
-   * @param onLost called whenever the broker gives up an event
+   * @param onLost called when the broker gives up an event: once until the next rewind, since that
+   *   heals all losses, and a broker that fails gives up thousands at once
    */
   constructor(shard: number, session: string, sequence: number, onLost: () => void) {
     this.shard = shard;
@@ -89,13 +91,16 @@ export class SessionCursor implements EventOrigin {
   }
 
   lost(sequence: number): void {
-    if (this.#find(sequence) !== -1) this.#onLost();
+    if (this.#lossTold || this.#find(sequence) === -1) return;
+    this.#lossTold = true;
+    this.#onLost();
   }
 
   /** Forgets what is not done: Discord is about to send it again. */
   rewind(): void {
     this.#received = this.done;
     this.#count = 0;
+    this.#lossTold = false;
   }
 
   /** Binary search, since the ring is in ascending order; the oldest is the usual answer. */

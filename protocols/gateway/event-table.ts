@@ -63,7 +63,8 @@ export class EventTable {
   #unknownName(source: Uint8Array, start: number, end: number): EventEntry {
     const bytes = source.subarray(start, end);
     if (bytes.includes(BACKSLASH)) return this.#escaped(source, start, end);
-    if (this.#unknown >= UNKNOWN_EVENTS_MAX) return this.#other;
+    // An event without a name can be routed nowhere.
+    if (bytes.length === 0 || this.#unknown >= UNKNOWN_EVENTS_MAX) return this.#other;
     this.#unknown++;
     const name = new TextDecoder().decode(bytes);
     return this.#add(name, this.#route(name));

@@ -22,6 +22,8 @@ const INITIAL_BUFFER_BYTES = 4096;
 /** What Z_SYNC_FLUSH leaves at the end: an empty stored block. */
 const SYNC_FLUSH_MARK = 0x0000ffff;
 const SYNC_FLUSH_MARK_BYTES = 4;
+/** fflate inflates what it is given before it hands anything over: a thousandfold, at worst. */
+const INFLATE_STEP_BYTES = 16 * 1024;
 
 export function createDecompressor(compression: Compression): Decompressor {
   switch (compression) {
@@ -81,7 +83,9 @@ class ZlibStream implements Decompressor {
 
   push(chunk: Uint8Array): Uint8Array | undefined {
     try {
-      this.#inflate.push(chunk);
+      for (let at = 0; at < chunk.length; at += INFLATE_STEP_BYTES) {
+        this.#inflate.push(chunk.subarray(at, at + INFLATE_STEP_BYTES));
+      }
     } catch (error) {
       throw garbled('zlib', error);
     }

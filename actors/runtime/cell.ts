@@ -1,0 +1,375 @@
+/**
+ * One incarnation of an actor: its place in the tree, its mailbox's bookkeeping, and its end.
+ *
+ * Purpose. nact schedules the messages of an actor; everything else that an actor needs is here:
+ * the tree, a bound on the mailbox, timers and questions that die with their owner, and an end that
+ * happens once, in order, and is told to the parent.
+ *
+ * Inner workings. A cell is alive until it has an `exit`. Whatever gives it one (a stop, `finish`, a
+ * crash) closes the mailbox at once, so that nothing more is handled, and starts the teardown: wait
+ * for a handler that is being awaited, stop the children one after the other in reverse order, run
+ * the `stop` hook, tell the parent. Only then is the name free and the cell gone.
+ *
+ * Failure modes. Every wait of the teardown is bounded. A handler that outlives its deadline is
+ * abandoned: its result and its failure change nothing any more. When the deadline of the whole tree
+ * passes, `hurry` ends all waits below: each remaining hook is still called, once, but not awaited.
+ * A hook that throws is logged. Nothing in here throws into a sender.
+ */
+import type { ActorRef, Exit, Reply } from '../../protocols/actor.ts';
+import { ActorStoppedError, MailboxFullError, SpawnRefusedError } from '../../protocols/errors.ts';
+import {
+  ACTOR_ASKS_MAX,
+  ACTOR_HANDLER_DEADLINE_MS,
+  ACTOR_MAILBOX_MAX_MESSAGES,
+  ACTOR_STOP_HOOK_DEADLINE_MS,
+  ACTOR_TREE_STOP_DEADLINE_MS,
+} from '../../protocols/limits.ts';
+import type { Log, Timer } from '../../protocols/ports.ts';
+import { Asks, Question } from './asks.ts';
+import type { ActorContext, Behaviour, ChildOptions } from './behaviour.ts';
+import { Signal, STALE } from './envelope.ts';
+import { actorLog, messageType } from './logging.ts';
+import { childPath } from './names.ts';
+import { type Inbox, inboxOf, Reference } from './reference.ts';
+import { NamedTimers } from './timers.ts';
+import {
+  type Child,
+  type Mailbox,
+  type MailboxOwner,
+  type Parent,
+  stopOrder,
+  type World,
+} from './world.ts';
+
+type Item<Message> = Message | Question<Message> | Signal<Message>;
+
+export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwner<Item<Message>> {
+  readonly name: string;
+  readonly path: string;
+  readonly parent: Parent;
+  readonly place: number;
+  readonly children = new Map<string, Child>();
+  readonly self: ActorRef<Message>;
+  readonly #world: World;
+  readonly #log: Log;
+  readonly #behaviour: Behaviour<State, Message>;
+  readonly #context: ActorContext<Message>;
+  readonly #onEnd: (exit: Exit) => void;
+  readonly #shutdownMs: number | undefined;
+  readonly #timers: NamedTimers<Message>;
+  readonly #asks = new Asks();
+  #mailbox: Mailbox<Item<Message>> | undefined;
+  /** Undefined until `start` has made it. */
+  #state: { value: State } | undefined;
+  /** Messages that wait and count against the bound. */
+  #waiting = 0;
+  /** Signals that wait. */
+  #signals = 0;
+  /** The mailbox was full and has not been half empty since. */
+  #overflowing = false;
+  /** `start` or a handler is at work. */
+  #handling = false;
+  #abandoned = false;
+  #hurried = false;
+  #finishing: Exit | undefined;
+  #exit: Exit | undefined;
+  #ended: Promise<void> | undefined;
+  #wakeHandled: (() => void) | undefined;
+  #wakeHurried: (() => void) | undefined;
+  #deadline: Timer | undefined;
+
+  /** Starts the actor: when this returns, `start` has run, and may have ended it already. */
+  constructor(
+    world: World,
+    parent: Parent,
+    name: string,
+    behaviour: Behaviour<State, Message>,
+    onEnd: (exit: Exit) => void,
+    options: ChildOptions = {},
+  ) {
+    this.name = name;
+    this.path = childPath(parent.path, name);
+    if (parent.children.has(name)) {
+      throw new SpawnRefusedError(this.path, 'an actor of that name is not done yet');
+    }
+    this.parent = parent;
+    this.#world = world;
+    this.#log = actorLog(world.log, this.path);
+    this.#behaviour = behaviour;
+    this.#onEnd = onEnd;
+    this.place = options.place ?? 0;
+    this.#shutdownMs = options.shutdownMs;
+    this.#timers = new NamedTimers(world.clock, (signal) => this.#signal(signal));
+    this.self = new Reference<Message>(this);
+    this.#context = this.#createContext();
+    parent.children.set(name, this);
+    world.census.actors += 1;
+    world.openMailbox(this);
+  }
+
+  // What others ask of it.
+
+  tell(message: Message): void {
+    this.#post(message, message);
+  }
+
+  ask<Value>(question: (reply: Reply<Value>) => Message, timeoutMs: number): Promise<Value> {
+    const ask = this.#asks.open<Value>(this.#world.clock, this.path, timeoutMs);
+    if (this.#asks.size > ACTOR_ASKS_MAX) {
+      ask.fail(new MailboxFullError(this.path, ACTOR_ASKS_MAX));
+      return ask.promise;
+    }
+    try {
+      const message = question(ask);
+      const delivery = this.#post(message, new Question(message, ask));
+      if (delivery === 'stopped') ask.fail(new ActorStoppedError(this.path));
+      if (delivery === 'full') {
+        ask.fail(new MailboxFullError(this.path, ACTOR_MAILBOX_MAX_MESSAGES));
+      }
+      return ask.promise;
+    } catch (error) {
+      ask.close();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#end({ kind: 'stopped' });
+    await this.#ended;
+  }
+
+  hurry(): void {
+    if (this.#hurried) return;
+    this.#hurried = true;
+    for (const child of this.children.values()) child.hurry();
+    this.#wakeHurried?.();
+  }
+
+  // What nact calls.
+
+  open(mailbox: Mailbox<Item<Message>>): void {
+    this.#mailbox = mailbox;
+    this.#handling = true;
+    this.#state = { value: this.#behaviour.start(this.#context) };
+    this.#handled();
+  }
+
+  handle(item: Item<Message>): void | Promise<void> {
+    this.#handling = true;
+    const message = this.#take(item);
+    if (message !== STALE && this.#state !== undefined) {
+      const next = this.#behaviour.receive(this.#state.value, message, this.#context);
+      if (next instanceof Promise) return this.#handleLater(this.#state, next);
+      this.#state.value = next;
+    }
+    this.#handled();
+    this.#world.census.done();
+  }
+
+  crashed(error: unknown): void {
+    if (this.#abandoned) {
+      this.#log.error({ err: error }, 'an abandoned handler failed');
+      return;
+    }
+    this.#log.error({ err: error }, 'actor crashed');
+    const exit: Exit = { kind: 'crashed', error };
+    this.#asks.failAll(new ActorStoppedError(this.path));
+    this.#finishing = undefined;
+    // A stop that waits for this very handler learns how it really ended.
+    if (this.#exit !== undefined) this.#exit = exit;
+    this.#handled();
+    this.#end(exit);
+    if (this.#state !== undefined) this.#world.census.done();
+  }
+
+  // The mailbox's bookkeeping.
+
+  #post(message: Message, item: Item<Message>): 'queued' | 'stopped' | 'full' {
+    if (this.#exit !== undefined) {
+      this.#world.census.deadLetters += 1;
+      this.#log.debug({ type: messageType(message) }, 'dead letter: the actor has stopped');
+      return 'stopped';
+    }
+    if (this.#waiting >= ACTOR_MAILBOX_MAX_MESSAGES) {
+      this.#overflow(message);
+      return 'full';
+    }
+    this.#waiting += 1;
+    this.#world.census.begin();
+    this.#mailbox?.put(item);
+    return 'queued';
+  }
+
+  #overflow(message: Message): void {
+    this.#world.census.deadLetters += 1;
+    if (this.#overflowing) return;
+    this.#overflowing = true;
+    this.#log.warn(
+      { type: messageType(message), maxMessages: ACTOR_MAILBOX_MAX_MESSAGES },
+      'mailbox full: new messages are dropped until there is room',
+    );
+  }
+
+  #signal(signal: Signal<Message>): void {
+    if (this.#exit !== undefined) return;
+    this.#signals += 1;
+    this.#world.census.begin();
+    this.#mailbox?.put(signal);
+  }
+
+  #take(item: Item<Message>): Message | typeof STALE {
+    if (item instanceof Signal) {
+      this.#signals -= 1;
+      return item.open();
+    }
+    this.#waiting -= 1;
+    if (this.#overflowing && this.#waiting <= ACTOR_MAILBOX_MAX_MESSAGES / 2) {
+      this.#overflowing = false;
+    }
+    return item instanceof Question ? item.open() : item;
+  }
+
+  async #handleLater(state: { value: State }, next: Promise<State>): Promise<void> {
+    const value = await next;
+    if (this.#abandoned) return;
+    state.value = value;
+    this.#handled();
+    this.#world.census.done();
+  }
+
+  #handled(): void {
+    this.#handling = false;
+    if (this.#finishing !== undefined) this.#end(this.#finishing);
+    this.#wakeHandled?.();
+  }
+
+  // The end.
+
+  #end(exit: Exit): void {
+    if (this.#exit !== undefined) return;
+    this.#exit = exit;
+    this.#mailbox?.close();
+    this.#dropQueue();
+    this.#timers.clear();
+    this.#asks.failUntaken(new ActorStoppedError(this.path));
+    this.#deadline = this.#setDeadline(this.#shutdownMs ?? ACTOR_TREE_STOP_DEADLINE_MS);
+    this.#ended = this.#tearDown();
+  }
+
+  #dropQueue(): void {
+    const dropped = this.#waiting;
+    this.#world.census.done(dropped + this.#signals);
+    this.#waiting = 0;
+    this.#signals = 0;
+    if (dropped === 0) return;
+    this.#world.census.deadLetters += dropped;
+    this.#log.debug({ messages: dropped }, 'dead letters: the actor stopped before their turn');
+  }
+
+  async #tearDown(): Promise<void> {
+    await this.#awaitHandler();
+    for (const child of stopOrder(this.children)) await child.stop();
+    const exit: Exit = this.#exit ?? { kind: 'stopped' };
+    await this.#runStopHook(exit);
+    this.#asks.failAll(new ActorStoppedError(this.path));
+    this.#deadline?.cancel();
+    // Whoever keeps a reference to an actor that has ended must not keep its state alive with it.
+    this.#state = undefined;
+    this.parent.children.delete(this.name);
+    this.#world.census.actors -= 1;
+    this.#onEnd(exit);
+  }
+
+  async #awaitHandler(): Promise<void> {
+    if (!this.#handling) return;
+    const handled = new Promise<void>((resolve) => {
+      this.#wakeHandled = resolve;
+    });
+    if (await this.#isDoneWithin(handled, ACTOR_HANDLER_DEADLINE_MS)) return;
+    this.#abandoned = true;
+    this.#world.census.done();
+    this.#log.warn({}, 'a handler did not end in time and is abandoned');
+  }
+
+  async #runStopHook(exit: Exit): Promise<void> {
+    if (this.#state === undefined) return;
+    const failed = (error: unknown): void => {
+      this.#log.error({ err: error }, 'cleanup failed');
+    };
+    try {
+      const work = this.#behaviour.stop?.(this.#state.value, exit);
+      if (!(work instanceof Promise)) return;
+      const limitMs = this.#shutdownMs ?? ACTOR_STOP_HOOK_DEADLINE_MS;
+      if (await this.#isDoneWithin(work.catch(failed), limitMs)) return;
+      this.#log.warn({}, 'cleanup did not end in time and is not awaited');
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Waits for `work`, but not past `limitMs` nor past `hurry`. */
+  #isDoneWithin(work: Promise<void>, limitMs: number): Promise<boolean> {
+    if (this.#hurried) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const settle = (done: boolean): void => {
+        limit.cancel();
+        resolve(done);
+      };
+      const limit = this.#world.clock.setTimer(limitMs, () => settle(false));
+      this.#wakeHurried = () => settle(false);
+      void work.then(() => settle(true));
+    });
+  }
+
+  /** Bounds the whole teardown, descendants included. */
+  #setDeadline(withinMs: number): Timer {
+    return this.#world.clock.setTimer(withinMs, () => {
+      this.#log.warn({ withinMs }, 'the end took too long: the rest of the cleanup is not awaited');
+      this.hurry();
+    });
+  }
+
+  // What it may do itself.
+
+  #createContext(): ActorContext<Message> {
+    return {
+      self: this.self,
+      clock: this.#world.clock,
+      random: this.#world.random,
+      log: this.#log,
+      spawn: (name, behaviour, onExit, options) => this.#spawn(name, behaviour, onExit, options),
+      stop: (child) => this.#stopChild(child),
+      finish: (reason) => this.#finish(reason),
+      after: (name, delayMs, message) => {
+        if (this.#exit === undefined) this.#timers.arm(name, delayMs, message);
+      },
+      cancel: (name) => this.#timers.cancel(name),
+    };
+  }
+
+  #spawn<ChildState, ChildMessage>(
+    name: string,
+    behaviour: Behaviour<ChildState, ChildMessage>,
+    onExit: (exit: Exit) => Message,
+    options?: ChildOptions,
+  ): ActorRef<ChildMessage> {
+    // While a stop waits for a handler, that handler may still start children: they are stopped next.
+    if (this.#exit !== undefined && (!this.#handling || this.#abandoned)) {
+      throw new SpawnRefusedError(childPath(this.path, name), 'its parent has ended');
+    }
+    const onEnd = (exit: Exit): void => this.#signal(new Signal(() => onExit(exit)));
+    return new Cell(this.#world, this, name, behaviour, onEnd, options).self;
+  }
+
+  #stopChild(child: ActorRef<never>): Promise<void> {
+    const cell = inboxOf(child);
+    if (cell?.parent !== this) throw new TypeError(`${child.path} is no child of ${this.path}`);
+    return cell.stop();
+  }
+
+  #finish(reason: unknown): void {
+    if (this.#exit !== undefined || this.#finishing !== undefined) return;
+    this.#finishing = { kind: 'finished', reason };
+    if (!this.#handling) this.#end(this.#finishing);
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * What the parts of the proxy say to each other: a door, the buckets, the global gates, the upstream.
+ *
+ * A door turns what a client sent into a `RestRequest` and gets exactly one `RestOutcome` for it. In
+ * between, a request is a `Ticket`: it waits in the mailbox order of one bucket, the bucket asks the
+ * gate of the request's identity for a permit just before it sends, and the upstream port carries it
+ * to Discord. All times called `…Ms` without another word are monotonic, of the one `Clock`.
+ */
+import type { ActorRef } from './actor.ts';
+import type { Route } from './discord/routes.ts';
+import type { SpectaclesError } from './errors.ts';
+
+export const REST_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+export type RestMethod = (typeof REST_METHODS)[number];
+
+/** Headers as they stand on the wire: in order, repeats kept, names in lower case. */
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** One request for Discord, checked and cleaned by a door. */
+export type RestRequest = {
+  readonly method: RestMethod;
+  /** Path and query exactly as they go upstream: `/api/v10/channels/1/messages?limit=5`. */
+  readonly target: string;
+  /** Whose limit it counts against. */
+  readonly route: Route;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array | null;
+  /** Stands for the credentials: equal for equal ones, and useless to anybody who reads it. */
+  readonly identity: string;
+  /** The longest the client will wait, waiting for a turn included; null when it did not say. */
+  readonly timeoutMs: number | null;
+};
+
+/** The identity of every request that carries no credentials. Discord limits these by address. */
+export const ANONYMOUS = 'anonymous';
+
+/** Discord's answer, at the moment its headers are in; the body may still be on its way. */
+export type RestAnswer = {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly url: string;
+  /** May be read once. Whoever gets an answer either reads it or calls `discard`. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Gives up the body unread, so that its connection is free again. */
+  discard(): void;
+};
+
+export type RefusalReason =
+  /** The wait that is already known is longer than anybody should be made to wait. */
+  | 'long-wait'
+  /** More requests wait than the proxy keeps. */
+  | 'full'
+  /** The proxy is stopping; the request has not been sent. */
+  | 'stopping';
+
+/** What became of a request. Exactly one of these for each. */
+export type RestOutcome =
+  | { readonly kind: 'answered'; readonly answer: RestAnswer }
+  /** Not sent. The same request may be tried again after `retryAfterMs`. */
+  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfterMs: number }
+  /**
+   * Its time was up. `waitMs` is the known wait that made it hopeless, null when it simply passed;
+   * `sent` says whether Discord may have seen it.
+   */
+  | { readonly kind: 'timed-out'; readonly waitMs: number | null; readonly sent: boolean }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly error: SpectaclesError };
+
+/** How an attempt to reach Discord ended without an answer. */
+export type UpstreamFailure = {
+  readonly error: SpectaclesError;
+  /** True only when it is certain that no byte of the request reached Discord. */
+  readonly unsent: boolean;
+};
+
+export type UpstreamResult =
+  | { readonly kind: 'answer'; readonly answer: RestAnswer }
+  | { readonly kind: 'failure'; readonly failure: UpstreamFailure };
+
+/** The way to Discord. */
+export interface Upstream {
+  /** Sends one request once. Resolves when the answer's headers are in; never rejects. */
+  send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult>;
+  close(): Promise<void>;
+}
+
+/** Counters and timings; `path` is always the route's template, so that labels stay few. */
+export interface ProxyMetrics {
+  requested(method: string, path: string): void;
+  responded(method: string, path: string, status: number): void;
+  /** From the send to the answer's headers. */
+  requestLatency(method: string, path: string, seconds: number): void;
+  /** A request ended without an answer of Discord. */
+  unanswered(method: string, path: string, why: Exclude<RestOutcome['kind'], 'answered'>): void;
+  /** All the time that an answered request spent waiting for its turn. */
+  ratelimitLatency(method: string, path: string, seconds: number): void;
+  /** Discord refused a request for its rate. */
+  limited(method: string, path: string, by: LimitedBy): void;
+}
+
+/**
+ * Who was behind a 429: `user` this bucket's own limit, `shared` the resource's limit for everybody,
+ * `global` the identity's limit over all routes, `edge` a server in front of Discord that blocks us.
+ */
+export type LimitedBy = 'user' | 'shared' | 'global' | 'edge';
+
+/** A request on its way through the proxy, and the only hand that may decide its fate. */
+export interface Ticket {
+  readonly id: number;
+  readonly request: RestRequest;
+  /** When the client stops waiting; null when it does not. */
+  readonly deadlineMs: number | null;
+  /** Sends the request; `landed` is told once how that ended. Not again before it has landed. */
+  launch(landed: (landing: Landing) => void): void;
+  /** Gives up a flight; it still lands. */
+  abort(): void;
+  /** Discards what has landed: the request may be launched again. */
+  waitAgain(): void;
+  /** Decides the fate. The first call counts; an answer that comes second is discarded. */
+  settle(outcome: RestOutcome): void;
+}
+
+/** What a bucket actor may be told. */
+export type BucketMessage =
+  | { readonly kind: 'enqueue'; readonly ticket: Ticket }
+  /** The gate lets one request pass. */
+  | { readonly kind: 'permit'; readonly permit: number }
+  /** The gate is shut for a known time: nothing that cannot wait that long should queue for it. */
+  | { readonly kind: 'gate-shut'; readonly untilMs: number }
+  /** The gate actor was replaced: what was asked of the old one is forgotten. */
+  | { readonly kind: 'gate'; readonly gate: ActorRef<GateMessage> }
+  | { readonly kind: 'landed'; readonly id: number; readonly landing: Landing }
+  | { readonly kind: 'cancel'; readonly id: number }
+  | { readonly kind: 'wake' }
+  /** Nobody will send anything more: refuse what waits, let what is in flight land. */
+  | { readonly kind: 'drain' }
+  /** Sent by the router once it has forgotten the bucket. */
+  | { readonly kind: 'retire' };
+
+/** How a flight ended, after its 429 body, if it is one, has been read. */
+export type Landing = UpstreamResult & { readonly limited?: Limited };
+
+/** A 429, understood. */
+export type Limited = {
+  readonly by: LimitedBy;
+  /** How long to stay away; never shorter than Discord asked. */
+  readonly waitMs: number;
+};
+
+/** What the gate of one identity may be told. */
+export type GateMessage =
+  /** One permit, please; `asker` is told when it may send. */
+  | { readonly kind: 'ask'; readonly asker: ActorRef<BucketMessage> }
+  /** The request of this permit has just been sent. */
+  | { readonly kind: 'sent'; readonly permit: number }
+  /** Discord has certainly counted the request of this permit by now. */
+  | { readonly kind: 'settled'; readonly permit: number }
+  /** Nothing was sent with this permit. */
+  | { readonly kind: 'returned'; readonly permit: number }
+  /** The asker is gone. */
+  | { readonly kind: 'withdraw'; readonly asker: ActorRef<BucketMessage> }
+  /** Discord refused everything of this identity: nothing passes until then. */
+  | { readonly kind: 'shut'; readonly untilMs: number }
+  | { readonly kind: 'wake' }
+  | { readonly kind: 'retire' };

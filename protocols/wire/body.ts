@@ -1,0 +1,77 @@
+/**
+ * Bodies of messages whose sender we do not know: reading every dialect, writing one.
+ *
+ * The existing clients publish MessagePack of maps, MessagePack strings that hold JSON, MessagePack
+ * byte strings that hold JSON, and, before 2022, JSON alone. A positive fixint is exactly one byte
+ * long, so a longer body whose first byte is below 0x80 cannot be MessagePack: it is JSON text. That
+ * makes the ladder below unambiguous.
+ *
+ * Whatever cannot be read is an `UndecodableBodyError`, never another kind of throw.
+ */
+import { decode, encode } from '@msgpack/msgpack';
+import { UndecodableBodyError } from '../errors.ts';
+
+const FIRST_BYTE_NOT_FIXINT = 0x80;
+
+const strictText = new TextDecoder('utf-8', { fatal: true });
+
+function parseJson(text: string): unknown {
+  return JSON.parse(text);
+}
+
+/** Whether `text` opens like a JSON object or array, white space before it allowed. */
+function opensLikeJson(text: string): boolean {
+  return /^\s*[[{]/.test(text);
+}
+
+/** JSON inside a MessagePack string is parsed; a string that only looks like JSON stays a string. */
+function unwrapText(text: string): unknown {
+  if (!opensLikeJson(text)) return text;
+  try {
+    return parseJson(text);
+  } catch {
+    return text;
+  }
+}
+
+function unwrapBytes(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = strictText.decode(bytes);
+  } catch {
+    return bytes;
+  }
+  const value = unwrapText(text);
+  return typeof value === 'string' ? bytes : value;
+}
+
+function climb(bytes: Uint8Array): unknown {
+  const first = bytes[0];
+  if (first === undefined) throw new UndecodableBodyError('the body is empty');
+  if (bytes.length > 1 && first < FIRST_BYTE_NOT_FIXINT) {
+    return parseJson(strictText.decode(bytes));
+  }
+  const value = decode(bytes);
+  if (typeof value === 'string') return unwrapText(value);
+  if (value instanceof Uint8Array) return unwrapBytes(value);
+  return value;
+}
+
+/** Reads a body in any dialect of the existing clients. */
+export function decodeBody(bytes: Uint8Array): unknown {
+  try {
+    return climb(bytes);
+  } catch (cause) {
+    if (cause instanceof UndecodableBodyError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UndecodableBodyError(
+      `the body of ${bytes.length} bytes is neither MessagePack nor JSON: ${reason}`,
+      { cause },
+    );
+  }
+}
+
+/** Writes `value` as MessagePack, which every client reads. `undefined` becomes nil. */
+export function encodeBody(value: unknown): Uint8Array {
+  return encode(value);
+}

@@ -1,0 +1,85 @@
+/** From the configuration of a service to the broker that it publishes to or is called through. */
+import type { ActorSystem } from '../../actors/runtime.ts';
+import type { Broker } from '../../protocols/broker.ts';
+import { ConfigurationError } from '../../protocols/errors.ts';
+import type { Clock, Log } from '../../protocols/ports.ts';
+import { type BrokerConfig, createBroker, redisPlace } from '../brokers/create-broker.ts';
+import { MemoryHub } from '../brokers/memory.ts';
+import type { RedisEndpoint } from '../config/broker-urls.ts';
+import type { GatewayConfig } from '../config/gateway-config.ts';
+import type { ProxyConfig } from '../config/proxy-config.ts';
+
+export type BrokerHost = {
+  readonly system: ActorSystem;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where services of one process meet when there is no server between them. */
+  readonly hub?: MemoryHub;
+  readonly onFailure: (error: Error) => void;
+  /** The name in the actor tree. */
+  readonly name?: string;
+};
+
+/** The broker that a gateway publishes to. */
+export function openGatewayBroker(config: GatewayConfig, host: BrokerHost): Promise<Broker> {
+  return createBroker(gatewayBroker(config, host), host);
+}
+
+/** The broker that a proxy is called through; undefined when it has only its HTTP door. */
+export async function openProxyBroker(
+  config: ProxyConfig,
+  host: BrokerHost,
+): Promise<Broker | undefined> {
+  const broker = proxyBroker(config, host);
+  return broker && createBroker(broker, host);
+}
+
+function gatewayBroker(config: GatewayConfig, host: BrokerHost): BrokerConfig {
+  const { group, messageTimeoutMs, retentionMs, payload, type } = config.broker;
+  switch (type) {
+    case 'memory':
+      return { type, group, payload, hub: host.hub ?? new MemoryHub(host.clock) };
+    case 'stdio':
+      return { type, payload, input: process.stdin, output: process.stdout };
+    case 'redis':
+      return {
+        type,
+        group,
+        payload,
+        retentionMs,
+        place: redisPlace(single(config.redis.endpoints)),
+      };
+    case 'amqp':
+      return { type, group, payload, endpoint: config.amqp, messageTimeoutMs };
+  }
+}
+
+function proxyBroker(config: ProxyConfig, host: BrokerHost): BrokerConfig | undefined {
+  const { type, group } = config.broker;
+  // Requests and answers have an encoding of their own; the mode of events does not touch them.
+  const payload = 'raw';
+  switch (type) {
+    case 'none':
+      return undefined;
+    case 'memory':
+      return { type, group, payload, hub: host.hub ?? new MemoryHub(host.clock) };
+    case 'redis':
+      return { type, group, payload, retentionMs: 0, place: redisPlace(config.redis.endpoint) };
+    case 'amqp':
+      return {
+        type,
+        group,
+        payload,
+        endpoint: config.amqp,
+        messageTimeoutMs: config.timeoutMs ?? 0,
+      };
+  }
+}
+
+function single(endpoints: readonly RedisEndpoint[]): RedisEndpoint {
+  const [endpoint] = endpoints;
+  if (endpoint !== undefined && endpoints.length === 1) return endpoint;
+  throw new ConfigurationError(
+    `redis.urls: ${endpoints.length} addresses are given, and clusters are not supported yet; give one`,
+  );
+}

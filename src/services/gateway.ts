@@ -1,0 +1,259 @@
+/**
+ * The gateway service: from a configuration to running shards.
+ *
+ * It starts from the bottom: the broker that takes the events, then Discord's word on shards and
+ * budget, then the tree of shards; it stops the other way round, so that the last events still find
+ * their broker. It fails for good when the broker refuses it, or when no shard is left that could run.
+ */
+import { Registry } from 'prom-client';
+import type { IdentifyBudget } from '../../actors/identify/machine.ts';
+import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
+import type { ShardNotice } from '../../actors/shard/machine.ts';
+import type { SessionStore } from '../../actors/shard/ports.ts';
+import type { Broker } from '../../protocols/broker.ts';
+import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
+import { ConfigurationError, FatalError } from '../../protocols/errors.ts';
+import { EventTable, FILTERED } from '../../protocols/gateway/event-table.ts';
+import type { Identity } from '../../protocols/gateway/frames.ts';
+import type { Clock, Log, Random } from '../../protocols/ports.ts';
+import { startGatewayTree } from '../../supervisors/gateway.ts';
+import type { RunningService, ServiceRuntime } from '../cli/services.ts';
+import type { GatewayConfig } from '../config/gateway-config.ts';
+import { createDecompressor } from '../gateway/decompression.ts';
+import { describeCode, describeEnd, remedyFor } from '../gateway/describe.ts';
+import { fetchGatewayBot, type GatewayBot } from '../gateway/gateway-bot.ts';
+import { localSessions } from '../gateway/local-sessions.ts';
+import { webSockets } from '../gateway/web-socket.ts';
+import { ANY_ADDRESS } from '../listen.ts';
+import { GatewayMetrics } from '../metrics/gateway-metrics.ts';
+import { startHealthServer } from '../metrics/health-server.ts';
+import { processRandom } from '../random.ts';
+import { systemClock } from '../system-clock.ts';
+import { openGatewayBroker } from './broker.ts';
+import { createFailure } from './failure.ts';
+
+/** What a gateway shares with the other services of its process. */
+export type GatewayHost = {
+  readonly system: ActorSystem;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+};
+
+/** Runs a gateway alone in its process. */
+export async function startGateway(
+  config: GatewayConfig,
+  { log, signal }: ServiceRuntime,
+): Promise<RunningService> {
+  const clock = systemClock;
+  const random = processRandom();
+  const system = createActorSystem({ name: 'spectacles', clock, random, log });
+  const failure = createFailure();
+  try {
+    const broker = await openGatewayBroker(config, {
+      system,
+      clock,
+      log,
+      onFailure: failure.report,
+    });
+    const host: GatewayHost = { system, broker, clock, random, log, signal };
+    const gateway = await startGatewayOn(config, host);
+    gateway.done.catch(failure.report);
+    return {
+      done: failure.promise,
+      async stop() {
+        await gateway.stop();
+        await broker.close();
+        await system.stop();
+      },
+    };
+  } catch (error) {
+    await system.stop();
+    throw error;
+  }
+}
+
+/** Runs a gateway on a broker and an actor system that somebody else starts and stops. */
+export async function startGatewayOn(
+  config: GatewayConfig,
+  host: GatewayHost,
+): Promise<RunningService> {
+  const { log, clock, random, broker, signal, system } = host;
+  const bot = await fetchGatewayBot({
+    apiUrl: `${config.api.scheme}://${config.api.host}/api/v${config.api.version}`,
+    token: config.token,
+    log,
+    random,
+    signal,
+  });
+  const shardCount = config.shards.count ?? bot.shards;
+  const shards = shardIds(config, shardCount);
+  const events = eventTable(config, broker);
+  const registry = new Registry();
+  const names = (index: number): string => events.entries[index]?.name ?? '';
+  const metrics = new GatewayMetrics(registry, shardCount, DISPATCH_EVENTS.length, names);
+  const watch = new ShardWatch(shards, metrics, log);
+  for (const shard of shards) metrics.addShard(shard);
+  log.info(
+    { shards: shards.length, shardCount, identifiesLeft: bot.session_start_limit.remaining },
+    'connecting to Discord',
+  );
+  const tree = startGatewayTree({
+    system,
+    shards,
+    maxConcurrency: bot.session_start_limit.max_concurrency,
+    budget: budgetOf(bot, clock),
+    onBudget: (budget) => metrics.identifiesLeft(budget.remaining),
+    onFailure: watch.fail,
+    broker,
+    world: {
+      shardCount,
+      identity: identityOf(config),
+      mainUrl: bot.url,
+      connectUrl: (address) => connectUrl(address, config),
+      sockets: webSockets,
+      createDecompressor: () => createDecompressor(config.compression),
+      writer: broker.writer,
+      events,
+      counter: metrics,
+      onSent: (shard, op) => metrics.sent(shard, op),
+      sessions: sessionStore(config),
+      onNotice: watch.see,
+    },
+  });
+  const { address, endpoint } = config.prometheus;
+  const health =
+    address === undefined
+      ? undefined
+      : await startHealthServer({
+          host: address.host ?? ANY_ADDRESS,
+          port: address.port,
+          endpoint,
+          registry,
+          readiness: watch.readiness,
+        });
+  return {
+    done: watch.failed,
+    async stop() {
+      await tree.stop();
+      await health?.close();
+    },
+  };
+}
+
+/** Hears of every shard: says it in the log, counts it, and knows whether the gateway is ready. */
+class ShardWatch {
+  readonly #metrics: GatewayMetrics;
+  readonly #log: Log;
+  readonly #states: Map<number, 'ready' | 'down' | 'failed'>;
+  readonly #failure = createFailure();
+
+  constructor(shards: readonly number[], metrics: GatewayMetrics, log: Log) {
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#states = new Map(shards.map((shard) => [shard, 'down']));
+  }
+
+  /** Rejects when the gateway cannot go on. */
+  get failed(): Promise<void> {
+    return this.#failure.promise;
+  }
+
+  readonly fail = (error: Error): void => this.#failure.report(error);
+
+  readonly see = (shard: number, notice: ShardNotice): void => {
+    this.#metrics.notice(shard, notice);
+    switch (notice.kind) {
+      case 'ready':
+        this.#states.set(shard, 'ready');
+        this.#log.info({ shard }, 'shard is ready');
+        break;
+      case 'resumed':
+        this.#states.set(shard, 'ready');
+        this.#log.info({ shard }, 'shard has resumed its session');
+        break;
+      case 'down':
+        this.#states.set(shard, 'down');
+        this.#log.warn(
+          { shard, why: describeEnd(notice.end), retryInMs: Math.round(notice.nextInMs) },
+          'shard lost its connection',
+        );
+        break;
+      case 'session-lost':
+        this.#log.warn(
+          { shard, why: describeEnd(notice.end) },
+          'the session is lost: events since the last one received may never be seen',
+        );
+        break;
+      case 'failed':
+        this.#shardFailed(shard, notice.code);
+        break;
+      case 'latency':
+        this.#log.debug({ shard, latencyMs: Math.round(notice.milliseconds) }, 'heartbeat');
+        break;
+    }
+  };
+
+  readonly readiness = (): { ready: boolean; detail: string } => {
+    const down = [...this.#states].filter(([, state]) => state !== 'ready').map(([shard]) => shard);
+    return down.length === 0
+      ? { ready: true, detail: `all ${this.#states.size} shards are ready` }
+      : { ready: false, detail: `shards that are not ready: ${down.join(', ')}` };
+  };
+
+  #shardFailed(shard: number, code: number): void {
+    this.#states.set(shard, 'failed');
+    const reason = `Discord closed shard ${shard} with ${describeCode(code)}: ${remedyFor(code)}`;
+    this.#log.error({ shard, code }, reason);
+    const hope = [...this.#states.values()].some((state) => state !== 'failed');
+    if (!hope) this.#failure.report(new FatalError(reason));
+  }
+}
+
+function shardIds({ shards }: GatewayConfig, shardCount: number): readonly number[] {
+  const ids = shards.ids ?? Array.from({ length: shardCount }, (_, id) => id);
+  const outside = ids.find((id) => id >= shardCount);
+  if (outside === undefined) return ids;
+  throw new ConfigurationError(
+    `shards.ids: ${outside} is not a shard of ${shardCount}, which is what Discord recommends; allowed are 0 to ${shardCount - 1}, or set shards.count`,
+  );
+}
+
+function eventTable({ events }: GatewayConfig, { writer }: Broker): EventTable {
+  const wanted = events === 'all' ? undefined : new Set<string>(events);
+  return new EventTable(DISPATCH_EVENTS, (name) =>
+    wanted === undefined || wanted.has(name) ? writer.route(name) : FILTERED,
+  );
+}
+
+function identityOf({ token, intents, presence }: GatewayConfig): Identity {
+  return presence === undefined
+    ? { token, intents }
+    : { token, intents, presence: { ...presence } };
+}
+
+function budgetOf({ session_start_limit: limit }: GatewayBot, clock: Clock): IdentifyBudget {
+  return {
+    total: limit.total,
+    remaining: limit.remaining,
+    resetAtMs: clock.nowMs() + limit.reset_after,
+  };
+}
+
+/** Adds the parameters, which are the same for the main host and for a session's own. */
+function connectUrl(address: string, { gatewayVersion, compression }: GatewayConfig): string {
+  const url = new URL(address);
+  url.searchParams.set('v', String(gatewayVersion));
+  url.searchParams.set('encoding', 'json');
+  if (compression !== 'none') url.searchParams.set('compress', compression);
+  return url.href;
+}
+
+function sessionStore({ shardStore }: GatewayConfig): SessionStore {
+  if (shardStore.type === 'local') return localSessions();
+  throw new ConfigurationError(
+    `shard_store.type: "${shardStore.type}" is not built yet; use "local", which keeps sessions for as long as the process runs`,
+  );
+}

@@ -1,0 +1,95 @@
+/** The proxy service: from a configuration to open doors. */
+import { Registry } from 'prom-client';
+import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
+import type { Broker } from '../../protocols/broker.ts';
+import { ConfigurationError } from '../../protocols/errors.ts';
+import type { Clock, Log } from '../../protocols/ports.ts';
+import type { RunningService, ServiceRuntime } from '../cli/services.ts';
+import type { ProxyConfig } from '../config/proxy-config.ts';
+import { ANY_ADDRESS } from '../listen.ts';
+import { startHealthServer } from '../metrics/health-server.ts';
+import { createProxyMetrics } from '../metrics/proxy-metrics.ts';
+import { startProxy as openDoors } from '../proxy/proxy.ts';
+import { processRandom } from '../random.ts';
+import { systemClock } from '../system-clock.ts';
+import { openProxyBroker } from './broker.ts';
+import { createFailure } from './failure.ts';
+
+/** What a proxy shares with the other services of its process. */
+export type ProxyHost = {
+  readonly system: ActorSystem;
+  /** Undefined: there is only the HTTP door. */
+  readonly broker: Broker | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** Runs a proxy alone in its process. */
+export async function startProxy(
+  config: ProxyConfig,
+  { log }: ServiceRuntime,
+): Promise<RunningService> {
+  const clock = systemClock;
+  const system = createActorSystem({ name: 'spectacles', clock, random: processRandom(), log });
+  const failure = createFailure();
+  try {
+    const broker = await openProxyBroker(config, { system, clock, log, onFailure: failure.report });
+    const proxy = await startProxyOn(config, { system, broker, clock, log });
+    return {
+      done: failure.promise,
+      async stop() {
+        await proxy.stop();
+        await broker?.close();
+        await system.stop();
+      },
+    };
+  } catch (error) {
+    await system.stop();
+    throw error;
+  }
+}
+
+/** Runs a proxy on a broker and an actor system that somebody else starts and stops. */
+export async function startProxyOn(
+  config: ProxyConfig,
+  host: ProxyHost,
+): Promise<Pick<RunningService, 'stop'>> {
+  const { system, broker, clock, log } = host;
+  if (config.ratelimiter.type === 'redis') {
+    throw new ConfigurationError(
+      'ratelimiter.type: "redis" is not built yet; use "local", with one proxy for a token',
+    );
+  }
+  const registry = new Registry();
+  const proxy = await openDoors({
+    config,
+    ...(broker === undefined ? {} : { broker }),
+    system,
+    clock,
+    log,
+    metrics: createProxyMetrics(registry),
+  });
+  const { address, path } = config.metrics;
+  const readiness = (): { ready: boolean; detail: string } =>
+    broker?.state === 'away'
+      ? { ready: false, detail: 'the broker is away' }
+      : { ready: true, detail: 'taking requests' };
+  const health =
+    address === undefined
+      ? undefined
+      : await startHealthServer({
+          host: address.host ?? ANY_ADDRESS,
+          port: address.port,
+          endpoint: path,
+          registry,
+          readiness,
+        });
+  const door = proxy.http && `${proxy.http.host}:${proxy.http.port}`;
+  log.info({ http: door, broker: config.broker.type }, 'the proxy takes requests');
+  return {
+    async stop() {
+      await proxy.stop();
+      await health?.close();
+    },
+  };
+}

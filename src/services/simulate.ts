@@ -1,0 +1,59 @@
+/** The simulator as a service: `spectacles simulate`, and the Discord of `spectacles run --simulate`. */
+import { readFile } from 'node:fs/promises';
+import type { RunningService, ServiceRuntime, SimulatorOptions } from '../cli/services.ts';
+import { PACKAGE_VERSION } from '../package-info.ts';
+import { drawSeed } from '../random.ts';
+import { readScenario, type Scenario } from '../simulator/scenario.ts';
+import { type Simulator, startSimulator } from '../simulator/server.ts';
+
+/** @throws PortInUseError, or ConfigurationError for a scenario that cannot be read */
+export async function openSimulator(
+  options: SimulatorOptions,
+  { log }: Pick<ServiceRuntime, 'log'>,
+): Promise<Simulator> {
+  const seed = options.seed ?? drawSeed();
+  const simulator = await startSimulator({
+    host: options.host,
+    port: options.port,
+    seed,
+    rate: options.eventsPerSecond,
+    scenario: await scenarioOf(options.scenarioFile),
+    gateway: { recommendedShards: options.shards, maxConcurrency: options.maxConcurrency },
+  });
+  log.info(
+    {
+      api: `${simulator.url}/api/v10`,
+      gateway: simulator.gatewayUrl,
+      seed,
+      version: PACKAGE_VERSION,
+    },
+    'the simulated Discord is up; it takes any bot with its token',
+  );
+  return simulator;
+}
+
+async function scenarioOf(file: string | undefined): Promise<Scenario> {
+  return file === undefined ? [] : readScenario(await readFile(file, 'utf8'));
+}
+
+/** What the simulator judged of its clients, in one log line each. */
+export function reportBreaches(simulator: Simulator, { log }: Pick<ServiceRuntime, 'log'>): void {
+  for (const { name, detail, shard } of simulator.audit.breaches) {
+    log.warn({ breach: name, shard: shard?.[0], detail }, 'Discord would punish this');
+  }
+}
+
+export async function startSimulate(
+  options: SimulatorOptions,
+  runtime: ServiceRuntime,
+): Promise<RunningService> {
+  const simulator = await openSimulator(options, runtime);
+  return {
+    // It has no end of its own.
+    done: new Promise(() => {}),
+    async stop() {
+      reportBreaches(simulator, runtime);
+      await simulator.close();
+    },
+  };
+}

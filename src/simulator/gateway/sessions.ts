@@ -1,0 +1,56 @@
+/** The sessions that exist, findable by id and, for routing, by shard count and shard. */
+import { SIMULATOR_SESSIONS_MAX } from '../../../protocols/limits.ts';
+import type { Session } from './session.ts';
+
+export class Sessions {
+  readonly #byId = new Map<string, Session>();
+  readonly #byCount = new Map<number, Map<number, Set<Session>>>();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get(id: string): Session | undefined {
+    return this.#byId.get(id);
+  }
+
+  all(): readonly Session[] {
+    return [...this.#byId.values()];
+  }
+
+  add(session: Session): void {
+    this.#byId.set(session.id, session);
+    const [shard, count] = session.shard;
+    const shards = this.#byCount.get(count) ?? new Map<number, Set<Session>>();
+    const group = shards.get(shard) ?? new Set<Session>();
+    group.add(session);
+    shards.set(shard, group);
+    this.#byCount.set(count, shards);
+  }
+
+  delete(session: Session): void {
+    this.#byId.delete(session.id);
+    const [shard, count] = session.shard;
+    const shards = this.#byCount.get(count);
+    const group = shards?.get(shard);
+    group?.delete(session);
+    if (group?.size === 0) shards?.delete(shard);
+    if (shards?.size === 0) this.#byCount.delete(count);
+  }
+
+  /** Runs `visit` for the sessions that `shardOf` names, once for each shard count in use. */
+  route(shardOf: (count: number) => number, visit: (session: Session) => void): void {
+    for (const [count, shards] of this.#byCount) {
+      for (const session of shards.get(shardOf(count)) ?? []) visit(session);
+    }
+  }
+
+  /** The session that has been without a connection for longest, when there are too many. */
+  overflow(): Session | undefined {
+    if (this.#byId.size < SIMULATOR_SESSIONS_MAX) return undefined;
+    for (const session of this.#byId.values()) {
+      if (session.connection === undefined) return session;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,19 @@
+/** Every endpoint that is simulated, by `METHOD template`. */
+import { ACCOUNT_ENDPOINTS } from './account.ts';
+import { CHANNEL_ENDPOINTS } from './channels.ts';
+import type { Endpoint } from './endpoint.ts';
+import { GUILD_ENDPOINTS } from './guilds.ts';
+import { INTERACTION_ENDPOINTS } from './interactions.ts';
+import { MESSAGE_ENDPOINTS } from './messages.ts';
+import { REACTION_ENDPOINTS } from './reactions.ts';
+
+export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
+  Object.entries({
+    ...ACCOUNT_ENDPOINTS,
+    ...CHANNEL_ENDPOINTS,
+    ...GUILD_ENDPOINTS,
+    ...INTERACTION_ENDPOINTS,
+    ...MESSAGE_ENDPOINTS,
+    ...REACTION_ENDPOINTS,
+  }),
+);

@@ -1,0 +1,334 @@
+/**
+ * The tree of one broker: a supervisor actor with one channel at a time, and the `Broker` in front.
+ *
+ * A lost link is an ordinary end of a channel: it is answered by a new channel after a wait that grows,
+ * jittered, up to BROKER_BACKOFF_MAX_MS, for as long as it takes, and it costs no restart budget. A
+ * crash is a programming error: it is answered the same way, but BROKER_CRASHES_MAX of them in
+ * BROKER_CRASH_WINDOW_MS are the end. That end, and a fatal refusal by the broker (credentials, vhost,
+ * arguments), fails everything that waits and is told once to `onFailure`.
+ *
+ * What was asked of the broker stands on the desk and in the writer, which no restart touches.
+ */
+import { channelActor, within } from '../actors/channel/actor.ts';
+import { Desk } from '../actors/channel/desk.ts';
+import type { LinkDriver } from '../actors/channel/link.ts';
+import type { ChannelExit, ChannelMessage } from '../actors/channel/machine.ts';
+import { ChannelWriter } from '../actors/channel/writer.ts';
+import type { ActorContext, ActorSystem, Behaviour } from '../actors/runtime.ts';
+import type { ActorRef, Exit, Reply } from '../protocols/actor.ts';
+import type { Broker, BrokerState } from '../protocols/broker.ts';
+import { BrokerUnavailableError, FatalError, type SpectaclesError } from '../protocols/errors.ts';
+import {
+  BROKER_BACKOFF_MAX_MS,
+  BROKER_BACKOFF_MIN_MS,
+  BROKER_CLOSE_MS,
+  BROKER_CRASH_WINDOW_MS,
+  BROKER_CRASHES_MAX,
+  BROKER_STABLE_MS,
+} from '../protocols/limits.ts';
+import type { Clock, Log } from '../protocols/ports.ts';
+import { type BackoffPolicy, type BackoffState, FRESH_BACKOFF, nextBackoff, stable } from './backoff.ts';
+
+export type BrokerTreeOptions = {
+  readonly driver: LinkDriver;
+  /** Who starts the broker's supervisor: the actor system, or the supervisor of a service. */
+  readonly system: Pick<ActorSystem, 'spawn'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Makes an id that nobody has used: of a message, of a call. */
+  readonly makeId: () => string;
+  /** The supervisor's name among its siblings. */
+  readonly name?: string;
+  /** The broker has failed for good after it had started. At most once. */
+  readonly onFailure?: (error: SpectaclesError) => void;
+};
+
+const BACKOFF: BackoffPolicy = {
+  initialMs: BROKER_BACKOFF_MIN_MS,
+  maxMs: BROKER_BACKOFF_MAX_MS,
+  factor: 2,
+  jitter: 0.5,
+  stableMs: BROKER_STABLE_MS,
+};
+
+type SupervisorMessage =
+  | { readonly kind: 'ended'; readonly exit: Exit }
+  | { readonly kind: 'restart' }
+  | { readonly kind: 'to-channel'; readonly message: ChannelMessage }
+  | { readonly kind: 'close'; readonly done: Reply<void> };
+
+type SupervisorState = {
+  readonly channel: ActorRef<ChannelMessage> | undefined;
+  readonly generation: number;
+  readonly startedMs: number;
+  readonly backoff: BackoffState;
+  readonly crashesMs: readonly number[];
+};
+
+type Shared = {
+  readonly options: BrokerTreeOptions;
+  readonly desk: Desk;
+  readonly writer: ChannelWriter;
+  readonly announce: (state: BrokerState) => void;
+  /** The first channel has opened or ended: whoever starts the broker may go on. */
+  readonly firstAttempt: (failure: SpectaclesError | undefined) => void;
+};
+
+function startChannel(
+  state: SupervisorState,
+  shared: Shared,
+  context: ActorContext<SupervisorMessage>,
+): SupervisorState {
+  const { options, desk, writer, announce } = shared;
+  const generation = state.generation + 1;
+  const channel = context.spawn(
+    `channel-${generation}`,
+    channelActor({
+      driver: options.driver,
+      desk,
+      writer,
+      announce: (brokerState) => {
+        announce(brokerState);
+        if (brokerState === 'open') shared.firstAttempt(undefined);
+      },
+    }),
+    (exit) => ({ kind: 'ended', exit }),
+  );
+  return { ...state, channel, generation, startedMs: context.clock.nowMs() };
+}
+
+function fail(
+  state: SupervisorState,
+  error: SpectaclesError,
+  shared: Shared,
+  context: ActorContext<SupervisorMessage>,
+): SupervisorState {
+  shared.desk.close(error);
+  shared.firstAttempt(error);
+  context.finish(error);
+  return { ...state, channel: undefined };
+}
+
+/** Waits, then starts the next channel. The wait starts over after a link that was stable. */
+function restartLater(
+  state: SupervisorState,
+  reason: unknown,
+  wasOpen: boolean,
+  shared: Shared,
+  context: ActorContext<SupervisorMessage>,
+): SupervisorState {
+  const { log, driver } = shared.options;
+  const livedMs = context.clock.nowMs() - state.startedMs;
+  const before = wasOpen ? stable(state.backoff, BACKOFF, livedMs) : state.backoff;
+  const { state: backoff, delayMs: waitMs } = nextBackoff(before, BACKOFF, context.random);
+  const message = reason instanceof Error ? reason.message : String(reason);
+  log.warn(
+    { reason: message, waitMs: Math.round(waitMs) },
+    `${driver.label} ${wasOpen ? 'was lost' : 'cannot be reached'}; trying again`,
+  );
+  shared.firstAttempt(undefined);
+  context.after('restart', waitMs, { kind: 'restart' });
+  return { ...state, channel: undefined, backoff };
+}
+
+function afterCrash(
+  state: SupervisorState,
+  error: unknown,
+  shared: Shared,
+  context: ActorContext<SupervisorMessage>,
+): SupervisorState {
+  const { log, driver } = shared.options;
+  const nowMs = context.clock.nowMs();
+  const crashesMs = [...state.crashesMs, nowMs].filter((at) => at > nowMs - BROKER_CRASH_WINDOW_MS);
+  log.error({ error }, `the channel to ${driver.label} crashed`);
+  if (crashesMs.length > BROKER_CRASHES_MAX) {
+    const message = `the channel to ${driver.label} crashed ${crashesMs.length} times in ${BROKER_CRASH_WINDOW_MS} ms`;
+    return fail(state, new FatalError(message, { cause: error }), shared, context);
+  }
+  return restartLater({ ...state, crashesMs }, error, true, shared, context);
+}
+
+function isChannelExit(reason: unknown): reason is ChannelExit {
+  return typeof reason === 'object' && reason !== null && 'kind' in reason;
+}
+
+function afterEnd(
+  state: SupervisorState,
+  exit: Exit,
+  shared: Shared,
+  context: ActorContext<SupervisorMessage>,
+): SupervisorState {
+  if (exit.kind === 'crashed') return afterCrash(state, exit.error, shared, context);
+  if (exit.kind === 'stopped' || !isChannelExit(exit.reason))
+    return { ...state, channel: undefined };
+  if (exit.reason.kind === 'fatal') return fail(state, exit.reason.error, shared, context);
+  return restartLater(state, exit.reason.reason, exit.reason.wasOpen, shared, context);
+}
+
+/** A channel that is not there needs no telling: the next one reads the desk. */
+function forward(state: SupervisorState, message: ChannelMessage): void {
+  if (state.channel) state.channel.tell(message);
+  else if (message.kind === 'subscribe' || message.kind === 'unsubscribe')
+    message.done.ok(undefined);
+}
+
+function brokerSupervisor(shared: Shared): Behaviour<SupervisorState, SupervisorMessage> {
+  return {
+    start: (context) =>
+      startChannel(
+        { channel: undefined, generation: 0, startedMs: 0, backoff: FRESH_BACKOFF, crashesMs: [] },
+        shared,
+        context,
+      ),
+    async receive(state, message, context) {
+      switch (message.kind) {
+        case 'ended':
+          return afterEnd(state, message.exit, shared, context);
+        case 'restart':
+          return state.channel ? state : startChannel(state, shared, context);
+        case 'to-channel':
+          forward(state, message.message);
+          return state;
+        case 'close':
+          context.cancel('restart');
+          if (state.channel) await context.stop(state.channel);
+          message.done.ok(undefined);
+          context.finish('closed');
+          return { ...state, channel: undefined };
+      }
+    },
+    stop() {
+      shared.desk.close(new BrokerUnavailableError(`${shared.options.driver.label} was closed`));
+    },
+  };
+}
+
+/** The broker's state, and who is told when it changes. */
+class StateBoard {
+  #state: BrokerState = 'away';
+  readonly #listeners = new Set<(state: BrokerState) => void>();
+
+  get state(): BrokerState {
+    return this.#state;
+  }
+
+  set(state: BrokerState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    for (const listener of [...this.#listeners]) listener(state);
+  }
+
+  watch(listener: (state: BrokerState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+type Front = {
+  readonly desk: Desk;
+  readonly writer: ChannelWriter;
+  readonly board: StateBoard;
+  readonly supervisor: ActorRef<SupervisorMessage>;
+  readonly clock: Clock;
+  readonly label: string;
+};
+
+function change(front: Front, kind: 'subscribe' | 'unsubscribe', event: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done: Reply<void> = { ok: resolve, fail: reject };
+    front.supervisor.tell({ kind: 'to-channel', message: { kind, event, done } });
+  });
+}
+
+async function close(front: Front): Promise<void> {
+  front.desk.refuseNew(new BrokerUnavailableError(`${front.label} is closing`));
+  if (front.board.state === 'open') {
+    await within(front.clock, BROKER_CLOSE_MS, front.desk.idle());
+  }
+  const stopped = new Promise<void>((resolve) => {
+    const done: Reply<void> = { ok: resolve, fail: () => resolve() };
+    front.supervisor.tell({ kind: 'close', done });
+  });
+  await within(front.clock, BROKER_CLOSE_MS * 2, stopped);
+}
+
+function brokerFront(front: Front): Broker {
+  const { desk, writer, board } = front;
+  let closing: Promise<void> | undefined;
+  return {
+    writer,
+    get state() {
+      return board.state;
+    },
+    watch: (listener) => board.watch(listener),
+    publish: (event, body, options = {}) => desk.publish(event, body, options),
+    call: (event, body, options) => desk.call(event, body, options),
+    subscribe(event, handler) {
+      const isNew = !desk.subscriptions.has(event);
+      desk.subscriptions.set(event, handler);
+      return isNew ? change(front, 'subscribe', event) : Promise.resolve();
+    },
+    async unsubscribe(event) {
+      if (desk.subscriptions.delete(event)) await change(front, 'unsubscribe', event);
+    },
+    close() {
+      closing ??= close(front);
+      return closing;
+    },
+  };
+}
+
+/**
+ * Starts a broker and waits for its first attempt to connect. Resolves with a broker that is open, or
+ * away and trying; rejects with a `FatalError` when trying again cannot help.
+ */
+export async function startBroker(options: BrokerTreeOptions): Promise<Broker> {
+  const { driver, clock, log, onFailure } = options;
+  const board = new StateBoard();
+  let supervisor: ActorRef<SupervisorMessage> | undefined;
+  const desk = new Desk({
+    clock,
+    makeId: options.makeId,
+    label: driver.label,
+    wake: () => supervisor?.tell({ kind: 'to-channel', message: { kind: 'work' } }),
+  });
+  const writer = new ChannelWriter((error) => {
+    supervisor?.tell({ kind: 'to-channel', message: { kind: 'fault', error } });
+  });
+  let started = false;
+  await new Promise<void>((resolve, reject) => {
+    const firstAttempt = (failure: SpectaclesError | undefined) => {
+      if (started) {
+        if (failure) onFailure?.(failure);
+        return;
+      }
+      if (failure) reject(failure);
+      else {
+        started = true;
+        resolve();
+      }
+    };
+    const shared: Shared = {
+      options,
+      desk,
+      writer,
+      announce: (state) => board.set(state),
+      firstAttempt,
+    };
+    supervisor = options.system.spawn(
+      options.name ?? 'broker',
+      brokerSupervisor(shared),
+      (exit) => {
+        if (exit.kind !== 'crashed') return;
+        log.error({ error: exit.error }, 'the supervisor of the broker crashed');
+        const failure = new FatalError('the supervisor of the broker crashed', {
+          cause: exit.error,
+        });
+        desk.close(failure);
+        firstAttempt(failure);
+      },
+    );
+  });
+  if (supervisor === undefined) throw new FatalError('the broker was not started');
+  return brokerFront({ desk, writer, board, supervisor, clock, label: driver.label });
+}

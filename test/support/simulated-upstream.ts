@@ -1,0 +1,274 @@
+/**
+ * The proxy's tree in front of the simulated REST API, on virtual time: the network between them has
+ * latency that differs each time, and loses what it is told to lose. The API's audit is the judge.
+ */
+import { resolveRoute } from '../../protocols/discord/routes.ts';
+import { UpstreamError } from '../../protocols/errors.ts';
+import type { Random } from '../../protocols/ports.ts';
+import type {
+  ProxyMetrics,
+  RestAnswer,
+  RestMethod,
+  RestOutcome,
+  RestRequest,
+  Upstream,
+  UpstreamResult,
+} from '../../protocols/proxy.ts';
+import { createRandom } from '../../src/random.ts';
+import { Credentials } from '../../src/simulator/gateway/credentials.ts';
+import type { RestResponse } from '../../src/simulator/rest/http.ts';
+import type { RestOptions } from '../../src/simulator/rest/options.ts';
+import { SimulatedRest } from '../../src/simulator/rest/simulated-rest.ts';
+import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
+import { createWorld } from '../../src/simulator/world.ts';
+import { type ProxyTree, type Submission, startProxyTree } from '../../supervisors/proxy.ts';
+import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
+import type { Clock } from '../../protocols/ports.ts';
+import { RecordingLog } from './recording-log.ts';
+
+export const TOKENS = ['token-of-bot-one', 'token-of-bot-two'] as const;
+
+export type Network = {
+  /** Each way takes between these two. */
+  readonly minMs: number;
+  readonly maxMs: number;
+  /** The share of answers that never arrive; the API has counted their requests. */
+  readonly answerLoss: number;
+};
+
+export const QUIET_NETWORK: Network = { minMs: 5, maxMs: 5, answerLoss: 0 };
+
+export const NO_METRICS: ProxyMetrics = {
+  requested: () => {},
+  responded: () => {},
+  unanswered: () => {},
+  requestLatency: () => {},
+  ratelimitLatency: () => {},
+  limited: () => {},
+};
+
+/** How long a client waits for an answer that was lost. */
+const LOST_AFTER_MS = 2_000;
+
+export type Send = {
+  readonly atMs: number;
+  readonly target: string;
+  readonly method: string;
+  readonly identity: string;
+  /** What the API answered, whether or not the answer arrived. */
+  status: number | null;
+};
+
+export class SimulatedUpstream implements Upstream {
+  /** Every send, in order. */
+  readonly sends: Send[] = [];
+  network: Network;
+  /** Answers whose body nobody has read or discarded yet. */
+  open = 0;
+  readonly #rest: SimulatedRest;
+  readonly #clock: VirtualClock;
+  readonly #random: Random;
+
+  constructor(rest: SimulatedRest, clock: VirtualClock, random: Random, network: Network) {
+    this.#rest = rest;
+    this.#clock = clock;
+    this.#random = random;
+    this.network = network;
+  }
+
+  send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult> {
+    const { method, target, identity } = request;
+    const send: Send = { atMs: this.#clock.nowMs(), target, method, identity, status: null };
+    this.sends.push(send);
+    return new Promise((resolve) => {
+      signal.addEventListener('abort', () => resolve(failure('aborted')));
+      this.#later(() => {
+        const response = this.#rest.handle({
+          method: request.method,
+          path: request.target,
+          headers: request.headers,
+          body: request.body ?? new Uint8Array(),
+          remoteAddress: '192.0.2.1',
+        });
+        send.status = response.status;
+        const lost =
+          response.delivery === 'destroy' || this.#random() < this.network.answerLoss;
+        if (lost) this.#clock.setTimer(LOST_AFTER_MS, () => resolve(failure('lost')));
+        else {
+          this.#later(() => {
+            if (!signal.aborted) resolve(this.#answer(request, response));
+          }, response.delayMs);
+        }
+      });
+    });
+  }
+
+  async close(): Promise<void> {}
+
+  #later(callback: () => void, extraMs = 0): void {
+    const { minMs, maxMs } = this.network;
+    this.#clock.setTimer(minMs + this.#random() * (maxMs - minMs) + extraMs, callback);
+  }
+
+  #answer(request: RestRequest, response: RestResponse): UpstreamResult {
+    this.open += 1;
+    let isOpen = true;
+    const done = (): void => {
+      if (isOpen) this.open -= 1;
+      isOpen = false;
+    };
+    async function* body(): AsyncGenerator<Uint8Array> {
+      yield response.body;
+      done();
+    }
+    const answer: RestAnswer = {
+      status: response.status,
+      headers: response.headers,
+      url: `http://simulator${request.target}`,
+      body: body(),
+      discard: done,
+    };
+    return { kind: 'answer', answer };
+  }
+}
+
+function failure(code: string): UpstreamResult {
+  const error = new UpstreamError(`the simulated network failed (${code})`);
+  return { kind: 'failure', failure: { error, unsent: false } };
+}
+
+export type Sent = {
+  readonly id: number;
+  readonly submittedMs: number;
+  readonly submission: Submission;
+  outcome: RestOutcome | null;
+  settledMs: number | null;
+};
+
+/**
+ * The clock as the actors see it: reading it may crash whoever does, which is how tests crash an actor
+ * in the middle of its work.
+ */
+export class CrashingClock implements Clock {
+  /** Part of a file's path, such as `actors/bucket/actor`: who crashes. */
+  where = '';
+  /** Whether this reading crashes; undefined: none does. */
+  crashes: (() => boolean) | undefined;
+  count = 0;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  nowMs(): number {
+    if (this.crashes !== undefined && new Error().stack?.includes(this.where) && this.crashes()) {
+      this.count += 1;
+      throw new Error('a crash that the test asked for');
+    }
+    return this.#clock.nowMs();
+  }
+
+  epochMs(): number {
+    return this.#clock.epochMs();
+  }
+
+  setTimer(delayMs: number, callback: () => void) {
+    return this.#clock.setTimer(delayMs, callback);
+  }
+}
+
+export type ProxyWorld = {
+  readonly system: ActorSystem;
+  readonly clock: VirtualClock;
+  readonly actorClock: CrashingClock;
+  readonly log: RecordingLog;
+  pass(ms: number): Promise<void>;
+  readonly rest: SimulatedRest;
+  readonly upstream: SimulatedUpstream;
+  readonly tree: ProxyTree;
+  /** Submits a request; its number stands in its query. */
+  send(method: RestMethod, path: string, options?: SendOptions): Sent;
+  readonly sent: readonly Sent[];
+};
+
+export type SendOptions = {
+  readonly token?: string | null;
+  readonly timeoutMs?: number;
+  readonly body?: Uint8Array;
+};
+
+export function createProxyWorld(
+  options: Partial<RestOptions> & {
+    readonly seed?: number;
+    readonly network?: Network;
+    readonly globalLimit?: number;
+    readonly metrics?: ProxyMetrics;
+  } = {},
+): ProxyWorld {
+  const { seed = 1, network = QUIET_NETWORK, globalLimit = 50 } = options;
+  const clock = new VirtualClock();
+  const actorClock = new CrashingClock(clock);
+  const log = new RecordingLog();
+  const random = createRandom(seed);
+  const system = createActorSystem({ name: 'test', clock: actorClock, random, log });
+  const pass = (ms: number): Promise<void> => clock.advanceSettled(ms, () => system.idle());
+  const ports = {
+    clock,
+    random,
+    world: createWorld({ seed, guildCount: 1, startEpochMs: clock.epochMs() }),
+    credentials: new Credentials(TOKENS),
+    gatewayFacts: () => {
+      throw new Error('not asked for');
+    },
+    publish: () => {},
+  };
+  const rest = new SimulatedRest(ports, options);
+  const upstream = new SimulatedUpstream(rest, clock, random, network);
+  const metrics = options.metrics ?? NO_METRICS;
+  const tree = startProxyTree({ system, upstream, clock, log, metrics, globalLimit });
+  const sent: Sent[] = [];
+  const send = (method: RestMethod, path: string, sending: SendOptions = {}): Sent => {
+    const id = sent.length;
+    const request = requestOf(method, `${path}?n=${id}`, sending);
+    const submission = tree.submit(request);
+    const record: Sent = {
+      id,
+      submittedMs: clock.nowMs(),
+      submission,
+      outcome: null,
+      settledMs: null,
+    };
+    sent.push(record);
+    void submission.outcome.then((outcome) => {
+      if (record.outcome !== null) throw new Error(`request ${id} has two fates`);
+      record.outcome = outcome;
+      record.settledMs = clock.nowMs();
+      if (outcome.kind === 'answered') outcome.answer.discard();
+    });
+    return record;
+  };
+  return { system, clock, actorClock, log, pass, rest, upstream, tree, send, sent };
+}
+
+function requestOf(method: RestMethod, target: string, options: SendOptions): RestRequest {
+  const { token = TOKENS[0], timeoutMs = null, body = null } = options;
+  const whole = `/api/v10${target}`;
+  const headers: [string, string][] = [['user-agent', 'DiscordBot (https://example.org, 1)']];
+  if (token !== null) headers.push(['authorization', `Bot ${token}`]);
+  return {
+    method,
+    target: whole,
+    route: resolveRoute(method, whole),
+    headers,
+    body,
+    identity: token ?? 'anonymous',
+    timeoutMs,
+  };
+}
+
+/** The status Discord answered with, or the kind of another outcome, or null while there is none. */
+export function fate(sent: Sent): number | string | null {
+  if (sent.outcome === null) return null;
+  return sent.outcome.kind === 'answered' ? sent.outcome.answer.status : sent.outcome.kind;
+}
