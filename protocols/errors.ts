@@ -103,6 +103,15 @@ export class HandlerLoadError extends SpectaclesError {
   readonly code = 'HANDLER_LOAD';
 }
 
+/** A handler's listener threw, or rejected, on an event; the cause is its own error. */
+export class ListenerError extends SpectaclesError {
+  readonly code = 'LISTENER';
+  constructor(event: string, cause: unknown) {
+    const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    super(`the listener of ${event} failed with ${what}`, { cause });
+  }
+}
+
 /** The process was asked to stop and something in it did not. Exit status 1. */
 export class StopDeadlineError extends SpectaclesError {
   readonly code = 'STOP_DEADLINE';

@@ -129,6 +129,8 @@ export const UNCONFIRMED_EVENTS_MAX = 65_536;
 export const HELLO_TIMEOUT_MS = 20_000;
 /** From RESUME to RESUMED with no event in between. */
 export const RESUMED_TIMEOUT_MS = 60_000;
+/** The longest replay; after it RESUMED counts as lost. */
+export const RESUMED_TIMEOUT_MAX_MS = 10 * RESUMED_TIMEOUT_MS;
 /** From IDENTIFY to READY. In an outage READY is late, and each new IDENTIFY is taken from the day's budget. */
 export const READY_TIMEOUT_MS = 5 * 60_000;
 /** How long a closing handshake may take before the socket is destroyed. */
@@ -331,6 +333,13 @@ export const REDIS_TRIM_INTERVAL_MS = 60_000;
 /** Redis: streams a publisher remembers to trim; events beyond it are published and not trimmed. */
 export const REDIS_TRIMMED_STREAMS_MAX = 1_024;
 
+/** Redis: how often an answer that nobody heard is sent, and the first wait between; each one doubles. */
+export const REDIS_ANSWER_ATTEMPTS_MAX = 7;
+export const REDIS_ANSWER_RETRY_MS = 10;
+
+/** Redis: an answer this soon after its question was read may come before its caller listens. */
+export const REDIS_QUICK_ANSWER_MS = 50;
+
 /** Redis: replies that may arrive before the call they answer knows its id. */
 export const REDIS_PARKED_REPLIES_MAX = 256;
 
@@ -362,3 +371,8 @@ export const SUPERVISED_SHUTDOWN_MS = 5_000;
 
 /** How long a shard may take to close its connection and save its session when the gateway stops. */
 export const GATEWAY_SHUTDOWN_MS = CLOSE_TIMEOUT_MS + 1_000;
+
+/** How long a request of a handler that runs with the proxy may wait, the limits' waits included. */
+export const RUN_REQUEST_TIMEOUT_MS = 5 * 60_000;
+/** How long `spectacles check` tries one connection. */
+export const PROBE_TIMEOUT_MS = 10_000;

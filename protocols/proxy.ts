@@ -112,8 +112,6 @@ export interface Ticket {
   readonly deadlineMs: number | null;
   /** Sends the request; `landed` is told once how that ended. Not again before it has landed. */
   launch(landed: (landing: Landing) => void): void;
-  /** Gives up a flight; it still lands. */
-  abort(): void;
   /** Discards what has landed: the request may be launched again. */
   waitAgain(): void;
   /** Decides the fate. The first call counts; an answer that comes second is discarded. */

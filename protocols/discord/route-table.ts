@@ -4,7 +4,8 @@
  * The templates are what `routes.ts` resolves paths to. A segment that opens with a colon stands for
  * a value; every other segment stands for itself. Below `/webhooks/:webhook` the token of an
  * interaction is told from that of a webhook, because the two have different limits; for an
- * interaction `:webhook` is the application's id.
+ * interaction `:webhook` is the application's id. Lines of the interaction's token come first, because
+ * the other placeholder would take it too.
  *
  * Changing a placeholder's name changes the label under which the metrics count the route.
  */

@@ -59,9 +59,13 @@ type Placeholder = {
 
 type Node = {
   readonly template: string;
+  readonly tokenInPath: boolean;
+  readonly globalExempt: boolean;
   readonly literals: Map<string, Node>;
   readonly placeholders: Placeholder[];
   methods: readonly string[];
+  /** Of these, the ones that need no `Authorization`. */
+  publicMethods: readonly string[];
 };
 
 const METHODS: ReadonlySet<string> = new Set([
@@ -120,8 +124,7 @@ export function resolveRoute(method: string, path: string): Route {
 
 /** As `resolveRoute`, for a path that has been split already. */
 export function routeOf(method: string, segments: readonly string[]): Route {
-  const upper = method.toUpperCase();
-  const safeMethod = METHODS.has(upper) ? upper : 'OTHER';
+  const safeMethod = methodOf(method);
   let node = ROOT;
   let depth = 0;
   for (; depth < segments.length; depth++) {
@@ -129,36 +132,48 @@ export function routeOf(method: string, segments: readonly string[]): Route {
     if (next === undefined) break;
     node = next;
   }
-  const template = node.template + remainder(segments, depth);
-  const known = depth === segments.length && node.methods.length > 0;
-  const tokenInPath = /:(?:interaction_)?token(?:\/|$)/.test(node.template);
+  const { tokenInPath, globalExempt } = node;
+  const isWhole = depth === segments.length;
+  const template = isWhole ? node.template : node.template + remainder(segments, depth);
+  const methods = isWhole ? node.methods : [];
   return {
     method: safeMethod,
     template: template === '' ? '/' : template,
     major: majorOf(segments, depth, tokenInPath),
     family: depth === 0 ? 'other' : (segments[0] ?? 'other'),
-    globalExempt: node.template.includes(':interaction_token'),
+    globalExempt,
     tokenInPath,
-    unauthenticated: tokenInPath || PUBLIC_ROUTES.has(`${safeMethod} ${template}`),
-    known,
-    methods: known ? node.methods : [],
+    unauthenticated: tokenInPath || (isWhole && node.publicMethods.includes(safeMethod)),
+    known: methods.length > 0,
+    methods,
   };
+}
+
+function methodOf(method: string): string {
+  if (METHODS.has(method)) return method;
+  const upper = method.toUpperCase();
+  return METHODS.has(upper) ? upper : 'OTHER';
 }
 
 /** Percent-decodes; what is not valid encoding stays as it is, and belongs to no documented literal. */
 function decodeSegment(raw: string): string {
+  if (!raw.includes('%')) {
+    refuseDots(raw);
+    return raw;
+  }
   let segment = raw;
-  if (raw.includes('%')) {
-    try {
-      segment = decodeURIComponent(raw);
-    } catch {
-      segment = raw;
-    }
+  try {
+    segment = decodeURIComponent(raw);
+  } catch {
+    segment = raw;
   }
-  for (const part of segment.split(/[/\\]/)) {
-    if (part === '.' || part === '..') throw new PathRefusedError('it holds a dot segment');
-  }
+  // Encoded slashes stay inside their segment here, but not with everybody who reads the path later.
+  for (const part of segment.split(/[/\\]/)) refuseDots(part);
   return segment;
+}
+
+function refuseDots(segment: string): void {
+  if (segment === '.' || segment === '..') throw new PathRefusedError('it holds a dot segment');
 }
 
 function step(node: Node, segment: string): Node | undefined {
@@ -196,7 +211,15 @@ function acceptsOf(name: string, parent: string): (segment: string) => boolean {
 }
 
 function makeNode(template: string): Node {
-  return { template, literals: new Map(), placeholders: [], methods: [] };
+  return {
+    template,
+    tokenInPath: /:(?:interaction_)?token(?:\/|$)/.test(template),
+    globalExempt: template.includes(':interaction_token'),
+    literals: new Map(),
+    placeholders: [],
+    methods: [],
+    publicMethods: [],
+  };
 }
 
 function childOf(node: Node, segment: string): Node {
@@ -206,10 +229,8 @@ function childOf(node: Node, segment: string): Node {
   // A placeholder is also its own literal, so that a template resolves to itself.
   node.literals.set(segment, child);
   if (segment.startsWith(':')) {
-    const placeholder = { accepts: acceptsOf(segment, node.template), node: child };
-    // The interaction's token is the narrower of the two that a webhook's path may hold.
-    if (segment === ':interaction_token') node.placeholders.unshift(placeholder);
-    else node.placeholders.push(placeholder);
+    // Those of one place are tried in the table's order.
+    node.placeholders.push({ accepts: acceptsOf(segment, node.template), node: child });
   }
   return child;
 }
@@ -222,6 +243,7 @@ function buildTrie(routes: readonly string[]): Node {
     let node = root;
     for (const segment of template.split('/').slice(1)) node = childOf(node, segment);
     node.methods = words;
+    node.publicMethods = words.filter((method) => PUBLIC_ROUTES.has(`${method} ${template}`));
   }
   return root;
 }

@@ -86,5 +86,7 @@ export function dispatchFramer(mode: PayloadMode): DispatchFramer {
 /** A whole frame around a body in any encoding. */
 export function encodeFrame(mode: PayloadMode, event: string, body: Uint8Array): Uint8Array {
   const data = decodeBody(body);
-  return isMap(mode) ? encode({ event, data }) : utf8.encode(`${JSON.stringify({ event, data })}\n`);
+  return isMap(mode)
+    ? encode({ event, data })
+    : utf8.encode(`${JSON.stringify({ event, data })}\n`);
 }

@@ -20,8 +20,9 @@ export {
   VIRTUAL_ADDRESSES,
 } from './discord.ts';
 export type { SimulatedEvent } from './events/event.ts';
-export type { GatewayAddresses, GatewayFacts } from './gateway/gateway.ts';
+export type { GatewayFacts } from './gateway/gateway.ts';
 export { GATEWAY_DEFAULTS, type GatewayOptions } from './gateway/options.ts';
+export type { GatewayAddresses } from './gateway/ports.ts';
 export {
   type Fault,
   type FaultName,

@@ -81,8 +81,8 @@ const FAULTS = {
   'heartbeat-interval': { intervalMs: z.int().min(100) },
   /** READY comes late; 0 ends it. */
   'late-ready': { delayMs: milliseconds },
-  /** The next RESUMEs never see RESUMED. */
-  'stall-resume': { resumes: count.optional() },
+  /** The next RESUMEs never see RESUMED; 0 ends it. */
+  'stall-resume': { resumes: z.int().min(0).optional() },
   /** Every RESUME ends in a lost connection. */
   'break-resume': { durationMs: milliseconds },
   'max-concurrency': { value: count },
@@ -261,6 +261,7 @@ const MENDING: readonly Fault[] = [
   { fault: 'revive-resume-host' },
   { fault: 'late-ready', delayMs: 0 },
   { fault: 'break-resume', durationMs: 0 },
+  { fault: 'stall-resume', resumes: 0 },
   { fault: 'slow', delayMs: 0 },
   { fault: 'mute', durationMs: 0 },
   { fault: 'no-acks', durationMs: 0 },

@@ -15,7 +15,7 @@ import { systemClock } from '../system-clock.ts';
 import type { Audit } from './audit.ts';
 import { loadZstd } from './compression.ts';
 import { SimulatedDiscord, type SimulatedDiscordOptions } from './discord.ts';
-import type { GatewayAddresses } from './gateway/gateway.ts';
+import type { GatewayAddresses } from './gateway/ports.ts';
 import { GatewayServer } from './gateway-server.ts';
 import type { RestResponse } from './rest/http.ts';
 import type { Scenario } from './scenario.ts';

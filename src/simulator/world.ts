@@ -83,7 +83,7 @@ export interface World {
     intents: number,
     largeThreshold?: number,
   ): GatewayGuildCreateDispatchData;
-  /** At least `minBytes` of JSON, most of its text in characters of several bytes. */
+  /** At least `minBytes` of JSON, whose text is mostly of characters of several bytes. */
   hugeGuildCreate(guildId: string, minBytes: number): GatewayGuildCreateDispatchData;
   /** The chunks that answer a Request Guild Members; none when Discord would not answer. */
   memberChunks(

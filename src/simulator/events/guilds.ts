@@ -27,10 +27,15 @@ export const guildUpdate: Maker<'GUILD_UPDATE'> = (scene) => {
   return { d: { ...guild, name: guildName(scene.random) }, guildId: id };
 };
 
-/** An outage; the guild comes back with a later GUILD_CREATE. */
+/**
+ * An outage; the guild comes back with a later GUILD_CREATE. When none may go, the bot is removed
+ * from a guild that it had been in for a moment and that the world never knew.
+ */
 export const guildDelete: Maker<'GUILD_DELETE'> = (scene) => {
-  const id = scene.takeAway() ?? scene.guild().id;
-  return { d: { id, unavailable: true }, guildId: id };
+  const id = scene.takeAway();
+  if (id !== undefined) return { d: { id, unavailable: true }, guildId: id };
+  const left = scene.earlierId();
+  return { d: { id: left }, guildId: left };
 };
 
 export const guildRoleChange = (scene: Scene): Made<GatewayGuildRoleCreateDispatchData> => {

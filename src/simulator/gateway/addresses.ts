@@ -1,6 +1,6 @@
 /** Which of the gateway's two doors a URL leads to. */
 import type { GatewayHost } from '../audit.ts';
-import type { GatewayAddresses } from './gateway.ts';
+import type { GatewayAddresses } from './ports.ts';
 
 /** Undefined when the URL leads to neither. The more particular path wins where both fit. */
 export function hostOfUrl(url: URL, addresses: GatewayAddresses): GatewayHost | undefined {

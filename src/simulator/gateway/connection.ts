@@ -30,6 +30,9 @@ export type ConnectionOwner = {
   ended(connection: Connection, by: 'client' | 'server' | 'network', code: number): void;
 };
 
+/** A session as the gateway holds it, carried by a connection or by none. */
+export type GatewaySession = Session<Connection>;
+
 /** Where a connection stands. `starting` waits for a READY that is late. */
 export type Phase = 'connected' | 'greeted' | 'starting' | 'live' | 'ended';
 
@@ -39,7 +42,7 @@ export class Connection {
   readonly parameters: ConnectParameters;
   readonly outbox: Outbox;
   phase: Phase = 'connected';
-  session: Session | undefined;
+  session: GatewaySession | undefined;
   /** A RESUME was answered with op 9, or the session was taken away: Discord expects a new connection. */
   invalidated = false;
   /** Dispatches are kept in the session and not sent: a resume that never ends. */
@@ -142,7 +145,7 @@ export class Connection {
   }
 
   /** Takes up a session, new or continued. */
-  attach(session: Session, resumed: boolean): void {
+  attach(session: GatewaySession, resumed: boolean): void {
     const orphan = this.#sequenceBeforeSession;
     if (!resumed && !this.#triedResume && !this.invalidated && orphan !== null) {
       this.breach(

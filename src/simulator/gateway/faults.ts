@@ -9,10 +9,9 @@ import type { Clock, Random, Timer } from '../../../protocols/ports.ts';
 import type { Audit } from '../audit.ts';
 import type { Fault, FaultName } from '../scenario.ts';
 import type { World } from '../world.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, GatewaySession } from './connection.ts';
 import type { Credentials } from './credentials.ts';
 import type { SimulatedGateway } from './gateway.ts';
-import type { Session } from './session.ts';
 
 export type FaultPorts = {
   readonly clock: Clock;
@@ -192,19 +191,19 @@ export class FaultInjector {
         return 1;
       },
       'heartbeat-interval': (fault: FaultOf<'heartbeat-interval'>) => {
-        gateway.heartbeatIntervalMs = fault.intervalMs;
+        gateway.troubles.heartbeatIntervalMs = fault.intervalMs;
         return 1;
       },
       'late-ready': (fault: FaultOf<'late-ready'>) => {
-        gateway.readyDelayMs = fault.delayMs;
+        gateway.troubles.readyDelayMs = fault.delayMs;
         return 1;
       },
       'stall-resume': (fault: FaultOf<'stall-resume'>) => {
-        gateway.resumesToStall = fault.resumes ?? 1;
+        gateway.troubles.resumesToStall = fault.resumes ?? 1;
         return 1;
       },
       'break-resume': (fault: FaultOf<'break-resume'>) => {
-        gateway.resumesBreakUntilMs = clock.nowMs() + fault.durationMs;
+        gateway.troubles.resumesBreakUntilMs = clock.nowMs() + fault.durationMs;
         return 1;
       },
       'max-concurrency': (fault: FaultOf<'max-concurrency'>) => {
@@ -233,7 +232,7 @@ export class FaultInjector {
 
   #sessions(
     fault: { readonly shard?: number | undefined },
-    strike: (session: Session) => void,
+    strike: (session: GatewaySession) => void,
   ): number {
     const sessions = this.#ports.gateway.sessions(fault.shard);
     for (const session of sessions) strike(session);
@@ -243,7 +242,7 @@ export class FaultInjector {
   /** One guild of each session that hears of guilds. */
   #guilds(
     fault: { readonly shard?: number | undefined },
-    strike: (session: Session, guildId: string) => void,
+    strike: (session: GatewaySession, guildId: string) => void,
   ): number {
     let struck = 0;
     this.#sessions(fault, (session) => {

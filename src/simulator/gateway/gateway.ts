@@ -1,8 +1,8 @@
 /**
  * The simulated Discord gateway: a deterministic core that takes links, time and randomness as ports.
  *
- * A connection judges its own frames and heartbeats; this file decides about sessions: who may start
- * one, who may continue one, who gets which event. Nothing here waits or does I/O, so a run is the same
+ * A connection judges its own frames and heartbeats, `starting.ts` who may start or continue a session;
+ * this file holds both together and decides who gets which event. Nothing here waits or does I/O, so a run is the same
  * every time its inputs are.
  *
  * What a client does wrong is never thrown at the caller: it ends in the audit log and, where Discord
@@ -10,45 +10,23 @@
  */
 import { GatewayCloseCodes, GatewayOpcodes } from 'discord-api-types/v10';
 import { SIMULATOR_CONNECTIONS_MAX } from '../../../protocols/limits.ts';
-import type { Clock, Random, Timer } from '../../../protocols/ports.ts';
-import type { Audit, AuditRecords, GatewayHost, ShardPair } from '../audit.ts';
+import type { GatewayHost } from '../audit.ts';
 import type { SimulatedEvent } from '../events/event.ts';
-import type { World } from '../world.ts';
-import type { ClientFrame, IdentifyData, ResumeData } from './client-frames.ts';
-import { Connection, type ConnectionOwner } from './connection.ts';
-import type { Credentials } from './credentials.ts';
+import type { ClientFrame } from './client-frames.ts';
+import { Connection, type ConnectionOwner, type GatewaySession } from './connection.ts';
 import { EventJson, isWanted, shardOfEvent } from './filter.ts';
 import { type HandshakeAnswer, type HostMode, Hosts } from './hosts.ts';
 import { IdentifyLimits, type SessionStartLimit } from './identify-limits.ts';
-import {
-  AUTHENTICATION_FAILED,
-  judgeIdentify,
-  judgeParameters,
-  judgeResume,
-  sameParameters,
-  shardOf,
-} from './judge.ts';
+import { judgeParameters } from './judge.ts';
 import type { ConnectParameters, Link } from './link.ts';
 import { GATEWAY_DEFAULTS, type GatewayOptions } from './options.ts';
-import { randomHex } from './random-hex.ts';
+import type { GatewayAddresses, GatewayPorts } from './ports.ts';
 import { Requests } from './requests.ts';
-import { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
+import { type SessionEnd, SessionStarter, Troubles } from './starting.ts';
 
-const SESSION_ID_LENGTH = 32;
 /** What the server closes with when a client stays after op 7; the session lives on. */
 const RECONNECT_CLOSE_CODE = 4000;
-
-export type GatewayPorts = {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly world: World;
-  readonly audit: Audit;
-  readonly credentials: Credentials;
-};
-
-/** Where clients find the gateway; READY names the second. */
-export type GatewayAddresses = { readonly main: string; readonly resume: string };
 
 /** What REST tells of the gateway. */
 export type GatewayFacts = {
@@ -64,25 +42,16 @@ export type Handshake = {
   readonly mode: HostMode;
 };
 
-type SessionEnd = AuditRecords['session-end']['why'];
-
 export class SimulatedGateway {
   readonly options: GatewayOptions;
   readonly hosts = new Hosts();
   readonly limits: IdentifyLimits;
-  /** What HELLO says from now on. */
-  heartbeatIntervalMs: number;
-  /** READY comes this late, as in an outage. */
-  readyDelayMs = 0;
-  /** The next RESUMEs never see RESUMED; counts down. */
-  resumesToStall = 0;
-  /** Until then every RESUME ends in a lost connection: a session that is broken on the server. */
-  resumesBreakUntilMs = 0;
+  readonly troubles: Troubles;
   readonly #ports: GatewayPorts;
   readonly #requests: Requests;
   readonly #sessions = new Sessions();
   readonly #connections = new Map<number, Connection>();
-  readonly #pendingReady = new Map<Connection, Timer>();
+  readonly #starter: SessionStarter;
   readonly #owner: ConnectionOwner;
   #addresses: GatewayAddresses;
   #connectionCount = 0;
@@ -95,10 +64,20 @@ export class SimulatedGateway {
     this.options = { ...GATEWAY_DEFAULTS, ...options };
     this.#ports = ports;
     this.#addresses = addresses;
-    this.heartbeatIntervalMs = this.options.heartbeatIntervalMs;
+    this.troubles = new Troubles(this.options);
     this.limits = new IdentifyLimits(ports.clock, this.options);
     const publish = (event: SimulatedEvent): void => this.publish(event);
     this.#requests = new Requests({ ...ports, publish });
+    this.#starter = new SessionStarter({
+      ports,
+      options: this.options,
+      limits: this.limits,
+      troubles: this.troubles,
+      sessions: this.#sessions,
+      connections: () => this.connections(),
+      resumeUrl: () => this.#addresses.resume,
+      endSession: (session, why) => this.endSession(session, why),
+    });
     this.#owner = {
       clock: ports.clock,
       audit: ports.audit,
@@ -149,7 +128,7 @@ export class SimulatedGateway {
     else if (mode === 'reconnect') {
       connection.requestReconnect(this.options.reconnectGraceMs, RECONNECT_CLOSE_CODE);
     } else if (mode !== 'silent') {
-      connection.greet(this.heartbeatIntervalMs);
+      connection.greet(this.troubles.heartbeatIntervalMs);
       if (mode === 'drop') connection.drop();
     }
     return connection;
@@ -175,13 +154,13 @@ export class SimulatedGateway {
   }
 
   /** The sessions that exist, with or without a connection. */
-  sessions(shard?: number): readonly Session[] {
+  sessions(shard?: number): readonly GatewaySession[] {
     const all = this.#sessions.all();
     return shard === undefined ? all : all.filter((session) => session.shard[0] === shard);
   }
 
   /** Takes a session from its connection, as op 9 does, and lets it wait to be resumed. */
-  suspendSession(session: Session): void {
+  suspendSession(session: GatewaySession): void {
     const { connection } = session;
     connection?.detach();
     if (connection !== undefined) connection.invalidated = true;
@@ -189,7 +168,7 @@ export class SimulatedGateway {
   }
 
   /** Forgets a session. Its connection stays, without one. */
-  endSession(session: Session, why: SessionEnd): void {
+  endSession(session: GatewaySession, why: SessionEnd): void {
     const { connection } = session;
     if (connection?.session === session && connection.phase !== 'ended') {
       connection.detach();
@@ -215,10 +194,10 @@ export class SimulatedGateway {
       case GatewayOpcodes.Heartbeat:
         break;
       case GatewayOpcodes.Identify:
-        if (this.#isFirstStart(connection)) this.#identify(connection, frame.d);
+        if (this.#isFirstStart(connection)) this.#starter.identify(connection, frame.d);
         break;
       case GatewayOpcodes.Resume:
-        if (this.#isFirstStart(connection)) this.#resume(connection, frame.d);
+        if (this.#isFirstStart(connection)) this.#starter.resume(connection, frame.d);
         break;
       default:
         this.#command(connection, frame);
@@ -258,180 +237,9 @@ export class SimulatedGateway {
     }
   }
 
-  #identify(connection: Connection, data: IdentifyData): void {
-    const tokenIsValid = this.#ports.credentials.accepts(data.token);
-    if (tokenIsValid && !this.limits.spend()) {
-      this.#recordIdentify(connection, data, false);
-      this.#bankrupt(connection);
-      return;
-    }
-    const { world } = this.#ports;
-    const guildCount = ([id, count]: ShardPair): number => world.guildsOfShard(id, count).length;
-    const refusal = judgeIdentify(data, { tokenIsValid, guildCount, options: this.options });
-    const accepted = refusal === undefined && this.limits.admit(shardOf(data)[0]);
-    this.#recordIdentify(connection, data, accepted);
-    this.#judgeIdentifyPlace(connection);
-    if (refusal !== undefined) connection.refuse(refusal);
-    else if (!accepted) {
-      const key = this.limits.key(shardOf(data)[0]);
-      connection.breach('identify-concurrency', `a second IDENTIFY of key ${key} within 5 s`);
-      connection.sendInvalidSession(false);
-    } else this.#start(connection, data);
-  }
-
-  #recordIdentify(connection: Connection, data: IdentifyData, accepted: boolean): void {
-    const shard = shardOf(data);
-    const key = this.limits.key(shard[0]);
-    const intents = data.intents ?? 0;
-    const record = { connection: connection.id, shard, key, intents, accepted };
-    this.#ports.audit.record('identify', record);
-  }
-
-  /** Discord asks for a new connection, on the URL of /gateway, before a new session is started. */
-  #judgeIdentifyPlace(connection: Connection): void {
-    if (connection.host === 'resume') {
-      connection.breach('identify-on-resume-url', 'IDENTIFY on the URL that is for resuming');
-    }
-    if (connection.invalidated) {
-      const detail = 'IDENTIFY on a connection whose session was invalidated';
-      connection.breach('identify-after-invalid-session', detail);
-    }
-  }
-
-  /** Too many IDENTIFYs in a day: every session ends and the token is reset. */
-  #bankrupt(connection: Connection): void {
-    connection.breach('identify-budget', 'IDENTIFY with nothing left of the daily budget');
-    this.#ports.credentials.reset();
-    for (const session of this.#sessions.all()) this.endSession(session, 'budget');
-    connection.close(AUTHENTICATION_FAILED.code, AUTHENTICATION_FAILED.reason);
-    for (const other of this.connections()) {
-      other.close(GatewayCloseCodes.NotAuthenticated, 'Session no longer valid.');
-    }
-  }
-
-  #start(connection: Connection, data: IdentifyData): void {
-    connection.phase = 'starting';
-    if (this.readyDelayMs === 0) {
-      this.#ready(connection, data);
-      return;
-    }
-    const timer = this.#ports.clock.setTimer(this.readyDelayMs, () => {
-      this.#pendingReady.delete(connection);
-      this.#ready(connection, data);
-    });
-    this.#pendingReady.set(connection, timer);
-  }
-
-  #ready(connection: Connection, data: IdentifyData): void {
-    const { audit, clock, random, world } = this.#ports;
-    const crowded = this.#sessions.overflow();
-    if (crowded !== undefined) this.endSession(crowded, 'evicted');
-    const settings = {
-      id: randomHex(random, SESSION_ID_LENGTH),
-      token: data.token,
-      shard: shardOf(data),
-      intents: data.intents ?? 0,
-      largeThreshold: data.large_threshold,
-      deflates: data.compress === true && connection.parameters.compress === null,
-      parameters: connection.parameters,
-    };
-    const session = new Session(settings, clock, this.options);
-    this.#sessions.add(session);
-    audit.record('session-start', { session: session.id, shard: session.shard });
-    this.#join(connection, session, false);
-    const [id, count] = session.shard;
-    const ready = world.readyPayload(id, count, session.id, this.#addresses.resume);
-    const { shard, ...unsharded } = ready;
-    const payload = data.shard === undefined ? unsharded : { ...unsharded, shard };
-    session.dispatch('READY', JSON.stringify(payload));
-    const guildIds = ready.guilds.map((guild) => guild.id);
-    session.streamGuilds(world, guildIds);
-  }
-
-  #resume(connection: Connection, data: ResumeData): void {
-    connection.noteResumeTried();
-    if (!this.#ports.credentials.accepts(data.token)) {
-      this.#recordResume(connection, data, 'refused', 0);
-      connection.refuse(AUTHENTICATION_FAILED);
-      return;
-    }
-    if (this.#ports.clock.nowMs() < this.resumesBreakUntilMs) {
-      this.#recordResume(connection, data, 'unanswered', 0);
-      connection.drop();
-      return;
-    }
-    const session = this.#sessions.get(data.session_id);
-    if (
-      session !== undefined &&
-      !sameParameters(connection.parameters, session.settings.parameters)
-    ) {
-      connection.breach(
-        'resume-parameters',
-        'the URL parameters differ from those of the IDENTIFY',
-      );
-    }
-    const refusal = session === undefined ? undefined : judgeResume(data, session);
-    if (refusal !== undefined) {
-      this.#recordResume(connection, data, 'refused', 0);
-      connection.refuse(refusal);
-      return;
-    }
-    const missed = session?.missed(data.seq);
-    if (session === undefined || missed === undefined) {
-      this.#recordResume(connection, data, 'invalid-session', 0);
-      connection.invalidated = true;
-      connection.sendInvalidSession(false);
-      return;
-    }
-    this.#continue(connection, session, data, missed);
-  }
-
-  #continue(
-    connection: Connection,
-    session: Session,
-    data: ResumeData,
-    missed: Parameters<Session['replay']>[0],
-  ): void {
-    this.#join(connection, session, true);
-    session.replay(missed);
-    if (this.resumesToStall > 0) {
-      this.resumesToStall--;
-      connection.stalled = true;
-      this.#recordResume(connection, data, 'unanswered', missed.length);
-      return;
-    }
-    this.#recordResume(connection, data, 'resumed', missed.length);
-    session.dispatch('RESUMED', '{}');
-  }
-
-  #recordResume(
-    connection: Connection,
-    data: ResumeData,
-    outcome: AuditRecords['resume']['outcome'],
-    replayed: number,
-  ): void {
-    this.#ports.audit.record('resume', {
-      connection: connection.id,
-      host: connection.host,
-      session: data.session_id,
-      sequence: data.seq,
-      outcome,
-      replayed,
-    });
-  }
-
-  /** A session has one connection: an older one that the client has not closed is closed now. */
-  #join(connection: Connection, session: Session, resumed: boolean): void {
-    const older = session.connection;
-    session.attach(connection);
-    connection.attach(session, resumed);
-    older?.close(GatewayCloseCodes.UnknownError, 'Session resumed on another connection.');
-  }
-
   #ended(connection: Connection, by: 'client' | 'server' | 'network', code: number): void {
     this.#connections.delete(connection.id);
-    this.#pendingReady.get(connection)?.cancel();
-    this.#pendingReady.delete(connection);
+    this.#starter.forget(connection);
     const { session } = connection;
     const shard = session?.shard ?? null;
     const record = { connection: connection.id, by, code, shard, session: session?.id ?? null };

@@ -12,7 +12,7 @@ import type { GatewayOptions } from './options.ts';
 import type { Session } from './session.ts';
 
 /** Undocumented but seen: the session is another token's. */
-export const SESSION_TOKEN_MISMATCH = 4006;
+const SESSION_TOKEN_MISMATCH = 4006;
 
 /** 10 and 9 are available, 6 to 8 deprecated and alive, what is older is discontinued. */
 const VERSIONS = new Set(['6', '7', '8', '9', '10']);

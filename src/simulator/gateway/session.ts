@@ -9,7 +9,6 @@ import { GatewayIntentBits } from 'discord-api-types/v10';
 import type { Clock, Timer } from '../../../protocols/ports.ts';
 import type { ShardPair } from '../audit.ts';
 import type { World } from '../world.ts';
-import type { Connection } from './connection.ts';
 import type { ConnectParameters, Framing } from './link.ts';
 import type { GatewayOptions } from './options.ts';
 import { type Dispatch, ReplayBuffer } from './replay-buffer.ts';
@@ -30,9 +29,14 @@ export type SessionSettings = {
   readonly parameters: ConnectParameters;
 };
 
-export class Session {
+/** What carries a session's events to its client. */
+export interface DispatchCarrier {
+  sendDispatch(dispatch: Dispatch, framing: Framing | undefined, sent: () => void): void;
+}
+
+export class Session<Carrier extends DispatchCarrier = DispatchCarrier> {
   readonly settings: SessionSettings;
-  connection: Connection | undefined;
+  connection: Carrier | undefined;
   /** The number of the latest event, sent or not. */
   sequence = 0;
   /** The highest number that went onto a link: what a client can know of. */
@@ -93,7 +97,7 @@ export class Session {
     for (const dispatch of dispatches) this.#send(dispatch);
   }
 
-  attach(connection: Connection): void {
+  attach(connection: Carrier): void {
     this.#expiry?.cancel();
     this.connection = connection;
   }

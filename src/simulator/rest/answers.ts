@@ -10,7 +10,6 @@ import { htmlResponse, jsonResponse, type RestResponse } from './http.ts';
 
 /** JSON error codes with the status and the message they come with. */
 const API_ERRORS = {
-  [RESTJSONErrorCodes.UnknownApplication]: [404, 'Unknown Application'],
   [RESTJSONErrorCodes.UnknownChannel]: [404, 'Unknown Channel'],
   [RESTJSONErrorCodes.UnknownGuild]: [404, 'Unknown Guild'],
   [RESTJSONErrorCodes.UnknownMember]: [404, 'Unknown Member'],
@@ -18,9 +17,6 @@ const API_ERRORS = {
   [RESTJSONErrorCodes.UnknownRole]: [404, 'Unknown Role'],
   [RESTJSONErrorCodes.UnknownUser]: [404, 'Unknown User'],
   [RESTJSONErrorCodes.UnknownEmoji]: [400, 'Unknown Emoji'],
-  [RESTJSONErrorCodes.UnknownWebhook]: [404, 'Unknown Webhook'],
-  [RESTJSONErrorCodes.UnknownInteraction]: [404, 'Unknown interaction'],
-  [RESTJSONErrorCodes.UnknownApplicationCommand]: [404, 'Unknown application command'],
   [RESTJSONErrorCodes.NotAuthorizedToPerformThisActionOnThisApplication]: [
     403,
     'You are not authorized to perform this action on this application',

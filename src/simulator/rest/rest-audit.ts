@@ -66,6 +66,8 @@ export class RestAudit {
   readonly #breachCounts = new Map<string, number>();
   readonly #identities = new Map<string, string>();
   #requestCount = 0;
+  /** Told of each message when it is posted; must not throw. */
+  onPosted: ((record: PostedRecord) => void) | undefined;
 
   constructor(maxRecords = SIMULATOR_AUDIT_RECORDS_MAX) {
     this.#requests = new Recent(maxRecords);
@@ -97,6 +99,7 @@ export class RestAudit {
 
   message(record: PostedRecord): void {
     this.#posted.push(record);
+    this.onPosted?.(record);
   }
 
   get requestCount(): number {

@@ -59,6 +59,7 @@ type Visit = {
   readonly segments: readonly string[];
   readonly hasApi: boolean;
   readonly version: number | undefined;
+  readonly query: string;
   /** `METHOD template`. */
   readonly label: string;
   readonly caller: Caller;
@@ -117,6 +118,11 @@ export class SimulatedRest {
     this.#forbidden.delete(channelId);
   }
 
+  /** What the address has spent of its invalid requests in the last window. */
+  invalidRequests(address: string): number {
+    return this.#invalid.count(address, this.#ports.clock.nowMs());
+  }
+
   handle(request: RestRequest): RestResponse {
     const visit = this.#visit(request);
     if (visit === undefined) return plainError(400);
@@ -145,6 +151,7 @@ export class SimulatedRest {
         segments: path.segments,
         hasApi: path.api,
         version: path.version,
+        query: path.query,
         label: `${route.method} ${route.template}`,
         caller: callerOf(request, this.#ports.credentials, this.#options.bearerTokens),
       };
@@ -214,7 +221,7 @@ export class SimulatedRest {
     }
     const endpoint = ENDPOINTS.get(visit.label);
     if (endpoint === undefined) return plainError(501);
-    const query = new URLSearchParams(parsePath(visit.request.path).query);
+    const query = new URLSearchParams(visit.query);
     try {
       return endpoint({ ...this.#surroundings, request: visit.request, values, query });
     } catch (error) {

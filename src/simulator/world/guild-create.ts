@@ -11,9 +11,10 @@ import type {
   GatewayGuildCreateDispatchData,
   GatewayPresenceUpdate,
 } from 'discord-api-types/v10';
-import { PresenceUpdateStatus } from 'discord-api-types/v10';
+import { ActivityType, PresenceUpdateStatus } from 'discord-api-types/v10';
 import { INTENTS } from '../../../protocols/discord/intents.ts';
 import { GUILD_CREATE_MEMBERS_MAX } from '../../../protocols/limits.ts';
+import type { Random } from '../../../protocols/ports.ts';
 import { randomOf } from './draw.ts';
 import type { GuildModel } from './guild.ts';
 import {
@@ -119,10 +120,11 @@ function threadOf(thread: APIThreadChannel, shape: GuildCreateShape): APIThreadC
 
 const TOPIC_MAX_LENGTH = 1024;
 const NICK_MAX_LENGTH = 32;
+const STATUS_MAX_LENGTH = 128;
 
 /**
- * The same guild with long topics and as many members as it takes for `minBytes` of JSON, most of
- * whose text takes several bytes a character.
+ * The same guild with long topics, and as many members with a custom status as it takes for
+ * `minBytes` of JSON. What people wrote in it mostly takes several bytes a character.
  */
 export function hugeGuildCreatePayload(
   model: GuildModel,
@@ -132,23 +134,57 @@ export function hugeGuildCreatePayload(
   const base = guildCreatePayload(model, shape);
   const channels = base.channels.map((channel, ordinal) =>
     'topic' in channel
-      ? {
-          ...channel,
-          topic: multiByteText(randomOf(shape.seed, model.index, ordinal, 41), TOPIC_MAX_LENGTH),
-        }
+      ? { ...channel, topic: multiByteText(drawsFor(model, shape, ordinal, 41), TOPIC_MAX_LENGTH) }
       : channel,
   );
-  const bare = { ...base, channels, members: [] as APIGuildMember[] };
-  let bytes = jsonBytes(bare);
+  const members: APIGuildMember[] = [];
+  const presences: GatewayPresenceUpdate[] = [];
+  let bytes = jsonBytes({ ...base, channels, members, presences });
   for (let ordinal = 0; bytes < minBytes; ordinal += 1) {
+    const random = drawsFor(model, shape, ordinal, 42);
     const member = {
       ...memberAt(shape.seed, model, ordinal),
-      nick: multiByteText(randomOf(shape.seed, model.index, ordinal, 42), NICK_MAX_LENGTH),
+      nick: multiByteText(random, NICK_MAX_LENGTH),
     };
-    bare.members.push(member);
-    bytes += jsonBytes(member) + 1;
+    const presence = talkativePresence(model, member.user.id, random, shape.startEpochMs);
+    members.push(member);
+    presences.push(presence);
+    bytes += jsonBytes(member) + jsonBytes(presence) + 2;
   }
-  return { ...bare, large: true, member_count: Math.max(model.memberCount, bare.members.length) };
+  const member_count = Math.max(model.memberCount, members.length);
+  return { ...base, channels, members, presences, large: true, member_count };
+}
+
+function drawsFor(
+  model: GuildModel,
+  shape: GuildCreateShape,
+  ordinal: number,
+  salt: number,
+): Random {
+  return randomOf(shape.seed, model.index, ordinal, salt);
+}
+
+function talkativePresence(
+  model: GuildModel,
+  userId: string,
+  random: Random,
+  nowEpochMs: number,
+): GatewayPresenceUpdate {
+  return {
+    user: { id: userId },
+    guild_id: model.id,
+    status: PresenceUpdateStatus.Online,
+    activities: [
+      {
+        id: 'custom',
+        name: 'Custom Status',
+        type: ActivityType.Custom,
+        state: multiByteText(random, STATUS_MAX_LENGTH),
+        created_at: nowEpochMs,
+      },
+    ],
+    client_status: { mobile: PresenceUpdateStatus.Online },
+  };
 }
 
 function jsonBytes(value: object): number {

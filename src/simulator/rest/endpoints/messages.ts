@@ -86,6 +86,7 @@ const postMessage: Endpoint = (call) => {
     authorId: message.author.id,
     content: message.content,
   });
+  call.publish(event);
   return jsonResponse(200, message);
 };
 
