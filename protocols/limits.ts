@@ -110,6 +110,8 @@ export const REDIS_NODES_MAX = 64;
 export const SHOWN_VALUE_MAX_LENGTH = 60;
 /** Ours: secrets that are searched for in every log line; the patterns still find those beyond. */
 export const KNOWN_SECRETS_MAX = 256;
+/** Ours: how long Node may take to find the line of a handler that cannot be parsed; else none is told. */
+export const HANDLER_CHECK_TIMEOUT_MS = 5_000;
 /** Ours: after a signal the process ends within this, whatever is still open, as exit status 1. */
 export const PROCESS_STOP_DEADLINE_MS = 10_000;
 
@@ -376,3 +378,7 @@ export const GATEWAY_SHUTDOWN_MS = CLOSE_TIMEOUT_MS + 1_000;
 export const RUN_REQUEST_TIMEOUT_MS = 5 * 60_000;
 /** How long `spectacles check` tries one connection. */
 export const PROBE_TIMEOUT_MS = 10_000;
+
+/** How often a gateway's log says how many events came in; oftener where a person is looking on. */
+export const EVENT_SUMMARY_MS = 60_000;
+export const RUN_EVENT_SUMMARY_MS = 10_000;

@@ -28,6 +28,7 @@ import {
   GATEWAY_FRAMES_RESERVED,
   HELLO_TIMEOUT_MS,
   READY_TIMEOUT_MS,
+  RESUMED_TIMEOUT_MAX_MS,
   RESUMED_TIMEOUT_MS,
 } from '../../protocols/limits.ts';
 
@@ -44,6 +45,8 @@ export type ConnectionState = {
   readonly ending: ConnectionEnd | undefined;
   /** 0 until HELLO. */
   readonly heartbeatIntervalMs: number;
+  /** A heartbeat was asked for before HELLO, when nothing may be sent yet. */
+  readonly heartbeatOwed: boolean;
   /** Whether the last heartbeat of our own rhythm has been acknowledged. */
   readonly acknowledged: boolean;
   readonly beatAtMs: number;
@@ -51,6 +54,8 @@ export type ConnectionState = {
   readonly framesAtBeat: number;
   /** Dispatches received when the deadline was last granted. */
   readonly dispatchesAtDeadline: number;
+  /** When the answer to IDENTIFY or RESUME is waited for no longer, whatever else comes in. */
+  readonly giveUpAtMs: number;
   /** When each frame of the last window was sent. */
   readonly sentAtMs: readonly number[];
 };
@@ -94,10 +99,12 @@ export function openConnection(): ConnectionStep {
       phase: 'opening',
       ending: undefined,
       heartbeatIntervalMs: 0,
+      heartbeatOwed: false,
       acknowledged: true,
       beatAtMs: 0,
       framesAtBeat: 0,
       dispatchesAtDeadline: 0,
+      giveUpAtMs: 0,
       sentAtMs: [],
     },
     effects: [{ type: 'arm', timer: 'deadline', delayMs: HELLO_TIMEOUT_MS }],
@@ -158,6 +165,8 @@ function takeFrame(work: Work, frame: ControlFrame, facts: ConnectionFacts): Eff
     case 'hello':
       return greet(work, frame.heartbeatIntervalMs, facts);
     case 'heartbeat-request':
+      // Nothing may be sent before HELLO, not even what was asked for.
+      if (work.phase === 'opening' || work.phase === 'greeting') return NOTHING;
       return send(work, { type: 'send-heartbeat' }, facts, GATEWAY_FRAMES_RESERVED);
     case 'heartbeat-ack':
       return acknowledge(work, facts);
@@ -182,7 +191,9 @@ function greet(work: Work, heartbeatIntervalMs: number, facts: ConnectionFacts):
   if (work.phase !== 'opening' && work.phase !== 'greeting') return NOTHING;
   work.phase = 'greeted';
   work.heartbeatIntervalMs = heartbeatIntervalMs;
+  const owed = work.heartbeatOwed ? send(work, { type: 'send-heartbeat' }, facts) : NOTHING;
   return [
+    ...owed,
     { type: 'disarm', timer: 'deadline' },
     { type: 'arm', timer: 'heartbeat-due', delayMs: heartbeatIntervalMs * facts.random },
     { type: 'report', report: { kind: 'greeted' } },
@@ -205,6 +216,7 @@ function start(
   work.phase = 'starting';
   work.dispatchesAtDeadline = facts.dispatches;
   if (message.type === 'resume') {
+    work.giveUpAtMs = facts.nowMs + RESUMED_TIMEOUT_MAX_MS;
     return [
       ...send(work, { type: 'send-resume', session: message.session }, facts),
       { type: 'arm', timer: 'deadline', delayMs: RESUMED_TIMEOUT_MS },
@@ -246,7 +258,9 @@ function deadline(work: Work, facts: ConnectionFacts): Effects {
       return [{ type: 'terminate' }, ...end(work, { kind: 'unreachable', detail })];
     }
     case 'starting':
-      if (facts.dispatches === work.dispatchesAtDeadline) return close(work, { kind: 'no-answer' });
+      if (facts.dispatches === work.dispatchesAtDeadline || facts.nowMs >= work.giveUpAtMs) {
+        return close(work, { kind: 'no-answer' });
+      }
       work.dispatchesAtDeadline = facts.dispatches;
       return [{ type: 'arm', timer: 'deadline', delayMs: RESUMED_TIMEOUT_MS }];
     case 'closing':

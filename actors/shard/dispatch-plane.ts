@@ -110,7 +110,8 @@ export class ShardPlane implements DispatchPlane {
       if (typeof control === 'object' && 'garbled' in control) return control;
     }
     const cursor = this.#cursor;
-    if (cursor === undefined || sequence <= cursor.received) return control;
+    if (cursor === undefined) return { garbled: `${entry.name} came before READY` };
+    if (sequence <= cursor.received) return control;
     if (sequence > cursor.received + 1 && this.#mustFill(cursor.received + 1)) {
       return { garbled: `events from ${cursor.received + 1} to ${sequence - 1} did not come` };
     }

@@ -116,6 +116,15 @@ export class GatewayMetrics implements FrameCounter {
     count(this.#shards.get(shard)?.sent, op);
   }
 
+  /** Dispatches received so far, over all shards. */
+  get events(): number {
+    let events = 0;
+    for (const { dispatches } of this.#shards.values()) {
+      for (const total of dispatches) events += total;
+    }
+    return events;
+  }
+
   identifiesLeft(remaining: number): void {
     this.#identifiesLeft.set(remaining);
   }
@@ -161,6 +170,6 @@ export class GatewayMetrics implements FrameCounter {
 
 function count(counts: Float64Array | undefined, op: number): void {
   if (counts === undefined) return;
-  const place = op < OTHER_OPCODE ? op : OTHER_OPCODE;
+  const place = Math.min(op, OTHER_OPCODE);
   counts[place] = (counts[place] ?? 0) + 1;
 }

@@ -15,7 +15,8 @@ import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
 import { ConfigurationError, FatalError } from '../../protocols/errors.ts';
 import { EventTable, FILTERED } from '../../protocols/gateway/event-table.ts';
 import type { Identity } from '../../protocols/gateway/frames.ts';
-import type { Clock, Log, Random } from '../../protocols/ports.ts';
+import { EVENT_SUMMARY_MS } from '../../protocols/limits.ts';
+import type { Clock, Log, Random, Timer } from '../../protocols/ports.ts';
 import { startGatewayTree } from '../../supervisors/gateway.ts';
 import type { RunningService, ServiceRuntime } from '../cli/services.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
@@ -40,6 +41,8 @@ export type GatewayHost = {
   readonly random: Random;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** How often the log says how many events came in. */
+  readonly summaryMs: number;
 };
 
 /** Runs a gateway alone in its process. */
@@ -58,7 +61,8 @@ export async function startGateway(
       log,
       onFailure: failure.report,
     });
-    const host: GatewayHost = { system, broker, clock, random, log, signal };
+    const summaryMs = EVENT_SUMMARY_MS;
+    const host: GatewayHost = { system, broker, clock, random, log, signal, summaryMs };
     const gateway = await startGatewayOn(config, host);
     gateway.done.catch(failure.report);
     return {
@@ -123,6 +127,7 @@ export async function startGatewayOn(
       onNotice: watch.see,
     },
   });
+  const summary = new EventSummary(metrics, host);
   const { address, endpoint } = config.prometheus;
   const health =
     address === undefined
@@ -137,6 +142,7 @@ export async function startGatewayOn(
   return {
     done: watch.failed,
     async stop() {
+      summary.stop();
       await tree.stop();
       await health?.close();
     },
@@ -209,6 +215,40 @@ class ShardWatch {
     this.#log.error({ shard, code }, reason);
     const hope = [...this.#states.values()].some((state) => state !== 'failed');
     if (!hope) this.#failure.report(new FatalError(reason));
+  }
+}
+
+/** Says now and then how many events came in, as long as there are any. */
+class EventSummary {
+  readonly #metrics: GatewayMetrics;
+  readonly #host: GatewayHost;
+  #seen = 0;
+  #timer: Timer;
+
+  constructor(metrics: GatewayMetrics, host: GatewayHost) {
+    this.#metrics = metrics;
+    this.#host = host;
+    this.#timer = this.#next();
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
+
+  #next(): Timer {
+    const { clock, summaryMs } = this.#host;
+    return clock.setTimer(summaryMs, () => {
+      this.#say();
+      this.#timer = this.#next();
+    });
+  }
+
+  #say(): void {
+    const total = this.#metrics.events;
+    const events = total - this.#seen;
+    this.#seen = total;
+    const { log, summaryMs } = this.#host;
+    if (events > 0) log.info({ events, inMs: summaryMs }, 'events received');
   }
 }
 

@@ -5,6 +5,7 @@ import { PACKAGE_VERSION } from '../package-info.ts';
 import { drawSeed } from '../random.ts';
 import { readScenario, type Scenario } from '../simulator/scenario.ts';
 import { type Simulator, startSimulator } from '../simulator/server.ts';
+import { SIMULATED_TOKEN } from '../simulator/token.ts';
 
 /** @throws PortInUseError, or ConfigurationError for a scenario that cannot be read */
 export async function openSimulator(
@@ -27,7 +28,7 @@ export async function openSimulator(
       seed,
       version: PACKAGE_VERSION,
     },
-    'the simulated Discord is up; it takes any bot with its token',
+    `the simulated Discord is up; its token is ${SIMULATED_TOKEN}`,
   );
   return simulator;
 }

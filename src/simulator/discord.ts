@@ -17,6 +17,7 @@ import type { GatewayAddresses } from './gateway/ports.ts';
 import type { RestOptions } from './rest/options.ts';
 import { SimulatedRest } from './rest/simulated-rest.ts';
 import { ScenarioRunner } from './scenario-runner.ts';
+import { SIMULATED_TOKEN } from './token.ts';
 import { TrafficPump } from './traffic-pump.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -31,9 +32,6 @@ export type SimulatedDiscordOptions = {
   readonly rest?: Partial<RestOptions>;
   readonly traffic?: TrafficOptions;
 };
-
-/** The token of a simulator that was not given one. */
-export const SIMULATED_TOKEN = 'simulated-token';
 
 /** Where the gateway is when no server says otherwise. */
 export const VIRTUAL_ADDRESSES: GatewayAddresses = {

@@ -14,7 +14,6 @@ export {
 } from './audit.ts';
 export { loadZstd, storedZstdStream, type ZstdFactory } from './compression.ts';
 export {
-  SIMULATED_TOKEN,
   SimulatedDiscord,
   type SimulatedDiscordOptions,
   VIRTUAL_ADDRESSES,
@@ -33,6 +32,7 @@ export {
   type TimedFault,
 } from './scenario.ts';
 export { type Simulator, type SimulatorOptions, startSimulator } from './server.ts';
+export { SIMULATED_TOKEN } from './token.ts';
 export { VirtualClock } from './virtual-clock.ts';
 export { VirtualNetwork, type VirtualNetworkOptions } from './virtual-link.ts';
 export type { World } from './world.ts';

@@ -7,7 +7,8 @@
  * and must not be changed by whoever gets it.
  *
  * Time comes in as an argument. What names a guild, channel or message that does not exist gets
- * undefined or an empty list; a world that cannot be made throws ConfigurationError.
+ * undefined or an empty list, but for GUILD_CREATE, which throws RangeError; a world that cannot be
+ * made throws ConfigurationError.
  */
 import type {
   APIChannel,
@@ -129,9 +130,10 @@ const DIRECT_CHANNELS = 20;
 const LARGE_THRESHOLD = 50;
 
 export function createWorld(options: WorldOptions): World {
-  if (!(options.guildCount >= 1 && options.guildCount <= SIMULATOR_GUILDS_MAX)) {
+  const { guildCount } = options;
+  if (!Number.isInteger(guildCount) || guildCount < 1 || guildCount > SIMULATOR_GUILDS_MAX) {
     throw new ConfigurationError(
-      `a simulated world has 1 to ${SIMULATOR_GUILDS_MAX} guilds, not ${options.guildCount}`,
+      `a simulated world has 1 to ${SIMULATOR_GUILDS_MAX} guilds, not ${guildCount}`,
     );
   }
   return new SimulatedWorld(options);

@@ -25,7 +25,7 @@ import {
   user,
   voiceState,
 } from './discord-objects.ts';
-import { type Fields, list, nullable, object, type Shape } from './shape.ts';
+import { differences, type Fields, list, nullable, object, type Shape } from './shape.ts';
 
 const rule = object({
   id: 'snowflake',
@@ -130,7 +130,7 @@ const channelInGuildCreate = object({
 });
 const threadInGuildCreate = object({ ...channelFields, name: 'string', parent_id: 'snowflake' });
 
-export const EVENT_SHAPES: { readonly [event: string]: Shape } = {
+const EVENT_SHAPES: { readonly [event: string]: Shape } = {
   READY: object({
     v: 'integer',
     user,
@@ -375,3 +375,12 @@ export const EVENT_SHAPES: { readonly [event: string]: Shape } = {
   MESSAGE_POLL_VOTE_ADD: pollVote,
   MESSAGE_POLL_VOTE_REMOVE: pollVote,
 };
+
+/** The events that are described here. */
+export const DESCRIBED_EVENTS: readonly string[] = Object.keys(EVENT_SHAPES);
+
+/** One line for each place where `d` is not as Discord documents that event. */
+export function eventDifferences(event: string, d: unknown): string[] {
+  const shape = EVENT_SHAPES[event];
+  return shape === undefined ? [`${event} is not described`] : differences(shape, d);
+}

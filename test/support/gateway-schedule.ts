@@ -9,7 +9,17 @@
  */
 import { createRandom } from '../../src/random.ts';
 import { randomScenario } from '../../src/simulator/scenario.ts';
-import { startSimulation } from './gateway-simulation.ts';
+import { type CrashSite, startSimulation } from './gateway-simulation.ts';
+
+const CRASH_SITES: readonly CrashSite[] = [
+  'connection',
+  'data-plane',
+  'shard',
+  'session-store',
+  'identify',
+];
+/** Fewer than the restart intensity allows. */
+const CRASHES_MAX = 3;
 
 const SCENARIO_MS = 60_000;
 /** Longer than the longest back-off, a session timeout and an identify line together. */
@@ -38,9 +48,15 @@ export async function runSchedule(seed: number): Promise<ScheduleResult> {
       maxConcurrency: 1 + Math.floor(random() * 2),
     },
   });
+  (globalThis as any).__world = world;
   const { discord, writer } = world;
   discord.setRate(random() * 2);
   discord.scenario.run(randomScenario(seed, SCENARIO_MS, random() * 15, shards));
+  const crashes = random() < 0.5 ? Math.ceil(random() * CRASHES_MAX) : 0;
+  for (let crash = 0; crash < crashes; crash++) {
+    const site = CRASH_SITES[Math.floor(random() * CRASH_SITES.length)] ?? 'shard';
+    world.clock.setTimer(random() * SCENARIO_MS, () => world.crash(site));
+  }
   if (random() < 0.3) {
     await world.pass(random() * SCENARIO_MS);
     world.setBroker('away');
@@ -62,7 +78,7 @@ export async function runSchedule(seed: number): Promise<ScheduleResult> {
   const problems = [
     ...discord.audit.breaches.map((breach) => `breach ${breach.name}: ${breach.detail}`),
     ...world.failures.map((error) => `failure: ${error.message}`),
-    ...world.log.at('error').map((line) => `error in the log: ${line.message}`),
+    ...(crashes > 0 ? [] : world.log.at('error').map(({ message }) => `error: ${message}`)),
     ...(world.ready.size === shards ? [] : [`only ${world.ready.size} of ${shards} shards ready`]),
   ];
   await world.stop();

@@ -13,8 +13,9 @@ import { createDecompressor } from '../../src/gateway/decompression.ts';
 import { localSessions } from '../../src/gateway/local-sessions.ts';
 import { createRandom } from '../../src/random.ts';
 import { storedZstdStream } from '../../src/simulator/compression.ts';
-import { SIMULATED_TOKEN, SimulatedDiscord } from '../../src/simulator/discord.ts';
+import { SimulatedDiscord } from '../../src/simulator/discord.ts';
 import type { GatewayOptions } from '../../src/simulator/gateway/options.ts';
+import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 import { VirtualNetwork } from '../../src/simulator/virtual-link.ts';
 import { startGatewayTree } from '../../supervisors/gateway.ts';
@@ -30,6 +31,9 @@ export type SimulationOptions = {
   /** The chance that the broker loses an event that it took. */
   readonly loss?: number;
 };
+
+/** Where an actor of the tree can be made to throw: each is called within a handler of that actor. */
+export type CrashSite = 'connection' | 'data-plane' | 'shard' | 'session-store' | 'identify';
 
 const PARSED_MAX_BYTES = 8192;
 
@@ -76,6 +80,11 @@ export class SimulatedWriter implements EventWriter {
     return true;
   }
 
+  /** There is always room at once: what it refuses, it refuses by chance. */
+  onceRoom(listener: () => void): void {
+    this.#clock.setTimer(0, listener);
+  }
+
   #deliver(origin: EventOrigin, sequence: number): void {
     const ids = this.delivered.get(origin.shard) ?? [];
     ids.push(`${origin.session}:${sequence}`);
@@ -102,6 +111,11 @@ export function startSimulation(options: SimulationOptions) {
   const failures: Error[] = [];
   let state: BrokerState = 'open';
   const listeners = new Set<(state: BrokerState) => void>();
+  const armed = new Set<CrashSite>();
+  const crashAt = (site: CrashSite): void => {
+    if (armed.delete(site)) throw new Error(`a fault in the ${site}`);
+  };
+  const sessions = localSessions();
   const compression = options.compression ?? 'none';
   const { sessionStartLimit } = discord.gateway.facts();
   const tree = startGatewayTree({
@@ -113,7 +127,7 @@ export function startSimulation(options: SimulationOptions) {
       remaining: sessionStartLimit.remaining,
       resetAtMs: clock.nowMs() + sessionStartLimit.reset_after,
     },
-    onBudget: () => {},
+    onBudget: () => crashAt('identify'),
     onFailure: (error) => failures.push(error),
     broker: {
       get state() {
@@ -144,10 +158,17 @@ export function startSimulation(options: SimulationOptions) {
       createDecompressor: () => createDecompressor(compression),
       writer,
       events,
-      counter: { dispatch: () => {}, control: () => {} },
-      onSent: () => {},
-      sessions: localSessions(),
+      counter: { dispatch: () => crashAt('data-plane'), control: () => {} },
+      onSent: () => crashAt('connection'),
+      sessions: {
+        ...sessions,
+        save: (shard, record) => {
+          sessions.save(shard, record);
+          crashAt('session-store');
+        },
+      },
       onNotice: (shard, notice) => {
+        crashAt('shard');
         notices.push({ shard, notice });
         if (notice.kind === 'ready' || notice.kind === 'resumed') ready.add(shard);
         if (notice.kind === 'down' || notice.kind === 'failed') ready.delete(shard);
@@ -165,6 +186,9 @@ export function startSimulation(options: SimulationOptions) {
     failures,
     log,
     tree,
+    sessions,
+    /** The next time that site is passed, its actor throws. */
+    crash: (site: CrashSite) => armed.add(site),
     setBroker(next: BrokerState): void {
       state = next;
       for (const listener of listeners) listener(next);

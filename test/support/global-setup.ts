@@ -17,7 +17,10 @@ export async function setup(project: TestProject): Promise<void> {
     project.provide('amqpUrl', '');
     return;
   }
-  const started = await Promise.allSettled([startSharedServer('redis'), startSharedServer('rabbitmq')]);
+  const started = await Promise.allSettled([
+    startSharedServer('redis'),
+    startSharedServer('rabbitmq'),
+  ]);
   servers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failure = started.find((result) => result.status === 'rejected');
   if (failure) {

@@ -41,10 +41,18 @@ const PROGRAMS: Readonly<Record<ServerKind, string>> = {
   redis: 'redis-server',
   rabbitmq: 'rabbitmq-server',
 };
-const VARIABLES: Readonly<Record<ServerKind, string>> = { redis: 'REDIS_URL', rabbitmq: 'AMQP_URL' };
+const VARIABLES: Readonly<Record<ServerKind, string>> = {
+  redis: 'REDIS_URL',
+  rabbitmq: 'AMQP_URL',
+};
 
 /** Where Debian puts servers, which is not on everybody's PATH. */
-const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/opt/homebrew/sbin', '/usr/local/opt/rabbitmq/sbin'];
+const SYSTEM_FOLDERS = [
+  '/usr/local/sbin',
+  '/usr/sbin',
+  '/opt/homebrew/sbin',
+  '/usr/local/opt/rabbitmq/sbin',
+];
 
 export function findProgram(kind: ServerKind): string | undefined {
   return [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_FOLDERS]
@@ -58,7 +66,9 @@ function hasDocker(): boolean {
 }
 
 function mayInstall(): boolean {
-  return process.getuid?.() === 0 && existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get');
+  return (
+    process.getuid?.() === 0 && existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get')
+  );
 }
 
 function install(kind: ServerKind): void {
@@ -162,5 +172,12 @@ export async function startSharedServer(kind: ServerKind): Promise<TestServer> {
     throw new Error(`the ${kind} of ${VARIABLES[kind]} is not the tests' to stop`);
   };
   const nothing = () => undefined;
-  return { url, kill: notOurs, restart: notOurs, pause: nothing, resume: nothing, stop: async () => undefined };
+  return {
+    url,
+    kill: notOurs,
+    restart: notOurs,
+    pause: nothing,
+    resume: nothing,
+    stop: async () => undefined,
+  };
 }

@@ -111,7 +111,7 @@ describe('the simulated world', () => {
   });
 
   it('refuses a number of guilds that it cannot have', () => {
-    for (const guildCount of [0, -1, Number.NaN, 10_000_000]) {
+    for (const guildCount of [0, -1, 2.5, Number.NaN, 10_000_000]) {
       expect(() => worldOf(guildCount)).toThrow(ConfigurationError);
     }
   });

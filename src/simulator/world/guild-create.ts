@@ -17,6 +17,7 @@ import { GUILD_CREATE_MEMBERS_MAX } from '../../../protocols/limits.ts';
 import type { Random } from '../../../protocols/ports.ts';
 import { randomOf } from './draw.ts';
 import type { GuildModel } from './guild.ts';
+import { ORDINAL_MAX } from './identity.ts';
 import {
   BOT_ORDINAL,
   isInVoice,
@@ -140,7 +141,7 @@ export function hugeGuildCreatePayload(
   const members: APIGuildMember[] = [];
   const presences: GatewayPresenceUpdate[] = [];
   let bytes = jsonBytes({ ...base, channels, members, presences });
-  for (let ordinal = 0; bytes < minBytes; ordinal += 1) {
+  for (let ordinal = 0; bytes < minBytes && ordinal <= ORDINAL_MAX; ordinal += 1) {
     const random = drawsFor(model, shape, ordinal, 42);
     const member = {
       ...memberAt(shape.seed, model, ordinal),

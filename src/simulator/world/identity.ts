@@ -12,10 +12,10 @@
  *
  * An id that the world did not make is found out by making it again.
  */
-import { makeSnowflake, readSnowflake } from '../snowflake.ts';
+import { DISCORD_EPOCH_MS, makeSnowflake, readSnowflake } from '../snowflake.ts';
 import { hash } from './draw.ts';
 
-export const KINDS = [
+const KINDS = [
   'guild',
   'user',
   'role',
@@ -51,10 +51,10 @@ const SPREAD = 5040;
 const JITTERS = 25;
 const SLOT_MS = SPREAD * JITTERS * 2;
 /** Early 2016, a multiple of `SPREAD` as a Discord time. */
-const FIRST_SLOT_MS = 1_420_070_400_000 + SPREAD * 6_300_000;
+const FIRST_SLOT_MS = DISCORD_EPOCH_MS + SPREAD * 6_300_000;
 const USERS_EARLIER_MS = 200 * 86_400_000;
 
-/** Whole numbers, so that ids differ between seeds only within a slot. */
+/** The id of a thing. Those of two seeds differ only within its slot. */
 export function makeId(seed: number, guildIndex: number, kind: Kind, ordinal = 0): string {
   const low = (KINDS.indexOf(kind) << ORDINAL_BITS) | ordinal;
   return makeSnowflake(createdMs(seed, guildIndex, kind, ordinal), low);

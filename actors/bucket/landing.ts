@@ -1,0 +1,57 @@
+/**
+ * From an upstream result to a landing: a 429's body is read, so that the machine knows who was behind it.
+ *
+ * The answer that comes out can be passed on as it came: what was read is put back in front of the
+ * body. A 429 with more body than LIMITED_BODY_MAX_BYTES is judged by its headers alone.
+ */
+import { LIMITED_BODY_MAX_BYTES } from '../../protocols/limits.ts';
+import type { Landing, RestAnswer, UpstreamResult } from '../../protocols/proxy.ts';
+import { readLimited } from './reading.ts';
+
+const TOO_MANY_REQUESTS = 429;
+
+export async function landingOf(result: UpstreamResult): Promise<Landing> {
+  if (result.kind === 'failure' || result.answer.status !== TOO_MANY_REQUESTS) return result;
+  const { answer } = result;
+  const { read, whole, rest } = await readStart(answer);
+  const body = whole ? Buffer.concat(read) : new Uint8Array();
+  const replayed = { ...answer, body: replay(read, rest) };
+  return { kind: 'answer', answer: replayed, limited: readLimited(answer.headers, body) };
+}
+
+type Start = {
+  readonly read: Uint8Array[];
+  /** The body ended within the bound. */
+  readonly whole: boolean;
+  readonly rest: AsyncIterator<Uint8Array> | null;
+};
+
+async function readStart(answer: RestAnswer): Promise<Start> {
+  const read: Uint8Array[] = [];
+  const rest = answer.body[Symbol.asyncIterator]();
+  try {
+    for (let bytes = 0; bytes <= LIMITED_BODY_MAX_BYTES; ) {
+      const next = await rest.next();
+      if (next.done === true) return { read, whole: true, rest: null };
+      read.push(next.value);
+      bytes += next.value.length;
+    }
+    return { read, whole: false, rest };
+  } catch {
+    // The connection broke within the body. The headers still say that we were limited.
+    return { read, whole: false, rest: null };
+  }
+}
+
+async function* replay(
+  read: readonly Uint8Array[],
+  rest: AsyncIterator<Uint8Array> | null,
+): AsyncGenerator<Uint8Array> {
+  yield* read;
+  if (rest === null) return;
+  for (;;) {
+    const next = await rest.next();
+    if (next.done === true) return;
+    yield next.value;
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * A request on its way through the proxy.
+ *
+ * Purpose: to hold what must survive the crash of a bucket's actor: the request, whether it waits, flies
+ * or has landed, and the promise that its door waits for.
+ *
+ * Inner workings: `waiting` until launched, `flying` until it lands, `landed` until the bucket either
+ * settles it or lets it wait again. What has landed stays here until then, so that a bucket which
+ * crashes in between loses nothing. Only the first call of `settle` counts.
+ *
+ * Failure modes: an answer that nobody will get is discarded, so that its connection is free again.
+ */
+import type { Clock } from '../../protocols/ports.ts';
+import type {
+  Landing,
+  ProxyMetrics,
+  RestOutcome,
+  RestRequest,
+  Ticket,
+  Upstream,
+} from '../../protocols/proxy.ts';
+import { landingOf } from './landing.ts';
+
+export type TicketServices = {
+  readonly upstream: Upstream;
+  readonly clock: Clock;
+  readonly metrics: ProxyMetrics;
+  /** Called once, when the fate is decided. */
+  settled(ticket: RestTicket): void;
+};
+
+type Phase =
+  | { readonly kind: 'waiting'; readonly sinceMs: number }
+  | { readonly kind: 'flying'; readonly abort: AbortController }
+  | { readonly kind: 'landed'; readonly landing: Landing };
+
+export class RestTicket implements Ticket {
+  readonly id: number;
+  readonly request: RestRequest;
+  readonly deadlineMs: number | null;
+  readonly outcome: Promise<RestOutcome>;
+  /** Crashes of its bucket that it has lived through. */
+  crashes = 0;
+  readonly #services: TicketServices;
+  #phase: Phase;
+  #waitedMs = 0;
+  #landed: (landing: Landing) => void = () => {};
+  #resolve: ((outcome: RestOutcome) => void) | null = null;
+
+  constructor(id: number, request: RestRequest, services: TicketServices) {
+    const nowMs = services.clock.nowMs();
+    this.id = id;
+    this.request = request;
+    this.deadlineMs = request.timeoutMs === null ? null : nowMs + request.timeoutMs;
+    this.#services = services;
+    this.#phase = { kind: 'waiting', sinceMs: nowMs };
+    this.outcome = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  launch(landed: (landing: Landing) => void): void {
+    if (this.#phase.kind !== 'waiting') throw new Error(`request ${this.id} is sent twice`);
+    const sentMs = this.#services.clock.nowMs();
+    this.#waitedMs += sentMs - this.#phase.sinceMs;
+    const abort = new AbortController();
+    this.#phase = { kind: 'flying', abort };
+    this.#landed = landed;
+    void this.#fly(abort.signal, sentMs);
+  }
+
+  /** From now on `landed` is told how the flight ends. */
+  redirect(landed: (landing: Landing) => void): void {
+    this.#landed = landed;
+  }
+
+  /** Breaks a flight off; it still lands. */
+  abort(): void {
+    if (this.#phase.kind === 'flying') this.#phase.abort.abort();
+  }
+
+  waitAgain(): void {
+    if (this.#phase.kind !== 'landed') return;
+    const { landing } = this.#phase;
+    if (landing.kind === 'answer') landing.answer.discard();
+    this.#phase = { kind: 'waiting', sinceMs: this.#services.clock.nowMs() };
+  }
+
+  settle(outcome: RestOutcome): void {
+    const resolve = this.#resolve;
+    if (resolve === null) return;
+    this.#resolve = null;
+    // What landed is either this very outcome or of no use any more.
+    if (outcome.kind !== 'answered') this.waitAgain();
+    this.#count(outcome);
+    this.#services.settled(this);
+    resolve(outcome);
+  }
+
+  async #fly(signal: AbortSignal, sentMs: number): Promise<void> {
+    const { upstream, clock, metrics } = this.#services;
+    const { method, template } = this.request.route;
+    const result = await upstream.send(this.request, signal);
+    if (result.kind === 'answer') {
+      metrics.requestLatency(method, template, (clock.nowMs() - sentMs) / 1_000);
+    }
+    const landing = await landingOf(result);
+    if (landing.limited !== undefined) metrics.limited(method, template, landing.limited.by);
+    this.#phase = { kind: 'landed', landing };
+    // Nobody may be left to say so: the bucket that gave up this flight may have crashed since.
+    if (this.#resolve === null) this.waitAgain();
+    this.#landed(landing);
+  }
+
+  #count(outcome: RestOutcome): void {
+    const { metrics } = this.#services;
+    const { method, template } = this.request.route;
+    if (outcome.kind === 'answered') {
+      metrics.responded(method, template, outcome.answer.status);
+      metrics.ratelimitLatency(method, template, this.#waitedMs / 1_000);
+    } else {
+      metrics.unanswered(method, template, outcome.kind);
+    }
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * The channel actor: runs what the machine decides on one link, from its opening to its loss.
+ *
+ * Opening is given BROKER_CONNECT_TIMEOUT_MS in all, topology and subscriptions included. Whatever a
+ * link says after its channel has ended goes to a stopped actor and changes nothing. When the actor is
+ * stopped while open it drains: no new events, outstanding confirms and handlers waited for, within
+ * BROKER_CLOSE_MS. When it ends for any other reason the link is destroyed, what was not confirmed is
+ * reported lost, and the desk decides what waits for the next channel.
+ */
+import type { Exit } from '../../protocols/actor.ts';
+import type { BrokerState, Delivery } from '../../protocols/broker.ts';
+import {
+  BrokerUnavailableError,
+  FatalError,
+  type SpectaclesError,
+} from '../../protocols/errors.ts';
+import {
+  BROKER_CLOSE_MS,
+  BROKER_CONNECT_TIMEOUT_MS,
+  CONFIRM_CHECK_MS,
+} from '../../protocols/limits.ts';
+import type { Clock, Log } from '../../protocols/ports.ts';
+import type { ActorContext, Behaviour } from '../runtime.ts';
+import type { Desk } from './desk.ts';
+import type { Confirms, Link, LinkDriver, LinkHooks } from './link.ts';
+import {
+  type ChannelEffect,
+  type ChannelMessage,
+  type ChannelState,
+  INITIAL_CHANNEL,
+  stepChannel,
+} from './machine.ts';
+import type { ChannelWriter } from './writer.ts';
+
+export type ChannelParts = {
+  readonly driver: LinkDriver;
+  readonly desk: Desk;
+  readonly writer: ChannelWriter;
+  readonly announce: (state: BrokerState) => void;
+};
+
+/** `check-due` is turned into the machine's `check` when it arrives, with what is true by then. */
+type ShellMessage = ChannelMessage | { readonly kind: 'check-due' };
+
+type Running = {
+  channel: ChannelState;
+  /** Kept outside the machine, so that a link whose channel ended before it heard of it is destroyed. */
+  link: Link | undefined;
+  readonly opening: AbortController;
+  readonly clock: Clock;
+};
+
+export function isFatal(reason: unknown): reason is SpectaclesError {
+  return reason instanceof FatalError;
+}
+
+/** Resolves when `work` has settled, however, or `deadlineMs` has passed. */
+export function within(clock: Clock, deadlineMs: number, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(deadlineMs, resolve);
+    const done = () => {
+      timer.cancel();
+      resolve();
+    };
+    work.then(done, done);
+  });
+}
+
+async function establish(
+  parts: ChannelParts,
+  hooks: LinkHooks,
+  signal: AbortSignal,
+): Promise<{ link: Link; consumed: readonly string[] }> {
+  const link = await parts.driver.open(hooks, signal);
+  const consumed = [...parts.desk.subscriptions.keys()];
+  try {
+    for (const event of consumed) await link.consume(event);
+  } catch (error) {
+    link.destroy();
+    throw error;
+  }
+  return { link, consumed };
+}
+
+/** Gives a delivery to its subscription's handler, outside the client library's own stack frames. */
+function deliver(desk: Desk, log: Log, delivery: Delivery): void {
+  const handler = desk.subscriptions.get(delivery.event);
+  if (handler === undefined) {
+    delivery.retry();
+    return;
+  }
+  try {
+    handler(delivery);
+  } catch (error) {
+    log.error({ event: delivery.event, error }, 'the handler of a message threw');
+    delivery.reject('its handler threw');
+  }
+}
+
+/** Confirms of a link whose channel is over are dropped: the ring's tags are its successor's by then. */
+function confirmsWhile(isAlive: () => boolean, writer: ChannelWriter): Confirms {
+  return {
+    settleOldest(confirmed) {
+      if (isAlive()) writer.settleOldest(confirmed);
+    },
+    settle(tag, confirmed) {
+      if (isAlive()) writer.settle(tag, confirmed);
+    },
+    settleThrough(tag, confirmed) {
+      if (isAlive()) writer.settleThrough(tag, confirmed);
+    },
+  };
+}
+
+function makeHooks(
+  parts: ChannelParts,
+  context: ActorContext<ShellMessage>,
+  isAlive: () => boolean,
+): LinkHooks {
+  const { self, log } = context;
+  return {
+    confirms: confirmsWhile(isAlive, parts.writer),
+    lost: (reason) => self.tell({ kind: 'lost', reason }),
+    blocked: (isBlocked) => self.tell({ kind: 'blocked', isBlocked }),
+    room: () => parts.writer.tellRoom(),
+    delivery: (delivery) => deliver(parts.desk, log, delivery),
+  };
+}
+
+function checkMessage(parts: ChannelParts, clock: Clock): ChannelMessage {
+  const { settled, outstanding } = parts.writer;
+  return { kind: 'check', nowMs: clock.nowMs(), settled, outstanding };
+}
+
+/** Runs `work` and answers; a failure that is not the loss of the link is the asker's to hear. */
+function answerAfter(
+  work: Promise<void>,
+  effect: Extract<ChannelEffect, { kind: 'consume' | 'cancel' }>,
+  parts: ChannelParts,
+  context: ActorContext<ShellMessage>,
+): void {
+  work.then(
+    () => effect.done.ok(undefined),
+    (reason: unknown) => {
+      if (!isFatal(reason)) {
+        context.self.tell({ kind: 'lost', reason });
+        effect.done.ok(undefined);
+        return;
+      }
+      parts.desk.subscriptions.delete(effect.event);
+      effect.done.fail(reason);
+    },
+  );
+}
+
+function reconcile(
+  effect: Extract<ChannelEffect, { kind: 'reconcile' }>,
+  parts: ChannelParts,
+  context: ActorContext<ShellMessage>,
+): void {
+  const wanted = parts.desk.subscriptions;
+  const consumed = new Set(effect.consumed);
+  const work = [
+    ...[...wanted.keys()]
+      .filter((event) => !consumed.has(event))
+      .map((event) => ({ event, consume: true })),
+    ...effect.consumed
+      .filter((event) => !wanted.has(event))
+      .map((event) => ({ event, consume: false })),
+  ];
+  for (const { event, consume } of work) {
+    const made = consume ? effect.link.consume(event) : effect.link.cancel(event);
+    made.catch((reason: unknown) => context.self.tell({ kind: 'consuming-failed', event, reason }));
+  }
+}
+
+function run(
+  effect: ChannelEffect,
+  parts: ChannelParts,
+  context: ActorContext<ShellMessage>,
+): void {
+  switch (effect.kind) {
+    case 'open-writer':
+      parts.writer.open(effect.link.sink);
+      break;
+    case 'pause-writer':
+      parts.writer.pause();
+      break;
+    case 'perform-waiting':
+      parts.desk.performWaiting(effect.link);
+      break;
+    case 'reconcile':
+      reconcile(effect, parts, context);
+      break;
+    case 'consume':
+      answerAfter(effect.link.consume(effect.event), effect, parts, context);
+      break;
+    case 'cancel':
+      answerAfter(effect.link.cancel(effect.event), effect, parts, context);
+      break;
+    case 'answer':
+      effect.done.ok(undefined);
+      break;
+    case 'announce':
+      parts.announce(effect.state);
+      break;
+    case 'finish':
+      context.finish(effect.exit);
+      break;
+  }
+}
+
+/** Lets what was taken be confirmed and what was delivered be handled, then says goodbye. */
+async function drain(link: Link, parts: ChannelParts, clock: Clock): Promise<void> {
+  const startedMs = clock.nowMs();
+  parts.writer.pause();
+  await within(clock, BROKER_CLOSE_MS, Promise.all([parts.writer.idle(), parts.desk.sentIdle()]));
+  const leftMs = Math.max(0, BROKER_CLOSE_MS - (clock.nowMs() - startedMs));
+  await within(clock, leftMs, link.close(leftMs));
+}
+
+function startChannel(parts: ChannelParts, context: ActorContext<ShellMessage>): Running {
+  const opening = new AbortController();
+  const running: Running = {
+    channel: INITIAL_CHANNEL,
+    link: undefined,
+    opening,
+    clock: context.clock,
+  };
+  const hooks = makeHooks(parts, context, () => !opening.signal.aborted);
+  establish(parts, hooks, opening.signal).then(
+    ({ link, consumed }) => {
+      if (opening.signal.aborted) {
+        link.destroy();
+        return;
+      }
+      running.link = link;
+      context.self.tell({ kind: 'established', link, consumed });
+    },
+    (reason: unknown) => context.self.tell({ kind: 'failed', reason }),
+  );
+  context.after('establish', BROKER_CONNECT_TIMEOUT_MS, {
+    kind: 'failed',
+    reason: new BrokerUnavailableError(
+      `${parts.driver.label} did not open within ${BROKER_CONNECT_TIMEOUT_MS} ms`,
+    ),
+  });
+  context.after('check', CONFIRM_CHECK_MS, { kind: 'check-due' });
+  return running;
+}
+
+export function channelActor(parts: ChannelParts): Behaviour<Running, ShellMessage> {
+  return {
+    start: (context) => startChannel(parts, context),
+    receive(running, message, context) {
+      let known: ChannelMessage;
+      if (message.kind === 'check-due') {
+        known = checkMessage(parts, running.clock);
+        context.after('check', CONFIRM_CHECK_MS, message);
+      } else {
+        known = message;
+      }
+      if (known.kind === 'established') context.cancel('establish');
+      const { state, effects } = stepChannel(running.channel, known, isFatal);
+      running.channel = state;
+      for (const effect of effects) run(effect, parts, context);
+      return running;
+    },
+    async stop(running, exit: Exit) {
+      const { channel, opening, clock } = running;
+      if (channel.phase === 'open' && exit.kind === 'stopped') {
+        await drain(channel.link, parts, clock);
+      }
+      opening.abort();
+      running.link?.destroy();
+      parts.announce('away');
+      parts.writer.lose();
+      parts.desk.linkLost();
+    },
+  };
+}

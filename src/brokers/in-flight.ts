@@ -1,0 +1,67 @@
+/**
+ * Deliveries that a handler has and has not settled.
+ *
+ * A delivery is settled by the first of ack, retry and reject; what comes after does nothing. A
+ * broker's client is never called twice for one message, and a link that closes can wait until
+ * nothing is in flight.
+ */
+import type { Delivery } from '../../protocols/broker.ts';
+
+export type DeliveryParts = {
+  readonly event: string;
+  readonly body: Uint8Array;
+  readonly wantsReply: boolean;
+  ack(): void;
+  retry(): void;
+  reject(reason: string): void;
+  reply(body: Uint8Array): Promise<void>;
+};
+
+export class InFlight {
+  #count = 0;
+  #idleListeners: (() => void)[] = [];
+  readonly #onSettled: () => void;
+
+  /** `onSettled` is told of each delivery that is settled, when it no longer counts. */
+  constructor(onSettled: () => void = () => undefined) {
+    this.#onSettled = onSettled;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Counts a delivery until it is settled. */
+  enter(parts: DeliveryParts): Delivery {
+    this.#count++;
+    let isSettled = false;
+    const once = (settle: () => void) => {
+      if (isSettled) return;
+      isSettled = true;
+      settle();
+      this.#leave();
+    };
+    return {
+      event: parts.event,
+      body: parts.body,
+      wantsReply: parts.wantsReply,
+      ack: () => once(() => parts.ack()),
+      retry: () => once(() => parts.retry()),
+      reject: (reason) => once(() => parts.reject(reason)),
+      reply: (body) => parts.reply(body),
+    };
+  }
+
+  idle(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idleListeners.push(resolve);
+    });
+  }
+
+  #leave(): void {
+    this.#count--;
+    if (this.#count === 0) for (const listener of this.#idleListeners.splice(0)) listener();
+    this.#onSettled();
+  }
+}

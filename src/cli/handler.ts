@@ -1,0 +1,86 @@
+/**
+ * The handler file of `spectacles run`: found before anything starts, imported when the services are
+ * up. What it throws on load is reported as its own error, with its place in the file.
+ */
+import { execFile } from 'node:child_process';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { ConfigurationError, HandlerLoadError } from '../../protocols/errors.ts';
+import { HANDLER_CHECK_TIMEOUT_MS } from '../../protocols/limits.ts';
+import { showInput } from '../config/show.ts';
+import { oneLine } from './failure.ts';
+import type { HandlerModule, RunOptions } from './services.ts';
+
+const HOW = 'spectacles run handler.mjs --simulate';
+
+/** The handler that `path` names; ConfigurationError when there is none. */
+export async function findHandler(
+  path: string | undefined,
+  workingFolder: string,
+): Promise<RunOptions['handler']> {
+  if (path === undefined) {
+    throw new ConfigurationError(`no handler file is given; name the file of your bot: ${HOW}`);
+  }
+  const absolute = resolve(workingFolder, path);
+  if (!(await isFile(absolute))) {
+    throw new ConfigurationError(
+      `there is no handler file ${showInput(path)}; name the file of your bot: ${HOW}`,
+    );
+  }
+  return { path: absolute, load: () => loadHandler(path, absolute) };
+}
+
+/** Whether `path` is a file that exists. */
+export async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    // Whatever the reason, it cannot be used, and the caller says so.
+    return false;
+  }
+}
+
+async function loadHandler(path: string, absolute: string): Promise<HandlerModule> {
+  const url = pathToFileURL(absolute).href;
+  try {
+    const module: HandlerModule = await import(url);
+    return module;
+  } catch (error) {
+    const line =
+      lineIn(url, absolute, stackOf(error)) ?? (await lineOfSyntaxError(absolute, error));
+    const place = line === undefined ? path : `${path}:${line}`;
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new HandlerLoadError(`handler ${place}: ${oneLine(what)}`, { cause: error });
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? '') : '';
+}
+
+/** The first line of the file that a stack names. */
+function lineIn(url: string, path: string, stack: string): string | undefined {
+  for (const name of [url, path]) {
+    const start = stack.indexOf(`${name}:`);
+    const line = start === -1 ? undefined : /^\d+/.exec(stack.slice(start + name.length + 1))?.[0];
+    if (line !== undefined) return line;
+  }
+  return undefined;
+}
+
+/** The stack of a module that cannot be parsed does not name it; Node's own check of a file does. */
+async function lineOfSyntaxError(path: string, error: unknown): Promise<string | undefined> {
+  if (!(error instanceof SyntaxError)) return undefined;
+  try {
+    await promisify(execFile)(process.execPath, ['--check', path], {
+      timeout: HANDLER_CHECK_TIMEOUT_MS,
+    });
+  } catch (failure) {
+    const stack = stackOf(failure);
+    return lineIn(pathToFileURL(path).href, path, stack.slice(stack.indexOf('\n') + 1));
+  }
+  // The file itself is well: what cannot be parsed is something that it imports.
+  return undefined;
+}

@@ -1,0 +1,238 @@
+/**
+ * What every broker class of the library does, with the surface of `@spectacles/brokers`.
+ *
+ * Listeners are registered with `on`, `subscribe` starts consuming, and a listener gets the decoded data
+ * and `{ ack, reply, … }`. Bodies are decoded by one ladder that reads what the gateways and clients of
+ * every language and year publish. `publish` resolves when the broker has confirmed; connections that
+ * are lost come back, with their subscriptions.
+ *
+ * A message that cannot be decoded, or whose listener throws, is rejected and told as `error`. A message for which no listener is
+ * registered is handed back, for this or another process to take later. `error` is only emitted to
+ * those who listen to it. A failure for good (wrong password …) is emitted as `error` and fails every
+ * publish and call; the loss of the connection is emitted as `close` and mends itself.
+ */
+import { EventEmitter } from 'node:events';
+import { createActorSystem } from '../../actors/runtime.ts';
+import type { Broker, Delivery } from '../../protocols/broker.ts';
+import type { Log } from '../../protocols/ports.ts';
+import { ListenerError } from '../../protocols/errors.ts';
+import { decodeBody, encodeBody } from '../../protocols/wire/body.ts';
+import { type BrokerConfig, createBroker } from '../brokers/create-broker.ts';
+import { createRandom, drawSeed } from '../random.ts';
+import { systemClock } from '../system-clock.ts';
+import type { DispatchData, DispatchName } from './dispatch-data.ts';
+
+export type Serialize = (data: unknown) => Uint8Array;
+export type Deserialize = (data: Uint8Array) => unknown;
+
+export type BrokerClientOptions = {
+  readonly serialize?: Serialize;
+  readonly deserialize?: Deserialize;
+  /** Where what happens to the connection is logged; nowhere unless given. */
+  readonly log?: Log;
+};
+
+export type SendOptions = {
+  /** Milliseconds. For `publish`: after this the message may be dropped unread. For `call`: the wait. */
+  readonly expiration?: number | string;
+  /** Milliseconds that `call` waits for the answer. */
+  readonly timeout?: number;
+};
+
+/** What a listener may do with a message. The first of ack, nack, reject and retry counts. */
+export type MessageOptions = {
+  /** Done: it is not delivered again. */
+  readonly ack: () => Promise<void>;
+  /** Not done: delivered again, or, with `requeue` false, refused for good. `allUpTo` is ignored. */
+  readonly nack: (allUpTo?: boolean, requeue?: boolean) => void;
+  /** The same as `nack` of this one message. */
+  readonly reject: (requeue?: boolean) => void;
+  /** Delivered again. */
+  readonly retry: () => void;
+  /** Answers whoever sent it with `call`. */
+  readonly reply: (data: unknown) => Promise<void>;
+};
+
+export type MessageListener<Data> = (data: Data, options: MessageOptions) => unknown;
+
+/** How long `call` waits for an answer unless it is told. */
+export const DEFAULT_EXPIRATION_MS = 5_000;
+
+const SILENT: Log = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+};
+
+/** A broker that is running, and how it is ended. */
+export type Running = { readonly broker: Broker; close(): Promise<void> };
+
+function toMilliseconds(value: number | string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const milliseconds = Number(value);
+  return Number.isFinite(milliseconds) && milliseconds >= 0 ? milliseconds : undefined;
+}
+
+function asList(events: string | Iterable<string>): readonly string[] {
+  return typeof events === 'string' ? [events] : [...events];
+}
+
+export abstract class BrokerClient extends EventEmitter {
+  static DEFAULT_EXPIRATION = DEFAULT_EXPIRATION_MS;
+
+  serialize: Serialize;
+  deserialize: Deserialize;
+  readonly #log: Log;
+  #running: Promise<Running> | undefined;
+
+  constructor(options: BrokerClientOptions = {}) {
+    // A listener may be async: what it rejects with goes the way of what others throw.
+    super({ captureRejections: true });
+    this.serialize = options.serialize ?? encodeBody;
+    this.deserialize = options.deserialize ?? decodeBody;
+    this.#log = options.log ?? SILENT;
+  }
+
+  override on<Name extends DispatchName>(
+    event: Name,
+    listener: MessageListener<DispatchData[Name]>,
+  ): this;
+  override on(event: 'error', listener: (error: Error) => void): this;
+  override on(event: 'close', listener: () => void): this;
+  // biome-ignore lint/suspicious/noExplicitAny: what an unknown event carries is the listener's to say
+  override on(event: string, listener: MessageListener<any>): this;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  override on(event: string, listener: (...values: any[]) => unknown): this {
+    return super.on(event, listener);
+  }
+
+  /** Publishes to whoever consumes `event`; resolves when the broker has taken the message. */
+  async publish(event: string, data: unknown, options: SendOptions = {}): Promise<void> {
+    const { broker } = await this.start();
+    const expirationMs = toMilliseconds(options.expiration);
+    await broker.publish(
+      event,
+      this.serialize(data),
+      expirationMs === undefined ? {} : { expirationMs },
+    );
+  }
+
+  /** Publishes and waits for the answer. */
+  async call(method: string, data: unknown, options: SendOptions = {}): Promise<unknown> {
+    const { broker } = await this.start();
+    const timeoutMs =
+      options.timeout ?? toMilliseconds(options.expiration) ?? BrokerClient.DEFAULT_EXPIRATION;
+    return this.deserialize(await broker.call(method, this.serialize(data), { timeoutMs }));
+  }
+
+  /** Consumes these events, competing with every process of the same group. */
+  async subscribe(events: string | Iterable<string>): Promise<void> {
+    const { broker } = await this.start();
+    for (const event of asList(events)) {
+      await broker.subscribe(event, (delivery) => this.#receive(delivery));
+    }
+  }
+
+  async unsubscribe(events: string | Iterable<string>): Promise<void> {
+    const { broker } = await this.start();
+    for (const event of asList(events)) await broker.unsubscribe(event);
+  }
+
+  /** Finishes what is under way and disconnects. */
+  async disconnect(): Promise<void> {
+    const running = this.#running;
+    this.#running = undefined;
+    if (running) await (await running).close();
+  }
+
+  /** Makes the broker run; what is done first does it by itself. */
+  protected start(): Promise<Running> {
+    this.#running ??= this.open().then(
+      (running) => {
+        running.broker.watch((state) => {
+          if (state === 'away') this.emit('close');
+        });
+        return running;
+      },
+      (error: unknown) => {
+        this.#running = undefined;
+        throw error;
+      },
+    );
+    return this.#running;
+  }
+
+  protected abstract open(): Promise<Running>;
+
+  /** Starts a broker in an actor system of its own. */
+  protected async openOwn(config: BrokerConfig): Promise<Running> {
+    const log = this.#log;
+    const random = createRandom(drawSeed());
+    const system = createActorSystem({ name: 'spectacles', clock: systemClock, random, log });
+    const onFailure = (error: Error) => this.#tellError(error);
+    try {
+      const broker = await createBroker(config, { system, clock: systemClock, log, onFailure });
+      return {
+        broker,
+        close: async () => {
+          await broker.close();
+          await system.stop();
+        },
+      };
+    } catch (error) {
+      await system.stop();
+      throw error;
+    }
+  }
+
+  #receive(delivery: Delivery): void {
+    const { event } = delivery;
+    if (this.listenerCount(event) === 0) {
+      delivery.retry();
+      return;
+    }
+    let data: unknown;
+    try {
+      data = this.deserialize(delivery.body);
+    } catch (error) {
+      delivery.reject('its body cannot be decoded');
+      this.#tellError(error);
+      return;
+    }
+    try {
+      this.emit(event, data, this.#optionsOf(delivery));
+    } catch (error) {
+      delivery.reject('its listener threw');
+      this.#tellError(new ListenerError(event, error));
+    }
+  }
+
+  /** Node calls this when the promise of an async listener rejects. */
+  override [EventEmitter.captureRejectionSymbol](
+    error: unknown,
+    event: string | symbol,
+    _data?: unknown,
+    options?: MessageOptions,
+  ): void {
+    options?.reject(false);
+    this.#tellError(new ListenerError(String(event), error));
+  }
+
+  #optionsOf(delivery: Delivery): MessageOptions {
+    const settle = (requeue: boolean) =>
+      requeue ? delivery.retry() : delivery.reject('its handler refused it');
+    return {
+      ack: async () => delivery.ack(),
+      nack: (_allUpTo, requeue = true) => settle(requeue),
+      reject: (requeue = true) => settle(requeue),
+      retry: () => delivery.retry(),
+      reply: (data) => delivery.reply(this.serialize(data)),
+    };
+  }
+
+  #tellError(error: unknown): void {
+    if (this.listenerCount('error') > 0) this.emit('error', error);
+    else this.#log.error({ error }, 'a broker reported an error');
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The library's brokers that need no server: `Memory` within a process, `Stdio` between two that are
+ * joined by a pipe, and `Attached` around a broker that somebody else has started.
+ */
+import type { Readable, Writable } from 'node:stream';
+import type { Broker } from '../../protocols/broker.ts';
+import { MemoryHub } from '../brokers/memory.ts';
+import { systemClock } from '../system-clock.ts';
+import { BrokerClient, type BrokerClientOptions, type Running } from './broker-client.ts';
+
+/** Where brokers of this process meet unless they are given another hub. */
+const processHub = new MemoryHub(systemClock);
+
+export class Memory extends BrokerClient {
+  readonly group: string;
+  readonly #hub: MemoryHub;
+
+  constructor(group = 'default', options: BrokerClientOptions & { readonly hub?: MemoryHub } = {}) {
+    super(options);
+    this.group = group;
+    this.#hub = options.hub ?? processHub;
+  }
+
+  async connect(): Promise<void> {
+    await this.start();
+  }
+
+  protected override open(): Promise<Running> {
+    return this.openOwn({ type: 'memory', group: this.group, hub: this.#hub, payload: 'map' });
+  }
+}
+
+/** A bot behind a pipe: `spectacles gateway | node bot.mjs`. Events come in, commands go out. */
+export class Stdio extends BrokerClient {
+  readonly #input: Readable;
+  readonly #output: Writable;
+
+  constructor(
+    options: BrokerClientOptions & { readonly input?: Readable; readonly output?: Writable } = {},
+  ) {
+    super(options);
+    this.#input = options.input ?? process.stdin;
+    this.#output = options.output ?? process.stdout;
+  }
+
+  async connect(): Promise<void> {
+    await this.start();
+  }
+
+  protected override open(): Promise<Running> {
+    return this.openOwn({
+      type: 'stdio',
+      input: this.#input,
+      output: this.#output,
+      payload: 'json',
+    });
+  }
+}
+
+/** The library's surface over a broker that is running already, and that is not ours to close. */
+export class Attached extends BrokerClient {
+  readonly #broker: Broker;
+
+  constructor(broker: Broker, options: BrokerClientOptions = {}) {
+    super(options);
+    this.#broker = broker;
+  }
+
+  protected override async open(): Promise<Running> {
+    return { broker: this.#broker, close: async () => undefined };
+  }
+}

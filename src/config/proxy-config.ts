@@ -1,0 +1,86 @@
+/**
+ * The proxy's configuration, read and checked as a whole.
+ *
+ * It fails with one ConfigurationError that has a line for each thing that is wrong.
+ */
+import type { Address } from './address.ts';
+import { type AmqpEndpoint, parseAmqpUrl, type RedisEndpoint } from './broker-urls.ts';
+import type { DiscordApi } from './gateway-config.ts';
+import { completed, type Findings, type Resolved } from './layers.ts';
+import { type ConfigurationSource, type Loaded, load } from './load.ts';
+import type { ValuesOf } from './options.ts';
+import { PROXY_OPTIONS } from './proxy-options.ts';
+
+export type ProxyConfig = {
+  /** Of a whole request, waiting included. Undefined: none. */
+  readonly timeoutMs: number | undefined;
+  readonly broker: {
+    /** `memory` never comes from a file: it is what `spectacles run` uses unless told otherwise. */
+    readonly type: 'redis' | 'amqp' | 'none' | 'memory';
+    readonly group: string;
+    readonly event: string;
+  };
+  /** Undefined: no HTTP front end. */
+  readonly http: { readonly address: Address | undefined };
+  readonly redis: { readonly endpoint: RedisEndpoint; readonly poolSize: number };
+  readonly amqp: AmqpEndpoint;
+  readonly ratelimiter: { readonly type: 'local' | 'redis' };
+  readonly discord: DiscordApi & {
+    /** Without `Bot `; for requests that bring no Authorization. */
+    readonly token: string | undefined;
+  };
+  readonly metrics: {
+    /** Undefined: no metrics server. */
+    readonly address: Address | undefined;
+    /** With its slash. */
+    readonly path: string;
+  };
+};
+
+type Table = typeof PROXY_OPTIONS;
+
+/** Reads proxy.toml, or what stands for it, and the environment. */
+export async function loadProxyConfig(
+  source: ConfigurationSource,
+): Promise<Loaded<Table, ProxyConfig>> {
+  return load(PROXY_OPTIONS, source, (resolved, findings, redactor) => {
+    check(resolved, findings);
+    return assemble(completed(resolved, findings, redactor));
+  });
+}
+
+function check({ values, origins }: Resolved<Table>, { problems }: Findings): void {
+  if (values['broker.type'] !== 'none' || origins.has('http.address')) return;
+  problems.push(
+    'broker.type is none and http.address is not set, so no request could come in: set http.address (HTTP_ADDRESS), such as :8080, or another broker.type',
+  );
+}
+
+function localAmqp(): AmqpEndpoint {
+  const parsed = parseAmqpUrl('amqp://localhost');
+  if ('problem' in parsed) throw new TypeError(parsed.problem);
+  return parsed.value;
+}
+
+function assemble(values: ValuesOf<Table>): ProxyConfig {
+  const amqp = values['amqp.url'];
+  return {
+    timeoutMs: values.timeout,
+    broker: {
+      type: values['broker.type'] ?? (amqp === undefined ? 'redis' : 'amqp'),
+      group: values['broker.group'],
+      event: values['broker.event'],
+    },
+    http: { address: values['http.address'] },
+    redis: { endpoint: values['redis.url'], poolSize: values['redis.pool_size'] },
+    amqp: amqp ?? localAmqp(),
+    ratelimiter: { type: values['ratelimiter.type'] },
+    discord: {
+      token: values['discord.token'],
+      version: values['discord.api_version'],
+      scheme: values['discord.scheme'],
+      host: values['discord.host'],
+    },
+    metrics: { address: values['metrics.addr'], path: values['metrics.path'] },
+  };
+}

@@ -1,0 +1,17 @@
+/**
+ * The client library: what a bot imports.
+ *
+ * @module spectacles
+ */
+export { Amqp } from './client/amqp.ts';
+export type {
+  BrokerClientOptions,
+  MessageListener,
+  MessageOptions,
+  SendOptions,
+} from './client/broker-client.ts';
+export { Memory, Stdio } from './client/local.ts';
+export { Redis } from './client/redis.ts';
+export { Rest, type RestResponse, type RestResult } from './client/rest.ts';
+export { SpectaclesError } from '../protocols/errors.ts';
+export type { Bot } from './services/run.ts';

@@ -1,0 +1,107 @@
+/**
+ * The proxy as a service: the tree that keeps Discord's limits, and the doors in front of it.
+ *
+ * It starts from the inside out, and stops from the outside in: no new requests, then what is in
+ * flight lands, then the connections to Discord close.
+ */
+import type { Server } from 'node:http';
+import type { ActorSystem } from '../../actors/runtime.ts';
+import type { Broker } from '../../protocols/broker.ts';
+import { GLOBAL_REQUESTS_PER_WINDOW, PROXY_DRAIN_MS } from '../../protocols/limits.ts';
+import type { Clock, Log } from '../../protocols/ports.ts';
+import type { ProxyMetrics, Upstream } from '../../protocols/proxy.ts';
+import { startProxyTree } from '../../supervisors/proxy.ts';
+import type { ProxyConfig } from '../config/proxy-config.ts';
+import { listen } from '../listen.ts';
+import { httpDoor } from './http-door.ts';
+import { rpcDoor } from './rpc-door.ts';
+import { createUpstream } from './upstream.ts';
+
+export type ProxyOptions = {
+  readonly config: Pick<ProxyConfig, 'timeoutMs' | 'http' | 'discord'> & {
+    readonly broker: Pick<ProxyConfig['broker'], 'event'>;
+  };
+  /** Without one there is no RPC door. */
+  readonly broker?: Broker;
+  /** Instead of undici, for tests. */
+  readonly upstream?: Upstream;
+  readonly system: Pick<ActorSystem, 'spawn'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: ProxyMetrics;
+  /** Requests a second of an identity, if Discord gives more than it gives to most. */
+  readonly globalLimit?: number;
+};
+
+export interface Proxy {
+  /** Where the HTTP door listens; undefined if there is none. */
+  readonly http: { readonly host: string; readonly port: number } | undefined;
+  /** Requests that wait or are in flight. */
+  readonly requests: number;
+  /** Takes nothing more, lets what is in flight land, refuses or hands back what waits. */
+  stop(): Promise<void>;
+}
+
+const EVERY_INTERFACE = '0.0.0.0';
+
+/** @throws PortInUseError or ConfigurationError when `http.address` cannot be listened on */
+export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+  const { config, broker, system, clock, log, metrics } = options;
+  const upstream = options.upstream ?? createUpstream(config.discord);
+  const globalLimit = options.globalLimit ?? GLOBAL_REQUESTS_PER_WINDOW;
+  const tree = startProxyTree({ system, upstream, clock, log, metrics, globalLimit });
+  const admission = { token: config.discord.token, timeoutMs: config.timeoutMs };
+  const rpc = rpcDoor({ tree, admission, apiVersion: config.discord.version, clock, log });
+  let server: Server | undefined;
+  let http: Proxy['http'];
+  try {
+    const { address } = config.http;
+    if (address !== undefined) {
+      server = httpDoor({ tree, admission, log });
+      const host = address.host ?? EVERY_INTERFACE;
+      http = { host, port: await listen(server, host, address.port) };
+    }
+    await broker?.subscribe(config.broker.event, rpc.handler);
+  } catch (error) {
+    server?.close();
+    await tree.stop();
+    await upstream.close();
+    throw error;
+  }
+  return {
+    http,
+    get requests() {
+      return tree.requests;
+    },
+    async stop() {
+      const served = server === undefined ? undefined : shut(server);
+      await broker?.unsubscribe(config.broker.event).catch((error: unknown) => {
+        log.warn({ err: error }, 'the broker did not take back the subscription');
+      });
+      const bound = withinDrain(clock);
+      await tree.drain(PROXY_DRAIN_MS);
+      await Promise.race([bound.passed, Promise.all([rpc.settled(), served])]);
+      bound.cancel();
+      await tree.stop();
+      server?.closeAllConnections();
+      await upstream.close();
+    },
+  };
+}
+
+/** No new connections; resolves when the last answer has gone out. */
+function shut(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}
+
+function withinDrain(clock: Clock): { readonly passed: Promise<void>; cancel(): void } {
+  let cancel = (): void => {};
+  const passed = new Promise<void>((resolve) => {
+    const timer = clock.setTimer(PROXY_DRAIN_MS, resolve);
+    cancel = () => timer.cancel();
+  });
+  return { passed, cancel };
+}

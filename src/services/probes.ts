@@ -1,0 +1,75 @@
+/** What `spectacles check` tries: each connection that a configuration names, changing nothing. */
+import { createActorSystem } from '../../actors/runtime.ts';
+import type { Broker } from '../../protocols/broker.ts';
+import { BrokerUnavailableError } from '../../protocols/errors.ts';
+import { PROBE_TIMEOUT_MS } from '../../protocols/limits.ts';
+import type { Log } from '../../protocols/ports.ts';
+import type { Probe } from '../cli/services.ts';
+import type { DiscordApi, GatewayConfig } from '../config/gateway-config.ts';
+import type { ProxyConfig } from '../config/proxy-config.ts';
+import { fetchGatewayBot } from '../gateway/gateway-bot.ts';
+import { processRandom } from '../random.ts';
+import { systemClock } from '../system-clock.ts';
+import { type BrokerHost, openGatewayBroker, openProxyBroker } from './broker.ts';
+
+const SILENT: Log = {
+  error: () => {},
+  warn: () => {},
+  info: () => {},
+  debug: () => {},
+};
+
+export function gatewayProbes(config: GatewayConfig): readonly Probe[] {
+  const discord = discordProbe(config.api, config.token);
+  const { type } = config.broker;
+  if (type === 'stdio' || type === 'memory') return [discord];
+  return [discord, brokerProbe(type, (host) => openGatewayBroker(config, host))];
+}
+
+export function proxyProbes(config: ProxyConfig): readonly Probe[] {
+  const { token } = config.discord;
+  const discord = token === undefined ? [] : [discordProbe(config.discord, token)];
+  const { type } = config.broker;
+  if (type === 'none' || type === 'memory') return discord;
+  return [...discord, brokerProbe(type, (host) => openProxyBroker(config, host))];
+}
+
+function discordProbe(api: DiscordApi, token: string): Probe {
+  const apiUrl = `${api.scheme}://${api.host}/api/v${api.version}`;
+  return {
+    name: `Discord at ${apiUrl}`,
+    async run() {
+      const bot = await fetchGatewayBot({
+        apiUrl,
+        token,
+        log: SILENT,
+        random: processRandom(),
+        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+      });
+      const { remaining, total } = bot.session_start_limit;
+      return `${bot.shards} shards recommended, ${remaining} of ${total} session starts left`;
+    },
+  };
+}
+
+function brokerProbe(
+  type: string,
+  open: (host: BrokerHost) => Promise<Broker | undefined>,
+): Probe {
+  return {
+    name: `the ${type} broker`,
+    async run() {
+      const clock = systemClock;
+      const system = createActorSystem({ name: 'check', clock, random: processRandom(), log: SILENT });
+      try {
+        const broker = await open({ system, clock, log: SILENT, onFailure: () => {} });
+        const state = broker?.state;
+        await broker?.close();
+        if (state !== 'open') throw new BrokerUnavailableError('it cannot be reached');
+        return 'connected';
+      } finally {
+        await system.stop();
+      }
+    },
+  };
+}

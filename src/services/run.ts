@@ -1,0 +1,186 @@
+/**
+ * `spectacles run`: gateway, proxy and a bot's handler in one process, for a first bot and for small ones.
+ *
+ * The handler's module exports a default function that is given `{ broker, rest, log }` and registers
+ * its listeners. What it listens to is what the gateway publishes, unless the configuration names the
+ * events itself. With a simulator, that starts first, and gateway and proxy are pointed at it.
+ *
+ * It stops in the reverse order: no new events, then the requests that are under way, then the brokers.
+ * A listener that fails is logged and costs its own event; a handler that cannot start ends the run.
+ */
+import { createActorSystem } from '../../actors/runtime.ts';
+import type { Broker } from '../../protocols/broker.ts';
+import { type DispatchEventName, isDispatchEvent } from '../../protocols/discord/dispatch-events.ts';
+import { ConfigurationError, HandlerLoadError } from '../../protocols/errors.ts';
+import { RUN_EVENT_SUMMARY_MS, RUN_REQUEST_TIMEOUT_MS } from '../../protocols/limits.ts';
+import type { Log } from '../../protocols/ports.ts';
+import { MemoryHub } from '../brokers/memory.ts';
+import type { RunningService, RunOptions, ServiceRuntime } from '../cli/services.ts';
+import { Attached } from '../client/local.ts';
+import { Rest } from '../client/rest.ts';
+import type { GatewayConfig } from '../config/gateway-config.ts';
+import { processRandom } from '../random.ts';
+import type { Simulator } from '../simulator/server.ts';
+import { systemClock } from '../system-clock.ts';
+import { openGatewayBroker, openProxyBroker } from './broker.ts';
+import { createFailure, type Failure } from './failure.ts';
+import { startGatewayOn } from './gateway.ts';
+import { startProxyOn } from './proxy.ts';
+import { openSimulator, reportBreaches } from './simulate.ts';
+
+/** What a handler is given. */
+export type Bot = {
+  readonly broker: Attached;
+  readonly rest: Rest;
+  readonly log: Log;
+};
+
+/** Ends what was started, the latest first; each step is taken, whatever became of those before. */
+class StopList {
+  readonly #steps: (() => Promise<void>)[] = [];
+
+  add(step: () => Promise<void>): void {
+    this.#steps.push(step);
+  }
+
+  readonly stop = async (): Promise<void> => {
+    let failure: unknown;
+    for (const step of this.#steps.splice(0).reverse()) {
+      await step().catch((error: unknown) => {
+        failure ??= error;
+      });
+    }
+    if (failure !== undefined) throw failure;
+  };
+}
+
+export async function startRun(
+  options: RunOptions,
+  runtime: ServiceRuntime,
+): Promise<RunningService> {
+  const stops = new StopList();
+  try {
+    const failure = await startAll(options, runtime, stops);
+    return { done: failure.promise, stop: stops.stop };
+  } catch (error) {
+    await stops.stop();
+    throw error;
+  }
+}
+
+/** @returns what rejects when the run cannot go on */
+async function startAll(
+  options: RunOptions,
+  runtime: ServiceRuntime,
+  stops: StopList,
+): Promise<Failure> {
+  const { log, signal } = runtime;
+  const clock = systemClock;
+  const random = processRandom();
+  const failure = createFailure();
+  const simulator = options.simulator && (await simulate(options.simulator, runtime, stops));
+  const api = simulator && apiOf(simulator);
+  const proxyConfig = { ...options.proxy, discord: { ...options.proxy.discord, ...api } };
+
+  const system = createActorSystem({ name: 'spectacles', clock, random, log });
+  stops.add(() => system.stop());
+  const shared = { system, clock, log, hub: new MemoryHub(clock), onFailure: failure.report };
+  const events = await openGatewayBroker(refuseStdio(options.gateway), { ...shared, name: 'events' });
+  stops.add(() => events.close());
+  const requests = await openProxyBroker(proxyConfig, { ...shared, name: 'requests' });
+  if (requests !== undefined) stops.add(() => requests.close());
+  const proxy = await startProxyOn(proxyConfig, { system, broker: requests, clock, log });
+  stops.add(() => proxy.stop());
+
+  const listened = await startHandler(options, events, requests, runtime);
+  const gatewayConfig: GatewayConfig = {
+    ...options.gateway,
+    events: published(options.gateway, listened),
+    api: { ...options.gateway.api, ...api },
+  };
+  const summaryMs = RUN_EVENT_SUMMARY_MS;
+  const host = { system, broker: events, clock, random, log, signal, summaryMs };
+  const gateway = await startGatewayOn(gatewayConfig, host);
+  stops.add(() => gateway.stop());
+  gateway.done.catch(failure.report);
+  return failure;
+}
+
+async function simulate(
+  options: NonNullable<RunOptions['simulator']>,
+  runtime: ServiceRuntime,
+  stops: StopList,
+): Promise<Simulator> {
+  const simulator = await openSimulator(options, runtime);
+  const { audit } = simulator.discord.rest;
+  audit.onPosted = ({ channelId, content }) => {
+    runtime.log.info({ channelId, content }, 'the simulated Discord was sent a message');
+  };
+  stops.add(async () => {
+    reportBreaches(simulator, runtime);
+    await simulator.close();
+  });
+  return simulator;
+}
+
+function apiOf({ url }: Simulator): { readonly scheme: 'http'; readonly host: string } {
+  return { scheme: 'http', host: new URL(url).host };
+}
+
+function refuseStdio(config: GatewayConfig): GatewayConfig {
+  if (config.broker.type !== 'stdio') return config;
+  throw new ConfigurationError(
+    'broker.type: "stdio" leads out of this process, where no handler is; use "amqp" or "redis", or leave it out',
+  );
+}
+
+/** Hands the bot to the handler. @returns the events that it listens to, all of them subscribed */
+async function startHandler(
+  { handler, gateway }: RunOptions,
+  events: Broker,
+  requests: Broker | undefined,
+  { log }: ServiceRuntime,
+): Promise<readonly DispatchEventName[]> {
+  const module = await handler.load();
+  const start: unknown = module.default;
+  if (typeof start !== 'function') {
+    throw new ConfigurationError(
+      `handler ${handler.path}: it has no default export that is a function; write: export default function ({ broker, rest }) { … }`,
+    );
+  }
+  const broker = new Attached(events, { log });
+  broker.on('error', (error) => log.error({ error }, error.message));
+  const bot: Bot = { broker, rest: restOf(requests, gateway.token, log), log };
+  try {
+    await start(bot);
+  } catch (error) {
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new HandlerLoadError(`handler ${handler.path}: ${what}`, { cause: error });
+  }
+  const listened = broker.eventNames().map(String).filter(isDispatchEvent);
+  await broker.subscribe(listened);
+  if (listened.length === 0) log.warn({}, 'the handler listens to no event of Discord');
+  return listened;
+}
+
+/** Requests go through the proxy, and wait there for as long as Discord's limits want it. */
+function restOf(requests: Broker | undefined, token: string, log: Log): Rest {
+  if (requests === undefined) {
+    throw new ConfigurationError('broker.type: "none" leaves the handler no way to the proxy');
+  }
+  const client = new Attached(requests, { log });
+  return new Rest(
+    {
+      call: (event, data, options) =>
+        client.call(event, data, { timeout: RUN_REQUEST_TIMEOUT_MS, ...options }),
+    },
+    token,
+  );
+}
+
+function published(
+  { events }: GatewayConfig,
+  listened: readonly DispatchEventName[],
+): GatewayConfig['events'] {
+  return events === 'all' ? listened : events;
+}
