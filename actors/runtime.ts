@@ -32,7 +32,7 @@ import {
   type Child,
   type MailboxOwner,
   type Parent,
-  stopOrder,
+  stopAll,
   type World,
 } from './runtime/world.ts';
 
@@ -127,7 +127,7 @@ class NactSystem implements ActorSystem, Parent, World {
       this.log.warn({ system: this.#name }, 'the stop took too long: the rest is not awaited');
       for (const child of this.children.values()) child.hurry();
     });
-    for (const child of stopOrder(this.children)) await child.stop();
+    await stopAll(this.children);
     deadline.cancel();
     stop(this.#nact);
   }

@@ -255,6 +255,10 @@ export const UPSTREAM_HEADERS_TIMEOUT_MS = 30_000;
 export const UPSTREAM_BODY_TIMEOUT_MS = 30_000;
 /** Connections to Discord; requests above that wait inside the driver. */
 export const UPSTREAM_CONNECTIONS_MAX = 256;
+/** How long `Rest` waits for an answer unless it is told: long enough for a turn in a busy bucket. */
+export const REST_CALL_TIMEOUT_MS = 60_000;
+/** How much longer than the proxy a caller waits, so that it hears from the proxy that time is up. */
+export const REST_CALL_GRACE_MS = 2_000;
 /** How long a stopping proxy waits for requests in flight. */
 export const PROXY_DRAIN_MS = 8_000;
 
@@ -351,10 +355,10 @@ export const REDIS_BATCH_BYTES = 256 * 1024;
 /** Redis: batch buffers kept for reuse. */
 export const REDIS_SPARE_BATCHES_MAX = 4;
 
-/** How long a request of the gateway's own may wait for Discord's headers, and for the body. */
-export const REST_TIMEOUT_MS = 15_000;
-/** The wait before such a request is sent again. */
-export const REST_BACKOFF: BackoffPolicy = { minMs: 1_000, maxMs: 60_000 };
+/** How long GET /gateway/bot may wait for Discord's headers, and for the body. */
+export const GATEWAY_BOT_TIMEOUT_MS = 15_000;
+/** The wait before it is sent again. */
+export const GATEWAY_BOT_BACKOFF: BackoffPolicy = { minMs: 1_000, maxMs: 60_000 };
 
 /**
  * Ours: restarts of one child that a supervisor grants within the window; one more and the supervisor
@@ -374,8 +378,6 @@ export const SUPERVISED_SHUTDOWN_MS = 5_000;
 /** How long a shard may take to close its connection and save its session when the gateway stops. */
 export const GATEWAY_SHUTDOWN_MS = CLOSE_TIMEOUT_MS + 1_000;
 
-/** How long a request of a handler that runs with the proxy may wait, the limits' waits included. */
-export const RUN_REQUEST_TIMEOUT_MS = 5 * 60_000;
 /** How long `spectacles check` tries one connection. */
 export const PROBE_TIMEOUT_MS = 10_000;
 

@@ -67,6 +67,8 @@ class Tree {
     });
     const behaviour = supervisor({
       strategy: 'one-for-one',
+      // A thousand closing handshakes take no longer than one.
+      stop: 'together',
       children: [this.#governorChild(), ...options.shards.map((id) => this.#shardChild(id))],
     });
     this.#self = options.system.spawn('gateway', behaviour, (exit) => {

@@ -82,6 +82,8 @@ export type SupervisorOptions = {
   readonly strategy: Strategy;
   readonly intensity?: Intensity;
   readonly backoff?: BackoffPolicy;
+  /** How the children stop with the supervisor: in the reverse of their order unless given. */
+  readonly stop?: 'in-reverse' | 'together';
   /** What the end of a child means. Unless given, only a crash is abnormal, and every end counts. */
   readonly judge?: (id: string, exit: Exit) => Verdict;
 };
@@ -125,7 +127,7 @@ export function supervisor(
     };
     const next = supervise(state.supervision, event, rules, context.clock.nowMs());
     for (const effect of next.effects)
-      carryOut(effect, options.children, state, intensity, context);
+      carryOut(effect, options, state, intensity, context);
     return { ...state, supervision: next.supervision };
   };
   return {
@@ -156,14 +158,15 @@ function lose(children: readonly SupervisedChild[], state: SupervisorState, id: 
 
 function carryOut(
   effect: SupervisionEffect,
-  children: readonly SupervisedChild[],
+  options: SupervisorOptions,
   state: SupervisorState,
   intensity: Intensity,
   context: ActorContext<SupervisorMessage>,
 ): void {
+  const { children } = options;
   switch (effect.type) {
     case 'start':
-      startChild(effect.id, effect.incarnation, children, state, context);
+      startChild(effect.id, effect.incarnation, options, state, context);
       return;
     case 'stop': {
       const reference = state.references.get(effect.id);
@@ -205,13 +208,14 @@ function carryOut(
 function startChild(
   id: string,
   incarnation: number,
-  children: readonly SupervisedChild[],
+  { children, stop }: SupervisorOptions,
   state: SupervisorState,
   context: ActorContext<SupervisorMessage>,
 ): void {
-  const place = children.findIndex(({ spec }) => spec.id === id);
-  const child = children[place];
+  const index = children.findIndex(({ spec }) => spec.id === id);
+  const child = children[index];
   if (child === undefined) return;
+  const place = stop === 'together' ? 0 : index;
   const onExit = (exit: Exit): SupervisorMessage => ({ type: 'ended', id, incarnation, exit });
   const reference = child.start((behaviour) =>
     context.spawn(id, behaviour, onExit, { place, shutdownMs: child.spec.shutdownMs }),

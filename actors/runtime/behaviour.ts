@@ -61,7 +61,8 @@ export interface ActorContext<Message> {
 export type ChildOptions = {
   /**
    * Where the child stands among its siblings when all are stopped: the highest place stops first,
-   * and in one place the latest started. Zero unless given.
+   * and those that share one stop together. Children without a place stand at zero and stop one by
+   * one, the latest started first.
    */
   readonly place?: number;
   /**

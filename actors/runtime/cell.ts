@@ -37,7 +37,7 @@ import {
   type Mailbox,
   type MailboxOwner,
   type Parent,
-  stopOrder,
+  stopAll,
   type World,
 } from './world.ts';
 
@@ -47,7 +47,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
   readonly name: string;
   readonly path: string;
   readonly parent: Parent;
-  readonly place: number;
+  readonly place: number | undefined;
   readonly children = new Map<string, Child>();
   readonly self: ActorRef<Message>;
   readonly #world: World;
@@ -97,7 +97,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
     this.#log = actorLog(world.log, this.path);
     this.#behaviour = behaviour;
     this.#onEnd = onEnd;
-    this.place = options.place ?? 0;
+    this.place = options.place;
     this.#shutdownMs = options.shutdownMs;
     this.#timers = new NamedTimers(world.clock, (signal) => this.#signal(signal));
     this.self = new Reference<Message>(this);
@@ -268,7 +268,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
 
   async #tearDown(): Promise<void> {
     await this.#awaitHandler();
-    for (const child of stopOrder(this.children)) await child.stop();
+    await stopAll(this.children);
     const exit: Exit = this.#exit ?? { kind: 'stopped' };
     await this.#runStopHook(exit);
     this.#asks.failAll(new ActorStoppedError(this.path));

@@ -30,7 +30,8 @@ export interface World {
 
 /** What a parent needs of a child, whatever its messages are. */
 export interface Child {
-  readonly place: number;
+  /** Undefined when none was given. */
+  readonly place: number | undefined;
   stop(): Promise<void>;
   hurry(): void;
 }
@@ -41,7 +42,24 @@ export interface Parent {
   readonly children: Map<string, Child>;
 }
 
-/** The order in which siblings are stopped: by their places, in one place the latest started first. */
-export function stopOrder(children: ReadonlyMap<string, Child>): Child[] {
-  return [...children.values()].reverse().sort((left, right) => right.place - left.place);
+/**
+ * Stops siblings, the highest place first. Those that were given the same place stop at once; those
+ * that were given none stand at zero and stop one by one, the latest started first.
+ */
+export async function stopAll(children: ReadonlyMap<string, Child>): Promise<void> {
+  for (const round of stopRounds(children)) await Promise.all(round.map((child) => child.stop()));
+}
+
+function stopRounds(children: ReadonlyMap<string, Child>): Child[][] {
+  const rounds: Child[][] = [];
+  const order = [...children.values()]
+    .reverse()
+    .sort((left, right) => (right.place ?? 0) - (left.place ?? 0));
+  for (const child of order) {
+    const round = rounds.at(-1);
+    const joins = child.place !== undefined && round?.[0]?.place === child.place;
+    if (joins) round?.push(child);
+    else rounds.push([child]);
+  }
+  return rounds;
 }

@@ -3,7 +3,6 @@
  * and what is sent. Names of fields are Discord's.
  */
 import { GatewayOpcodes } from 'discord-api-types/v10';
-import type { SessionRecord } from './messages.ts';
 
 /** A frame that changes the state of a connection: every op but 0, and the dispatches READY and RESUMED. */
 export type ControlFrame =
@@ -90,7 +89,11 @@ export function identifyFrame(identity: Identity, shard: number, shardCount: num
   });
 }
 
-export function resumeFrame(identity: Identity, session: SessionRecord): string {
+/** `sequence` is the number after which Discord is to send everything again. */
+export function resumeFrame(
+  identity: Identity,
+  session: { readonly sessionId: string; readonly sequence: number },
+): string {
   return JSON.stringify({
     op: GatewayOpcodes.Resume,
     d: { token: identity.token, session_id: session.sessionId, seq: session.sequence },

@@ -29,7 +29,8 @@ export async function findHandler(
       `there is no handler file ${showInput(path)}; name the file of your bot: ${HOW}`,
     );
   }
-  return { path: absolute, load: () => loadHandler(path, absolute) };
+  const failure = (error: unknown) => handlerFailure(path, absolute, error);
+  return { path: absolute, load: () => loadHandler(absolute, failure), failure };
 }
 
 /** Whether `path` is a file that exists. */
@@ -42,18 +43,29 @@ export async function isFile(path: string): Promise<boolean> {
   }
 }
 
-async function loadHandler(path: string, absolute: string): Promise<HandlerModule> {
-  const url = pathToFileURL(absolute).href;
+async function loadHandler(
+  absolute: string,
+  failure: (error: unknown) => Promise<HandlerLoadError>,
+): Promise<HandlerModule> {
   try {
-    const module: HandlerModule = await import(url);
+    const module: HandlerModule = await import(pathToFileURL(absolute).href);
     return module;
   } catch (error) {
-    const line =
-      lineIn(url, absolute, stackOf(error)) ?? (await lineOfSyntaxError(absolute, error));
-    const place = line === undefined ? path : `${path}:${line}`;
-    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw new HandlerLoadError(`handler ${place}: ${oneLine(what)}`, { cause: error });
+    throw await failure(error);
   }
+}
+
+/** The handler's own error, with its place in the handler's file, in one line. */
+async function handlerFailure(
+  path: string,
+  absolute: string,
+  error: unknown,
+): Promise<HandlerLoadError> {
+  const url = pathToFileURL(absolute).href;
+  const line = lineIn(url, absolute, stackOf(error)) ?? (await lineOfSyntaxError(absolute, error));
+  const place = line === undefined ? path : `${path}:${line}`;
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new HandlerLoadError(`handler ${place}: ${oneLine(what)}`, { cause: error });
 }
 
 function stackOf(error: unknown): string {

@@ -60,7 +60,7 @@ export async function runProcess(
   try {
     await Promise.race([
       startAndWait(start, { log, signal: stopping.signal }, stopAsked, clock),
-
+      stopAsked.then(() => deadline(clock)),
     ]);
     return EXIT_STOPPED;
   } finally {

@@ -51,6 +51,8 @@ export type RunOptions = {
     readonly path: string;
     /** Imports the file; rejects with HandlerLoadError when it throws on load. */
     load(): Promise<HandlerModule>;
+    /** Says in one line what the handler threw, and where in its file. */
+    failure(error: unknown): Promise<Error>;
   };
 };
 

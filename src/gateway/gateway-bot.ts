@@ -9,7 +9,7 @@ import { request } from 'undici';
 import { z } from 'zod';
 import { FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
 import { FatalError } from '../../protocols/errors.ts';
-import { REST_BACKOFF, REST_TIMEOUT_MS } from '../../protocols/limits.ts';
+import { GATEWAY_BOT_BACKOFF, GATEWAY_BOT_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { Log, Random } from '../../protocols/ports.ts';
 import { PACKAGE_USER_AGENT } from '../package-info.ts';
 
@@ -43,7 +43,7 @@ export async function fetchGatewayBot(options: GatewayBotOptions): Promise<Gatew
   for (;;) {
     const attempt = await tryOnce(options);
     if ('answer' in attempt) return attempt.answer;
-    const next = nextBackoff(backoff, REST_BACKOFF, options.random());
+    const next = nextBackoff(backoff, GATEWAY_BOT_BACKOFF, options.random());
     backoff = next.backoff;
     const delayMs = Math.max(next.delayMs, attempt.retryAfterMs);
     options.log.warn(
@@ -65,8 +65,8 @@ async function tryOnce({ apiUrl, token, signal }: GatewayBotOptions): Promise<At
   try {
     const response = await request(`${apiUrl}/gateway/bot`, {
       headers: { authorization: `Bot ${token}`, 'user-agent': PACKAGE_USER_AGENT },
-      headersTimeout: REST_TIMEOUT_MS,
-      bodyTimeout: REST_TIMEOUT_MS,
+      headersTimeout: GATEWAY_BOT_TIMEOUT_MS,
+      bodyTimeout: GATEWAY_BOT_TIMEOUT_MS,
       signal,
     });
     status = response.statusCode;

@@ -52,15 +52,17 @@ function discordProbe(api: DiscordApi, token: string): Probe {
   };
 }
 
-function brokerProbe(
-  type: string,
-  open: (host: BrokerHost) => Promise<Broker | undefined>,
-): Probe {
+function brokerProbe(type: string, open: (host: BrokerHost) => Promise<Broker | undefined>): Probe {
   return {
     name: `the ${type} broker`,
     async run() {
       const clock = systemClock;
-      const system = createActorSystem({ name: 'check', clock, random: processRandom(), log: SILENT });
+      const system = createActorSystem({
+        name: 'check',
+        clock,
+        random: processRandom(),
+        log: SILENT,
+      });
       try {
         const broker = await open({ system, clock, log: SILENT, onFailure: () => {} });
         const state = broker?.state;

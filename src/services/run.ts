@@ -10,9 +10,12 @@
  */
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
-import { type DispatchEventName, isDispatchEvent } from '../../protocols/discord/dispatch-events.ts';
-import { ConfigurationError, HandlerLoadError } from '../../protocols/errors.ts';
-import { RUN_EVENT_SUMMARY_MS, RUN_REQUEST_TIMEOUT_MS } from '../../protocols/limits.ts';
+import {
+  type DispatchEventName,
+  isDispatchEvent,
+} from '../../protocols/discord/dispatch-events.ts';
+import { ConfigurationError } from '../../protocols/errors.ts';
+import { RUN_EVENT_SUMMARY_MS } from '../../protocols/limits.ts';
 import type { Log } from '../../protocols/ports.ts';
 import { MemoryHub } from '../brokers/memory.ts';
 import type { RunningService, RunOptions, ServiceRuntime } from '../cli/services.ts';
@@ -85,7 +88,10 @@ async function startAll(
   const system = createActorSystem({ name: 'spectacles', clock, random, log });
   stops.add(() => system.stop());
   const shared = { system, clock, log, hub: new MemoryHub(clock), onFailure: failure.report };
-  const events = await openGatewayBroker(refuseStdio(options.gateway), { ...shared, name: 'events' });
+  const events = await openGatewayBroker(refuseStdio(options.gateway), {
+    ...shared,
+    name: 'events',
+  });
   stops.add(() => events.close());
   const requests = await openProxyBroker(proxyConfig, { ...shared, name: 'requests' });
   if (requests !== undefined) stops.add(() => requests.close());
@@ -154,8 +160,7 @@ async function startHandler(
   try {
     await start(bot);
   } catch (error) {
-    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw new HandlerLoadError(`handler ${handler.path}: ${what}`, { cause: error });
+    throw await handler.failure(error);
   }
   const listened = broker.eventNames().map(String).filter(isDispatchEvent);
   await broker.subscribe(listened);
@@ -168,14 +173,7 @@ function restOf(requests: Broker | undefined, token: string, log: Log): Rest {
   if (requests === undefined) {
     throw new ConfigurationError('broker.type: "none" leaves the handler no way to the proxy');
   }
-  const client = new Attached(requests, { log });
-  return new Rest(
-    {
-      call: (event, data, options) =>
-        client.call(event, data, { timeout: RUN_REQUEST_TIMEOUT_MS, ...options }),
-    },
-    token,
-  );
+  return new Rest(new Attached(requests, { log }), token);
 }
 
 function published(

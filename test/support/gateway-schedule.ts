@@ -48,7 +48,6 @@ export async function runSchedule(seed: number): Promise<ScheduleResult> {
       maxConcurrency: 1 + Math.floor(random() * 2),
     },
   });
-  (globalThis as any).__world = world;
   const { discord, writer } = world;
   discord.setRate(random() * 2);
   discord.scenario.run(randomScenario(seed, SCENARIO_MS, random() * 15, shards));

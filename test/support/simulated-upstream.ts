@@ -2,9 +2,11 @@
  * The proxy's tree in front of the simulated REST API, on virtual time: the network between them has
  * latency that differs each time, and loses what it is told to lose. The API's audit is the judge.
  */
+
+import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
 import { resolveRoute } from '../../protocols/discord/routes.ts';
 import { UpstreamError } from '../../protocols/errors.ts';
-import type { Random } from '../../protocols/ports.ts';
+import type { Clock, Random } from '../../protocols/ports.ts';
 import type {
   ProxyMetrics,
   RestAnswer,
@@ -22,8 +24,6 @@ import { SimulatedRest } from '../../src/simulator/rest/simulated-rest.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { type ProxyTree, type Submission, startProxyTree } from '../../supervisors/proxy.ts';
-import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
-import type { Clock } from '../../protocols/ports.ts';
 import { RecordingLog } from './recording-log.ts';
 
 export const TOKENS = ['token-of-bot-one', 'token-of-bot-two'] as const;
@@ -91,8 +91,7 @@ export class SimulatedUpstream implements Upstream {
           remoteAddress: '192.0.2.1',
         });
         send.status = response.status;
-        const lost =
-          response.delivery === 'destroy' || this.#random() < this.network.answerLoss;
+        const lost = response.delivery === 'destroy' || this.#random() < this.network.answerLoss;
         if (lost) this.#clock.setTimer(LOST_AFTER_MS, () => resolve(failure('lost')));
         else {
           this.#later(() => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ActorContext } from '../../actors/runtime.ts';
+import type { ActorContext, Behaviour } from '../../actors/runtime.ts';
 import type { ActorRef, Exit } from '../../protocols/actor.ts';
 import {
   ACTOR_HANDLER_DEADLINE_MS,
@@ -61,6 +61,33 @@ describe('stopping', () => {
     await system.idle();
     await system.stop();
     expect(seen).toEqual(['c', 'b2', 'b1', 'a']);
+  });
+
+  it('stops those that share a place together, and no other', async () => {
+    const { system } = createActorWorld();
+    const seen: string[] = [];
+    const gate = createGate();
+    const slow = (name: string) => async () => {
+      seen.push(`${name} begins`);
+      await gate.opened;
+      seen.push(`${name} ends`);
+    };
+    system.spawn('parent', scripted()).tell((context) => {
+      for (const [name, place] of [
+        ['first', 0],
+        ['left', 1],
+        ['right', 1],
+      ] as const) {
+        context.spawn(name, scripted(slow(name)), unheeded, { place });
+      }
+    });
+    await system.idle();
+    const stopped = system.stop();
+    await system.idle();
+    expect(seen).toEqual(['right begins', 'left begins']);
+    gate.open();
+    await stopped;
+    expect(seen.slice(2)).toEqual(['right ends', 'left ends', 'first begins', 'first ends']);
   });
 
   it('tells the parent, and the listener of the system, after the cleanup', async () => {
@@ -125,6 +152,23 @@ describe('stopping', () => {
       { fields: { actor: 'a', messages: 2 } },
       { fields: { actor: 'a', type: 'function' } },
     ]);
+  });
+
+  it('handles nothing more from the moment of the stop, however long the cleanup takes', async () => {
+    const { system } = createActorWorld();
+    const gate = createGate();
+    const seen: string[] = [];
+    const actor = system.spawn(
+      'a',
+      scripted(() => gate.opened),
+    );
+    for (let count = 0; count < 3; count += 1) actor.tell(() => void seen.push('handled'));
+    const stopped = system.stop();
+    for (let count = 0; count < 6; count += 1) await turn();
+    expect(seen).toEqual([]);
+    gate.open();
+    await stopped;
+    expect(system.deadLetters).toBe(3);
   });
 
   it('logs a cleanup that fails, and goes on', async () => {
@@ -256,6 +300,52 @@ describe('stopping an actor whose handler waits', () => {
     expect(log.at('error')).toMatchObject([{ fields: { actor: 'actor 1' } }]);
     expect(clock.pendingTimers).toBe(0);
   });
+});
+
+describe('an abandoned handler', () => {
+  for (const outcome of ['ends', 'fails'] as const) {
+    it(`that ${outcome} during the cleanup changes neither the exit nor what counts as idle`, async () => {
+      const { system, clock } = createActorWorld();
+      const [handler, cleanup, other] = [createGate(), createGate(), createGate()];
+      const seen: unknown[] = [];
+      const hanging: Behaviour<string, string> = {
+        start: () => 'kept',
+        receive: () => handler.opened.then(() => 'too late'),
+        stop: async (state, exit) => {
+          await cleanup.opened;
+          seen.push(state, exit);
+        },
+      };
+      const parent = system.spawn('parent', scripted());
+      parent.tell(async (context) => {
+        const child = context.spawn('child', hanging, (exit) => () => void seen.push(exit));
+        child.tell('go');
+        await turn();
+        void context.stop(child);
+      });
+      await turn();
+      await turn();
+      clock.advance(ACTOR_HANDLER_DEADLINE_MS);
+      await turn();
+      if (outcome === 'ends') handler.open();
+      else handler.fail(new Error('too late'));
+      await turn();
+
+      let idle = false;
+      parent.tell(() => other.opened);
+      const settled = system.idle().then(() => {
+        idle = true;
+      });
+      for (let count = 0; count < 4; count += 1) await turn();
+      expect(idle).toBe(false);
+      other.open();
+      await settled;
+
+      cleanup.open();
+      await system.idle();
+      expect(seen).toEqual(['kept', { kind: 'stopped' }, { kind: 'stopped' }]);
+    });
+  }
 });
 
 describe('deadlines', () => {

@@ -1,0 +1,24 @@
+// The same bot as a program of its own: events come from the gateway through RabbitMQ, requests go to
+// the proxy through Redis. docker-compose.yml runs it beside them.
+import { Redis as IORedis } from 'ioredis';
+import { Amqp, Redis, Rest } from 'spectacles';
+
+const token = process.env.DISCORD_TOKEN;
+const events = new Amqp('gateway');
+const requests = new Redis('proxy', new IORedis(`redis://${process.env.REDIS_URL ?? 'localhost:6379'}`));
+const rest = new Rest(requests, token);
+
+events.on('MESSAGE_CREATE', async (message, { ack }) => {
+  if (message.content === 'ping') {
+    await rest.post(`/channels/${message.channel_id}/messages`, { content: 'pong' });
+  }
+  await ack();
+});
+
+await events.connect(process.env.AMQP_URL ?? 'amqp://localhost');
+await events.subscribe('MESSAGE_CREATE');
+
+process.once('SIGTERM', async () => {
+  await events.disconnect();
+  await requests.disconnect();
+});

@@ -1,0 +1,175 @@
+/** The library's broker classes, over memory: what a bot sees of a message. */
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { MemoryHub } from '../../src/brokers/memory.ts';
+import type { MessageOptions } from '../../src/client/broker-client.ts';
+import { Attached, Memory } from '../../src/client/local.ts';
+import { Redis } from '../../src/client/redis.ts';
+import { systemClock } from '../../src/system-clock.ts';
+import {
+  type Bench,
+  createBench,
+  RecordingOrigin,
+  until,
+  writeEvent,
+} from '../support/broker-bench.ts';
+
+let hub: MemoryHub;
+let bench: Bench;
+let clients: Memory[];
+
+function client(group = 'bots'): Memory {
+  const made = new Memory(group, { hub });
+  clients.push(made);
+  return made;
+}
+
+beforeEach(() => {
+  hub = new MemoryHub(systemClock);
+  bench = createBench();
+  clients = [];
+});
+
+afterEach(async () => {
+  await Promise.all(clients.map((made) => made.disconnect()));
+  await bench.stop();
+});
+
+describe('a broker of the library', () => {
+  it.each(['json', 'raw', 'map'] as const)(
+    'decodes what a gateway publishes: %s',
+    async (payload) => {
+      const bot = client();
+      const received: unknown[] = [];
+      bot.on('MESSAGE_CREATE', (message, { ack }) => {
+        expectTypeOf(message.content).toEqualTypeOf<string>();
+        received.push(message);
+        void ack();
+      });
+      await bot.subscribe(['MESSAGE_CREATE']);
+      const gateway = await bench.open({ type: 'memory', group: 'gateway', hub, payload });
+      writeEvent(gateway, 'MESSAGE_CREATE', { content: 'ping' }, new RecordingOrigin(), 1);
+      await until('it came', () => received.length === 1);
+      expect(received).toEqual([{ content: 'ping' }]);
+    },
+  );
+
+  it('publishes, calls and answers', async () => {
+    const service = client();
+    service.on('ADD', async ([a, b]: [number, number], { ack, reply }) => {
+      await ack();
+      await reply(a + b);
+    });
+    await service.subscribe('ADD');
+    await expect(client('others').call('ADD', [2, 3])).resolves.toBe(5);
+    await expect(client('others').call('NOBODY', 1, { timeout: 200 })).rejects.toMatchObject({
+      code: 'UNROUTABLE',
+    });
+  });
+
+  it('gives a message to the same group once, and to each group', async () => {
+    const seen: string[] = [];
+    for (const [name, group] of [
+      ['a', 'one'],
+      ['b', 'one'],
+      ['c', 'two'],
+    ] as const) {
+      const bot = client(group);
+      bot.on('E', (_data: unknown, { ack }: MessageOptions) => {
+        seen.push(name);
+        void ack();
+      });
+      await bot.subscribe('E');
+    }
+    await client().publish('E', 1);
+    await until('both groups have it', () => seen.length === 2);
+    expect(seen).toContain('c');
+  });
+
+  it('delivers again what was handed back, and not what was refused', async () => {
+    const bot = client();
+    const seen: unknown[] = [];
+    bot.on('E', (data: unknown, { nack, reject, ack }: MessageOptions) => {
+      seen.push(data);
+      if (data === 'refused') reject(false);
+      else if (seen.filter((one) => one === data).length === 1) nack();
+      else void ack();
+    });
+    await bot.subscribe('E');
+    const other = client('others');
+    await other.publish('E', 'refused');
+    await other.publish('E', 'back');
+    await until('it came again', () => seen.length === 3);
+    expect(seen).toEqual(['refused', 'back', 'back']);
+  });
+
+  it('tells what cannot be decoded, and a listener that throws, as error, and goes on', async () => {
+    const bot = client();
+    const errors: unknown[] = [];
+    const seen: unknown[] = [];
+    bot.on('error', (error) => errors.push(error));
+    bot.on('E', (data: unknown, { ack }: MessageOptions) => {
+      if (data === 'boom') throw new Error('in the listener');
+      seen.push(data);
+      void ack();
+    });
+    await bot.subscribe('E');
+    const raw = client('others');
+    raw.serialize = () => Uint8Array.of(0xc1);
+    await raw.publish('E', null);
+    const other = client('others');
+    await other.publish('E', 'boom');
+    await other.publish('E', 'good');
+    await until('the good one came', () => seen.length === 1);
+    expect(errors).toHaveLength(2);
+    expect(errors[0]).toMatchObject({ code: 'UNDECODABLE_BODY' });
+  });
+
+  it('stops what was unsubscribed, and everything when it disconnects', async () => {
+    const bot = client();
+    const seen: unknown[] = [];
+    bot.on('E', (data: unknown, { ack }: MessageOptions) => {
+      seen.push(data);
+      void ack();
+    });
+    await bot.subscribe('E');
+    const other = client('others');
+    await other.publish('E', 1);
+    await until('it came', () => seen.length === 1);
+    await bot.unsubscribe('E');
+    await other.publish('E', 2);
+    await bot.disconnect();
+    const successor = client();
+    successor.on('E', (data: unknown, { ack }: MessageOptions) => {
+      seen.push(data);
+      void ack();
+    });
+    await successor.subscribe('E');
+    await until('what waited came', () => seen.length === 2);
+    expect(seen).toEqual([1, 2]);
+  });
+
+  it('stands around a broker that somebody else has started, and leaves it running', async () => {
+    const broker = await bench.open({ type: 'memory', group: 'run', hub, payload: 'json' });
+    const bot = new Attached(broker);
+    const seen: unknown[] = [];
+    bot.on('E', (data: unknown, { ack }: MessageOptions) => {
+      seen.push(data);
+      void ack();
+    });
+    await bot.subscribe(['E']);
+    await bot.publish('E', { a: 1 });
+    await until('it came', () => seen.length === 1);
+    await bot.disconnect();
+    expect(broker.state).toBe('open');
+  });
+});
+
+describe('Redis of the library', () => {
+  it.each([
+    ['a cluster', { isCluster: true, options: {} }, /cluster/],
+    ['a key prefix', { options: { keyPrefix: 'bot:' } }, /keyPrefix bot:/],
+  ])('says what is wrong with %s', async (_name, given, message) => {
+    const broker = new Redis('group', { disconnect: () => undefined, ...given });
+    await expect(broker.connect()).rejects.toThrow(message);
+  });
+});

@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { loadProxyConfig, type ProxyConfig } from '../../src/config/proxy-config.ts';
+import { PROXY_OPTIONS } from '../../src/config/proxy-options.ts';
+import { loadText, problemsOf } from '../support/configuration.ts';
+
+const load = (toml: string | undefined, environment?: Record<string, string>) =>
+  loadText(loadProxyConfig, toml, environment);
+
+const DEFAULTS: ProxyConfig = {
+  timeoutMs: undefined,
+  broker: { type: 'redis', group: 'proxy', event: 'REQUEST' },
+  http: { address: undefined },
+  redis: {
+    endpoint: {
+      host: 'localhost',
+      port: 6379,
+      tls: false,
+      username: undefined,
+      password: undefined,
+      database: 0,
+    },
+    poolSize: 32,
+  },
+  amqp: {
+    host: 'localhost',
+    port: 5672,
+    tls: false,
+    username: 'guest',
+    password: 'guest',
+    vhost: '/',
+    heartbeatSeconds: undefined,
+    frameMaxBytes: undefined,
+    channelMax: undefined,
+  },
+  ratelimiter: { type: 'local' },
+  discord: { token: undefined, version: 10, scheme: 'https', host: 'discord.com' },
+  metrics: { address: undefined, path: '/metrics' },
+};
+
+it('needs no configuration at all', async () => {
+  expect((await load(undefined)).config).toEqual(DEFAULTS);
+  expect((await load('timeout = ""')).config).toEqual(DEFAULTS);
+});
+
+/** Key, TOML, variable, its text, where it goes in the configuration, what it is there. */
+const EVERY_OPTION: readonly [
+  keyof typeof PROXY_OPTIONS,
+  string,
+  string,
+  string,
+  (config: ProxyConfig) => unknown,
+  unknown,
+][] = [
+  ['timeout', '"2min"', 'TIMEOUT', '2 minutes', (c) => c.timeoutMs, 120_000],
+  ['broker.type', '"amqp"', 'BROKER_TYPE', 'amqp', (c) => c.broker.type, 'amqp'],
+  ['broker.group', '"rest"', 'BROKER_GROUP', 'rest', (c) => c.broker.group, 'rest'],
+  ['broker.group', '"rest"', 'AMQP_GROUP', 'rest', (c) => c.broker.group, 'rest'],
+  ['broker.event', '"CALL"', 'BROKER_EVENT', 'CALL', (c) => c.broker.event, 'CALL'],
+  ['broker.event', '"CALL"', 'AMQP_EVENT', 'CALL', (c) => c.broker.event, 'CALL'],
+  ['http.address', '":8081"', 'HTTP_ADDRESS', ':8081', (c) => c.http.address?.port, 8081],
+  ['redis.url', '"h:1"', 'REDIS_URL', 'redis://h:1', (c) => c.redis.endpoint.port, 1],
+  ['redis.pool_size', '4', 'REDIS_POOL_SIZE', '4', (c) => c.redis.poolSize, 4],
+  ['amqp.url', '"amqp://h"', 'AMQP_URL', 'amqp://h/%2f', (c) => c.amqp.host, 'h'],
+  ['ratelimiter.type', '"redis"', 'RATELIMITER_TYPE', 'redis', (c) => c.ratelimiter.type, 'redis'],
+  ['discord.token', '"t.t"', 'DISCORD_TOKEN', 'Bot t.t', (c) => c.discord.token, 't.t'],
+  ['discord.api_version', '9', 'DISCORD_API_VERSION', '9', (c) => c.discord.version, 9],
+  ['discord.scheme', '"http"', 'DISCORD_API_SCHEME', 'http', (c) => c.discord.scheme, 'http'],
+  ['discord.scheme', '"http"', 'DISCORD_API_PROTOCOL', 'http', (c) => c.discord.scheme, 'http'],
+  ['discord.host', '"[::1]:1"', 'DISCORD_API_HOST', '[::1]:1', (c) => c.discord.host, '[::1]:1'],
+  [
+    'metrics.addr',
+    '"0.0.0.0:3000"',
+    'METRICS_ADDR',
+    '0.0.0.0:3000',
+    (c) => c.metrics.address,
+    { host: '0.0.0.0', port: 3000 },
+  ],
+  ['metrics.path', '"/stats"', 'METRICS_PATH', 'stats', (c) => c.metrics.path, '/stats'],
+];
+
+describe('every option', () => {
+  it.each(EVERY_OPTION)('%s = %s in the file', async (key, toml, _name, _text, pick, expected) => {
+    const [section, name] = key.split('.');
+    const text = name === undefined ? `${key} = ${toml}` : `[${section}]\n${name} = ${toml}`;
+    expect(pick((await load(text)).config)).toEqual(expected);
+  });
+
+  it.each(EVERY_OPTION)('%s (%s): %s=%s', async (_key, _toml, name, text, pick, expected) => {
+    expect(pick((await load(undefined, { [name]: text })).config)).toEqual(expected);
+  });
+
+  it('is in the table above, with each of its variables', () => {
+    const tested = new Set(EVERY_OPTION.map(([key, , name]) => `${key} ${name}`));
+    const declared = Object.entries(PROXY_OPTIONS).flatMap(([key, { environment }]) =>
+      environment.map((name) => `${key} ${name}`),
+    );
+    expect([...tested].sort()).toEqual(declared.sort());
+  });
+});
+
+describe('the broker', () => {
+  it('is RabbitMQ when only its URL is set', async () => {
+    expect((await load(undefined, { AMQP_URL: 'amqp://h' })).config.broker.type).toBe('amqp');
+    expect((await load('[amqp]\nurl = "amqp://h"')).config.broker.type).toBe('amqp');
+  });
+
+  it('is what broker.type says, whatever URLs are set', async () => {
+    const { config } = await load('[broker]\ntype = "redis"', { AMQP_URL: 'amqp://h' });
+    expect(config.broker.type).toBe('redis');
+  });
+
+  it('may be none when requests come in by HTTP, and only then', async () => {
+    const { config } = await load('[broker]\ntype = "none"\n[http]\naddress = ":0"');
+    expect(config.broker.type).toBe('none');
+    expect(await problemsOf(load('[broker]\ntype = "none"'))).toEqual([
+      expect.stringMatching(/^broker\.type is none and http\.address is not set/),
+    ]);
+  });
+
+  it('cannot be stdio', async () => {
+    expect(await problemsOf(load(undefined, { BROKER_TYPE: 'stdio' }))).toEqual([
+      'BROKER_TYPE: "stdio" is not one of redis, amqp, none',
+    ]);
+  });
+
+  it('is found in files of the first releases, with a warning', async () => {
+    const { config, warnings } = await load('[amqp]\ngroup = "rest"\nevent = "CALL"');
+    expect(config.broker).toEqual({ type: 'redis', group: 'rest', event: 'CALL' });
+    expect(warnings.map((line) => line.replace(/ in .*:/, ':'))).toEqual([
+      'amqp.group: the key is now called broker.group',
+      'amqp.event: the key is now called broker.event',
+    ]);
+  });
+});
+
+it.each([
+  [
+    { TIMEOUT: '0s' },
+    'TIMEOUT: "0s" is not a duration from 1ms to 365d, such as 500ms, 2m or 1h30m',
+  ],
+  [{ TIMEOUT: '30' }, 'TIMEOUT: "30" needs a unit: write "30s" for seconds'],
+  [
+    { RATELIMITER_TYPE: 'rediss' },
+    'RATELIMITER_TYPE: "rediss" is not one of local, redis; did you mean redis?',
+  ],
+  [
+    { METRICS_PATH: '/readyz' },
+    'METRICS_PATH: "/readyz" is taken: /healthz and /readyz tell whether we are well',
+  ],
+  [
+    { REDIS_URL: 'redis://:hunter2hunter2@a,redis://:hunter2hunter2@b' },
+    expect.stringMatching(/^REDIS_URL: "redis:\/\/:\*\*\*@b" is not a Redis URL/),
+  ],
+])('%j is refused', async (environment, problem) => {
+  expect(await problemsOf(load(undefined, environment))).toEqual([problem]);
+});

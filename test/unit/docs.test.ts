@@ -1,0 +1,60 @@
+/** Holds README and docs/ to what is there: examples run as they stand, and names exist. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parseScenario } from '../../src/simulator/scenario.ts';
+import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
+
+const read = (path: string): string =>
+  readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
+
+/** The contents of the fenced blocks in that language. */
+function blocks(text: string, language: string): string[] {
+  const fence = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g');
+  return [...text.matchAll(fence)].map((match) => match[1] ?? '');
+}
+
+describe('README', () => {
+  const readme = read('README.md');
+
+  it('shows the example that `npm start` runs', () => {
+    const [example] = blocks(readme, 'js');
+    expect(example).toBe(read('examples/ping-pong.mjs'));
+    expect(JSON.parse(read('package.json')).scripts.start).toContain('examples/ping-pong.mjs');
+  });
+
+  it('links to files that exist', () => {
+    const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map((match) => match[1] ?? '');
+    expect(links.length).toBeGreaterThan(3);
+    for (const link of links) expect(() => read(link), link).not.toThrow();
+  });
+});
+
+describe('docs/simulator.md', () => {
+  const page = read('docs/simulator.md');
+
+  it('shows a scenario that can be read', () => {
+    const [scenario] = blocks(page, 'json');
+    expect(parseScenario(JSON.parse(scenario ?? ''))).toHaveLength(3);
+  });
+
+  it('names every fault, and no other', () => {
+    const list = /The faults are ([^.]+)\./.exec(page)?.[1] ?? '';
+    const named = [...list.matchAll(/`([a-z-]+)`/g)].map((match) => match[1]);
+    expect(named.toSorted()).toEqual(faultNames().toSorted());
+  });
+
+  it('names the token', () => {
+    expect(page).toContain(SIMULATED_TOKEN);
+  });
+});
+
+/** The faults that the simulator itself says it knows. */
+function faultNames(): string[] {
+  try {
+    parseScenario([{ atMs: 0, fault: 'no-such-fault' }]);
+  } catch (error) {
+    return /Allowed are (.*)$/.exec(String(error))?.[1]?.split(', ') ?? [];
+  }
+  return [];
+}
