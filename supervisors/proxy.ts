@@ -29,7 +29,6 @@ import type { ActorRef, Exit } from '../protocols/actor.ts';
 import { ProxyCrashError } from '../protocols/errors.ts';
 import {
   ARRIVAL_MAX_MS,
-  BUCKET_CRASHES_MAX,
   BUCKET_REQUESTS_MAX,
   BUCKETS_MAX,
   GATES_MAX,
@@ -50,6 +49,7 @@ import type {
   RestRequest,
   Upstream,
 } from '../protocols/proxy.ts';
+import { sortOut, surviveCrash } from './proxy-aftermath.ts';
 
 export type ProxyTreeOptions = {
   readonly system: Pick<ActorSystem, 'spawn'>;
@@ -392,36 +392,4 @@ const NOWHERE: ActorRef<never> = { path: '', tell: () => {} };
 function isForgettable(bucket: Bucket, nowMs: number): boolean {
   const { window } = bucket.memory;
   return window === null || busyUntilMs(window) <= nowMs;
-}
-
-/** Fails a ticket that has lived through too many crashes; whether it lives on. */
-function surviveCrash(ticket: RestTicket): boolean {
-  ticket.crashes += 1;
-  if (ticket.crashes <= BUCKET_CRASHES_MAX) return true;
-  ticket.abort();
-  ticket.settle({ kind: 'failed', error: new ProxyCrashError() });
-  return false;
-}
-
-/** After a crash: what must wait anew, and how many are in the air, which are answered as they land. */
-function sortOut(tickets: readonly RestTicket[]): { waiting: RestTicket[]; flying: number } {
-  const waiting: RestTicket[] = [];
-  let flying = 0;
-  for (const ticket of tickets) {
-    if (ticket.phase.kind === 'landed') settleLanded(ticket);
-    else if (!surviveCrash(ticket)) continue;
-    else if (ticket.phase.kind === 'waiting') waiting.push(ticket);
-    else {
-      flying += 1;
-      ticket.redirect(() => settleLanded(ticket));
-    }
-  }
-  return { waiting, flying };
-}
-
-function settleLanded(ticket: RestTicket): void {
-  if (ticket.phase.kind !== 'landed') return;
-  const { landing } = ticket.phase;
-  if (landing.kind === 'answer') ticket.settle({ kind: 'answered', answer: landing.answer });
-  else ticket.settle({ kind: 'failed', error: landing.failure.error });
 }

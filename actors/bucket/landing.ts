@@ -4,19 +4,39 @@
  * The answer that comes out can be passed on as it came: what was read is put back in front of the
  * body. A 429 with more body than LIMITED_BODY_MAX_BYTES is judged by its headers alone.
  */
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { LIMITED_BODY_MAX_BYTES } from '../../protocols/limits.ts';
-import type { Landing, RestAnswer, UpstreamResult } from '../../protocols/proxy.ts';
-import { readLimited } from './reading.ts';
+import type { HeaderList, Landing, RestAnswer, UpstreamResult } from '../../protocols/proxy.ts';
+import { headerOf, readLimited } from './reading.ts';
 
 const TOO_MANY_REQUESTS = 429;
+const NO_BODY = new Uint8Array();
+
+/** Encodings that clients ask for; the answer itself is passed on as it came. */
+const DECODERS: Readonly<Record<string, typeof gunzipSync>> = {
+  gzip: gunzipSync,
+  deflate: inflateSync,
+  br: brotliDecompressSync,
+};
 
 export async function landingOf(result: UpstreamResult): Promise<Landing> {
   if (result.kind === 'failure' || result.answer.status !== TOO_MANY_REQUESTS) return result;
   const { answer } = result;
   const { read, whole, rest } = await readStart(answer);
-  const body = whole ? Buffer.concat(read) : new Uint8Array();
+  const body = whole ? decoded(Buffer.concat(read), answer.headers) : NO_BODY;
   const replayed = { ...answer, body: replay(read, rest) };
   return { kind: 'answer', answer: replayed, limited: readLimited(answer.headers, body) };
+}
+
+function decoded(body: Uint8Array, headers: HeaderList): Uint8Array {
+  const encoding = headerOf(headers, 'content-encoding')?.trim().toLowerCase();
+  if (encoding === undefined || encoding === 'identity') return body;
+  try {
+    return DECODERS[encoding]?.(body, { maxOutputLength: LIMITED_BODY_MAX_BYTES }) ?? NO_BODY;
+  } catch {
+    // Broken, or far larger than any 429 of Discord: then the headers have to do.
+    return NO_BODY;
+  }
 }
 
 type Start = {

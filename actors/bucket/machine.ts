@@ -140,7 +140,12 @@ export function transition(state: BucketState, input: BucketInput, nowMs: number
 
 type Effects = BucketEffect[];
 
-function take(state: BucketState, input: BucketInput, nowMs: number, effects: Effects): BucketState {
+function take(
+  state: BucketState,
+  input: BucketInput,
+  nowMs: number,
+  effects: Effects,
+): BucketState {
   switch (input.kind) {
     case 'enqueue':
       return enqueue(state, input.entry, nowMs);

@@ -261,10 +261,7 @@ export function noteLimited(
 ): Window {
   const landed = land(window, flight, false, nowMs);
   if (limited.by === 'global' && gated) return spend(landed, nowMs);
-  const blockedUntilMs = Math.max(
-    landed.blockedUntilMs,
-    nowMs + limited.waitMs + RESET_MARGIN_MS,
-  );
+  const blockedUntilMs = Math.max(landed.blockedUntilMs, nowMs + limited.waitMs + RESET_MARGIN_MS);
   const blocked = { ...landed, blockedUntilMs };
   if (limited.by !== 'user') return blocked;
   const same = reading !== null && (window.hash === null || reading.hash === window.hash);

@@ -5,6 +5,7 @@
  * likes and only waits. What comes back is the proxy's answer: `status` 0 and what Discord said, or
  * another status and a sentence that says why there is no answer.
  */
+import { REST_CALL_GRACE_MS, REST_CALL_TIMEOUT_MS } from '../../protocols/limits.ts';
 import { ProxyStatus, type ProxyStatusCode } from '../../protocols/wire/proxy.ts';
 
 /** What `Rest` needs of a broker: any class with the `call` of `@spectacles/brokers` will do. */
@@ -15,7 +16,7 @@ export interface RestBroker {
 export type RestRequestOptions = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
-  /** How long to wait for the answer, the wait for a turn included. */
+  /** How long to wait for the answer, the wait for a turn included; REST_CALL_TIMEOUT_MS unless given. */
   readonly timeoutMs?: number;
 };
 
@@ -91,7 +92,7 @@ export class Rest {
     body: unknown,
     options: RestRequestOptions = {},
   ): Promise<RestResult<Result>> {
-    const { query, timeoutMs } = options;
+    const { query, timeoutMs = REST_CALL_TIMEOUT_MS } = options;
     const payload = encodePayload(body);
     const headers = {
       authorization: authorizationOf(this.token),
@@ -104,9 +105,10 @@ export class Rest {
       headers,
       ...(query === undefined ? {} : { query }),
       ...(payload === undefined ? {} : { body: payload.bytes }),
-      ...(timeoutMs === undefined ? {} : { timeout: durationOf(timeoutMs) }),
+      // Told the proxy too, so that nothing is sent for a caller who has stopped waiting.
+      timeout: durationOf(timeoutMs),
     };
-    const call = timeoutMs === undefined ? undefined : { timeout: timeoutMs };
+    const call = { timeout: timeoutMs + REST_CALL_GRACE_MS };
     return resultOf<Result>(await this.#broker.call(REQUEST_EVENT, request, call));
   }
 }

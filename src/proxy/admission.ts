@@ -111,7 +111,10 @@ function headerOf(name: string, value: string): readonly [string, string] {
     validateHeaderValue(name, value);
   } catch {
     const shown = JSON.stringify(name.slice(0, 64));
-    throw new AdmissionError('headers', `the header ${shown} has a name or value HTTP cannot carry`);
+    throw new AdmissionError(
+      'headers',
+      `the header ${shown} has a name or value HTTP cannot carry`,
+    );
   }
   return [name.toLowerCase(), value];
 }

@@ -42,7 +42,8 @@ async function collect(answer: RestAnswer, maxBytes: number): Promise<Uint8Array
     for await (const chunk of answer.body) {
       bytes += chunk.length;
       // Leaving the loop by a throw also ends the stream that the chunks come from.
-      if (bytes > maxBytes) throw new AnswerBodyError(`the answer is larger than ${maxBytes} bytes`);
+      if (bytes > maxBytes)
+        throw new AnswerBodyError(`the answer is larger than ${maxBytes} bytes`);
       chunks.push(chunk);
     }
   } catch (error) {

@@ -101,7 +101,9 @@ async function pass(answer: RestAnswer, response: ServerResponse): Promise<void>
 }
 
 /** The whole body; null if there is none. */
-async function readBody(request: IncomingMessage): Promise<Uint8Array | null | 'too-large' | 'gone'> {
+async function readBody(
+  request: IncomingMessage,
+): Promise<Uint8Array | null | 'too-large' | 'gone'> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const announced = Number(request.headers['content-length'] ?? 0);

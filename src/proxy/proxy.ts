@@ -33,7 +33,7 @@ export type ProxyOptions = {
   readonly globalLimit?: number;
 };
 
-export interface Proxy {
+export interface RunningProxy {
   /** Where the HTTP door listens; undefined if there is none. */
   readonly http: { readonly host: string; readonly port: number } | undefined;
   /** Requests that wait or are in flight. */
@@ -45,7 +45,7 @@ export interface Proxy {
 const EVERY_INTERFACE = '0.0.0.0';
 
 /** @throws PortInUseError or ConfigurationError when `http.address` cannot be listened on */
-export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { config, broker, system, clock, log, metrics } = options;
   const upstream = options.upstream ?? createUpstream(config.discord);
   const globalLimit = options.globalLimit ?? GLOBAL_REQUESTS_PER_WINDOW;
@@ -53,7 +53,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const admission = { token: config.discord.token, timeoutMs: config.timeoutMs };
   const rpc = rpcDoor({ tree, admission, apiVersion: config.discord.version, clock, log });
   let server: Server | undefined;
-  let http: Proxy['http'];
+  let http: RunningProxy['http'];
   try {
     const { address } = config.http;
     if (address !== undefined) {

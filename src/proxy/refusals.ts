@@ -8,7 +8,7 @@ import { STATUS_CODES } from 'node:http';
 import type { AdmissionError } from '../../protocols/errors.ts';
 import type { RestOutcome } from '../../protocols/proxy.ts';
 
-export const PROXY_HEADER = 'x-spectacles-proxy';
+const PROXY_HEADER = 'x-spectacles-proxy';
 
 export type Refusal = {
   readonly status: number;

@@ -1,0 +1,140 @@
+/**
+ * The client of the original Spectacles, `@spectacles/proxy` 0.1.3 over `@spectacles/brokers` 0.9.3 and
+ * its own ioredis, unmodified: what it posts goes through our proxy over a real Redis to the simulator.
+ */
+import { createRequire } from 'node:module';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createActorSystem } from '../../actors/runtime.ts';
+import { createBroker, redisPlace } from '../../src/brokers/create-broker.ts';
+import { parseRedisUrl } from '../../src/config/broker-urls.ts';
+import { startProxy } from '../../src/proxy/proxy.ts';
+import { createRandom } from '../../src/random.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/index.ts';
+import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
+import { systemClock } from '../../src/system-clock.ts';
+import { RecordingLog } from '../support/recording-log.ts';
+import { redisUrl } from '../support/shared-servers.ts';
+import { NO_METRICS } from '../support/simulated-upstream.ts';
+
+type Answer = { readonly status: number; readonly body: unknown };
+
+type OldClient = {
+  get(path: string, options?: object): Promise<Answer>;
+  post(path: string, body: unknown, options?: object): Promise<Answer>;
+  delete(path: string, options?: object): Promise<Answer>;
+};
+
+type OldRedis = { disconnect(): void };
+
+const require = createRequire(import.meta.url);
+const open: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+});
+
+/** The event is fixed in the old client, so the stream is shared by every test that uses it. */
+async function createStage(): Promise<{
+  simulator: Simulator;
+  client: OldClient;
+  channel: string;
+}> {
+  const simulator = await startSimulator({ seed: 1, guildCount: 2 });
+  open.push(() => simulator.close());
+  const log = new RecordingLog();
+  const random = createRandom(1);
+  const system = createActorSystem({ name: 'test', clock: systemClock, random, log });
+  open.push(() => system.stop());
+  const parsed = parseRedisUrl(redisUrl());
+  if ('problem' in parsed) throw new Error(parsed.problem);
+  const broker = await createBroker(
+    {
+      type: 'redis',
+      group: 'proxy',
+      place: redisPlace(parsed.value),
+      retentionMs: 60_000,
+      payload: 'json',
+    },
+    { system, clock: systemClock, log },
+  );
+  open.push(() => broker.close());
+  const proxy = await startProxy({
+    config: {
+      timeoutMs: undefined,
+      http: { address: undefined },
+      discord: {
+        token: undefined,
+        version: 10,
+        scheme: 'http',
+        host: `127.0.0.1:${simulator.port}`,
+      },
+      broker: { event: 'REQUEST' },
+    },
+    broker,
+    system,
+    clock: systemClock,
+    log,
+    metrics: NO_METRICS,
+  });
+  open.push(() => proxy.stop());
+  const guild = simulator.discord.world.guildIds[0] ?? '';
+  const channels = simulator.discord.world.guild(guild)?.channels ?? [];
+  const channel = channels.find(({ type }) => type === 0)?.id ?? '';
+  return { simulator, client: createClient(), channel };
+}
+
+function createClient(): OldClient {
+  const brokers = require('@spectacles/brokers');
+  // The ioredis that the old package brings along, not ours.
+  const inner = createRequire(require.resolve('@spectacles/brokers'));
+  const IoRedis = inner('ioredis');
+  const redis = new IoRedis(redisUrl());
+  const broker: OldRedis = new brokers.Redis('a-bot', redis);
+  open.push(() => broker.disconnect());
+  const { Client } = require('@spectacles/proxy');
+  return new Client(broker, SIMULATED_TOKEN);
+}
+
+function json(answer: Answer): unknown {
+  expect(answer.status).toBe(0);
+  const { body } = answer.body as { body: Uint8Array };
+  return JSON.parse(Buffer.from(body).toString());
+}
+
+describe('@spectacles/proxy 0.1.3, unmodified, over a real Redis', () => {
+  it('posts, reads with a query, and deletes a message', async () => {
+    const { simulator, client, channel } = await createStage();
+    const posted = json(
+      await client.post(`/channels/${channel}/messages`, { content: 'from the old client' }),
+    ) as { id: string };
+    expect(simulator.discord.rest.audit.posted.map(({ content }) => content)).toEqual([
+      'from the old client',
+    ]);
+    const list = json(await client.get(`/channels/${channel}/messages`, { query: { limit: '1' } }));
+    expect(list).toMatchObject([{ id: posted.id, content: 'from the old client' }]);
+    const deleted = await client.delete(`/channels/${channel}/messages/${posted.id}`);
+    expect(deleted).toMatchObject({ status: 0, body: { status: 204 } });
+    expect(simulator.discord.rest.audit.breaches).toEqual([]);
+  });
+
+  it('sends more at once than the bucket holds, and meets no 429', async () => {
+    const { simulator, client, channel } = await createStage();
+    const contents = Array.from({ length: 8 }, (_, index) => `number ${index}`);
+    // The old client gives up after five seconds, so a bucket of five in five takes eight just so.
+    const answers = await Promise.allSettled(
+      contents.map((content) => client.post(`/channels/${channel}/messages`, { content })),
+    );
+    const answered = answers.filter(({ status }) => status === 'fulfilled');
+    expect(answered.length).toBeGreaterThanOrEqual(5);
+    const { audit } = simulator.discord.rest;
+    await expect.poll(() => audit.posted.length, { timeout: 15_000 }).toBe(8);
+    expect(audit.breaches).toEqual([]);
+  });
+
+  it('is told what is wrong with a request', async () => {
+    const { client } = await createStage();
+    const refused = await client.get('/users/../@me');
+    expect(refused.status).toBe(3);
+    expect(refused.body).toContain('dot segment');
+  });
+});

@@ -1,0 +1,285 @@
+/** Whole buckets in front of the simulated API: what a request meets on its way, rule by rule. */
+import { describe, expect, it } from 'vitest';
+import type { BucketTable } from '../../src/simulator/rest/bucket-table.ts';
+import { createProxyWorld, fate, TOKENS } from '../support/simulated-upstream.ts';
+
+const LIST = 'GET /channels/:channel/messages';
+const POST = 'POST /channels/:channel/messages';
+const OK = { status: 200, body: [] };
+
+function table(kind: 'fixed' | 'leaky' | 'sliding', limit: number, windowMs: number): BucketTable {
+  const spec = {
+    name: 'list',
+    window: { kind, limit, windowMs },
+    scope: 'user',
+    shown: true,
+    counter: 'joint',
+  } as const;
+  return { [LIST]: [spec], [POST]: [{ ...spec, name: 'post' }] };
+}
+
+const stubs = { [LIST]: OK, [POST]: OK };
+
+describe('a bucket', () => {
+  it('P01: sends one request until the first headers, and the rest in order after them', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    for (let index = 0; index < 5; index++) world.send('GET', '/channels/1/messages');
+    await world.pass(9);
+    expect(world.upstream.sends).toHaveLength(1);
+    await world.pass(1_000);
+    expect(world.upstream.sends.map((send) => send.target.at(-1))).toEqual([
+      '0',
+      '1',
+      '2',
+      '3',
+      '4',
+    ]);
+    expect(new Set(world.upstream.sends.map((send) => send.atMs)).size).toBe(2);
+    expect(world.sent.map(fate)).toEqual([200, 200, 200, 200, 200]);
+  });
+
+  it('P02: runs free after one success without limits', async () => {
+    const world = createProxyWorld({ buckets: { [LIST]: [] }, stubs });
+    for (let index = 0; index < 30; index++) world.send('GET', '/channels/1/messages');
+    await world.pass(25);
+    expect(world.sent.filter((one) => fate(one) === 200)).toHaveLength(30);
+  });
+
+  it.each(['fixed', 'leaky', 'sliding'] as const)(
+    'P17 P27: 200 requests against a %s window: no 429, and near the most that is possible',
+    async (kind) => {
+      const network = { minMs: 10, maxMs: 120, answerLoss: 0 };
+      const world = createProxyWorld({ buckets: table(kind, 5, 2_000), stubs, network });
+      for (let index = 0; index < 200; index++) world.send('GET', '/channels/1/messages');
+      await world.pass(120_000);
+      expect(world.rest.audit.breaches).toEqual([]);
+      expect(world.sent.every((one) => fate(one) === 200)).toBe(true);
+      const lastMs = Math.max(
+        ...world.sent.map((one) => one.settledMs ?? Number.POSITIVE_INFINITY),
+      );
+      expect(lastMs).toBeLessThan((200 / 5) * 2_000 * 1.15);
+    },
+  );
+
+  it('P09 P10 P15: is alone with its identity, its method and its channel', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 1, 60_000), stubs });
+    world.send('GET', '/channels/1/messages');
+    world.send('GET', '/channels/1/messages');
+    await world.pass(1_000);
+    expect(fate(world.sent[1] as never)).toBeNull();
+    const others = [
+      world.send('GET', '/channels/2/messages'),
+      world.send('POST', '/channels/1/messages'),
+      world.send('GET', '/channels/1/messages', { token: TOKENS[1] }),
+    ];
+    await world.pass(50);
+    expect(others.map(fate)).toEqual([200, 200, 200]);
+  });
+
+  it('P49: gives the 429 on when it asks for hours, and refuses the rest with the time', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    const effect = { kind: 'limited', scope: 'user', retryAfterMs: 82_721_000 } as const;
+    world.rest.inject({ effect, times: 1 });
+    const first = world.send('GET', '/channels/1/messages');
+    const second = world.send('GET', '/channels/1/messages');
+    await world.pass(100);
+    const third = world.send('GET', '/channels/1/messages');
+    await world.pass(100);
+    expect([first, second, third].map(fate)).toEqual([429, 'refused', 'refused']);
+    const refused = third.outcome as { retryAfterMs: number };
+    expect(refused.retryAfterMs).toBeGreaterThan(82_720_000);
+    expect(refused.retryAfterMs).toBeLessThanOrEqual(82_721_050);
+    expect(world.tree.requests).toBe(0);
+  });
+
+  it('P42: a request that met a 429 keeps its place', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    world.rest.inject({
+      effect: { kind: 'limited', scope: 'user', retryAfterMs: 3_000 },
+      times: 1,
+    });
+    for (let index = 0; index < 4; index++) world.send('GET', '/channels/1/messages');
+    await world.pass(10_000);
+    const order = world.upstream.sends.map((send) => send.target.at(-1));
+    expect(order).toEqual(['0', '0', '1', '2', '3']);
+    const [first, again] = world.upstream.sends;
+    expect((again?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(3_000);
+    expect(world.sent.map(fate)).toEqual([200, 200, 200, 200]);
+  });
+
+  it('P47: a shared 429 stops that bucket alone', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    world.rest.inject({
+      effect: { kind: 'limited', scope: 'shared', retryAfterMs: 20_000 },
+      times: 1,
+      route: LIST,
+    });
+    const stopped = world.send('GET', '/channels/1/messages');
+    await world.pass(100);
+    const other = world.send('POST', '/channels/1/messages');
+    await world.pass(100);
+    expect([stopped, other].map(fate)).toEqual([null, 200]);
+    await world.pass(20_000);
+    expect(fate(stopped)).toBe(200);
+  });
+
+  it('P43: a bare 429 of the servers in front stops everything for a minute', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    world.rest.inject({ effect: { kind: 'front-429' }, times: 1 });
+    const first = world.send('GET', '/channels/1/messages');
+    await world.pass(100);
+    const others = [
+      world.send('POST', '/channels/2/messages'),
+      world.send('GET', '/channels/2/messages', { token: TOKENS[1] }),
+    ];
+    await world.pass(59_800);
+    expect(world.upstream.sends).toHaveLength(1);
+    await world.pass(2_500);
+    expect([first, ...others].map(fate)).toEqual([200, 200, 200]);
+  });
+
+  it('P44: an HTML 429 is understood by its headers', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    world.rest.inject({ effect: { kind: 'page-1015', retryAfterMs: 90_000 }, times: 1 });
+    const first = world.send('GET', '/channels/1/messages');
+    await world.pass(89_900);
+    expect(fate(first)).toBeNull();
+    await world.pass(2_000);
+    expect(fate(first)).toBe(200);
+  });
+
+  it('P53: 429s without end are passed on after a bounded number of attempts', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    world.rest.inject({ effect: { kind: 'limited', scope: 'user', retryAfterMs: 1_000 } });
+    const one = world.send('POST', '/channels/1/messages');
+    await world.pass(60_000);
+    expect(fate(one)).toBe(429);
+    expect(world.upstream.sends).toHaveLength(5);
+  });
+
+  it('P52: a request that may have arrived is sent again only if that changes nothing', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    world.rest.inject({ effect: { kind: 'lost-response' } });
+    const post = world.send('POST', '/channels/1/messages');
+    const get = world.send('GET', '/channels/1/messages');
+    await world.pass(60_000);
+    expect([post, get].map(fate)).toEqual(['failed', 'failed']);
+    expect(world.upstream.sends.filter((send) => send.method === 'POST')).toHaveLength(1);
+    expect(world.upstream.sends.filter((send) => send.method === 'GET')).toHaveLength(3);
+  });
+
+  it('P03 P34: a lost answer costs one permit for one window and no more', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 2, 5_000), stubs });
+    world.send('POST', '/channels/1/messages');
+    await world.pass(6_000);
+    world.rest.inject({ effect: { kind: 'lost-response' }, times: 1 });
+    for (let index = 0; index < 9; index++) world.send('POST', '/channels/1/messages');
+    await world.pass(60_000);
+    expect(world.sent.filter((one) => fate(one) === 'failed')).toHaveLength(1);
+    expect(world.sent.filter((one) => fate(one) === 200)).toHaveLength(9);
+    expect(world.rest.audit.breaches).toEqual([]);
+    expect(world.tree.requests).toBe(0);
+  });
+
+  it('P04: errors without headers invent no reset, and slow the pioneers down', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    world.rest.inject({ effect: { kind: 'error', status: 502, html: true }, times: 3 });
+    for (let index = 0; index < 4; index++) world.send('POST', '/channels/1/messages');
+    await world.pass(10_000);
+    expect(world.sent.map(fate)).toEqual([502, 502, 502, 200]);
+    const times = world.upstream.sends.map((send) => send.atMs);
+    const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+    expect(gaps[1]).toBeGreaterThan(gaps[0] ?? 0);
+    expect(gaps[2]).toBeGreaterThan(gaps[1] ?? 0);
+  });
+
+  it('P67 P70: time that is up, or cannot suffice, is told at once', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 1, 30_000), stubs });
+    const past = world.send('GET', '/channels/1/messages', { timeoutMs: 0 });
+    const first = world.send('GET', '/channels/1/messages');
+    await world.pass(100);
+    const short = world.send('GET', '/channels/1/messages', { timeoutMs: 5_000 });
+    const long = world.send('GET', '/channels/1/messages', { timeoutMs: 40_000 });
+    await world.pass(1);
+    expect([past, first, short, long].map(fate)).toEqual(['timed-out', 200, 'timed-out', null]);
+    const { waitMs } = short.outcome as { waitMs: number };
+    expect(waitMs).toBeGreaterThan(29_000);
+    expect(waitMs).toBeLessThan(30_100);
+    await world.pass(31_000);
+    expect(fate(long)).toBe(200);
+  });
+
+  it('P68 P69: a cancelled request that waits costs nothing; one in flight is spent', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 2, 5_000), stubs });
+    world.send('GET', '/channels/1/messages');
+    await world.pass(6_000);
+    const flying = world.send('GET', '/channels/1/messages');
+    const second = world.send('GET', '/channels/1/messages');
+    const waiting = world.send('GET', '/channels/1/messages');
+    const last = world.send('GET', '/channels/1/messages');
+    await world.pass(1);
+    flying.submission.cancel();
+    waiting.submission.cancel();
+    await world.pass(4_000);
+    expect([flying, second, waiting, last].map(fate)).toEqual([
+      'cancelled',
+      200,
+      'cancelled',
+      null,
+    ]);
+    await world.pass(10_000);
+    expect(fate(last)).toBe(200);
+    expect(world.rest.audit.breaches).toEqual([]);
+    expect(world.upstream.sends).toHaveLength(4);
+  });
+
+  it('P73: a 429 that cannot be waited out within the deadline is the answer', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    world.rest.inject({
+      effect: { kind: 'limited', scope: 'user', retryAfterMs: 10_000 },
+      times: 1,
+    });
+    const one = world.send('GET', '/channels/1/messages', { timeoutMs: 5_000 });
+    await world.pass(100);
+    expect(fate(one)).toBe(429);
+  });
+
+  it('refuses what would be too many with a time', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 1, 1_000), stubs });
+    for (let index = 0; index < 2_100; index++) world.send('GET', '/channels/1/messages');
+    await world.pass(1);
+    const refused = world.sent.filter((one) => fate(one) === 'refused');
+    expect(refused.length).toBeGreaterThanOrEqual(100);
+    for (const { outcome } of refused) {
+      expect(outcome).toMatchObject({ kind: 'refused' });
+      expect((outcome as { retryAfterMs: number }).retryAfterMs).toBeGreaterThan(0);
+    }
+  });
+
+  it('P36: is forgotten when it is idle, and never while anything waits', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 1, 300_000), stubs });
+    world.send('GET', '/channels/1/messages');
+    const late = world.send('GET', '/channels/1/messages');
+    await world.pass(200_000);
+    expect(world.tree.buckets).toBe(1);
+    await world.pass(101_000);
+    expect(fate(late)).toBe(200);
+    await world.pass(400_000);
+    expect(world.tree.buckets).toBe(0);
+    const again = world.send('GET', '/channels/1/messages');
+    await world.pass(100);
+    expect(fate(again)).toBe(200);
+  });
+
+  it('is not forgotten in the moment in which a request is on its way to it', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 1, 1_000), stubs });
+    world.send('GET', '/channels/1/messages');
+    await world.pass(100);
+    // The bucket's own timer has put its word of being idle into the mailbox, and it is not handled yet.
+    world.clock.advance(120_000);
+    const late = world.send('GET', '/channels/1/messages');
+    await world.pass(5_000);
+    expect(fate(late)).toBe(200);
+    expect(world.tree.buckets).toBe(1);
+  });
+});
