@@ -55,7 +55,7 @@ export function nextBackoff(
   policy: BackoffPolicy,
   random: Random,
 ): { readonly state: BackoffState; readonly delayMs: number } {
-  const fullMs = Math.min(state.nextMs ?? policy.initialMs, policy.maxMs);
+  const fullMs = state.nextMs ?? policy.initialMs;
   return {
     state: {
       attempts: state.attempts + 1,

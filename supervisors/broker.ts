@@ -27,7 +27,13 @@ import {
   BROKER_STABLE_MS,
 } from '../protocols/limits.ts';
 import type { Clock, Log } from '../protocols/ports.ts';
-import { type BackoffPolicy, type BackoffState, FRESH_BACKOFF, nextBackoff, stable } from './backoff.ts';
+import {
+  type BackoffPolicy,
+  type BackoffState,
+  FRESH_BACKOFF,
+  nextBackoff,
+  stable,
+} from './backoff.ts';
 
 export type BrokerTreeOptions = {
   readonly driver: LinkDriver;
@@ -55,7 +61,8 @@ type SupervisorMessage =
   | { readonly kind: 'ended'; readonly exit: Exit }
   | { readonly kind: 'restart' }
   | { readonly kind: 'to-channel'; readonly message: ChannelMessage }
-  | { readonly kind: 'close'; readonly done: Reply<void> };
+  | { readonly kind: 'close'; readonly done: Reply<void> }
+  | { readonly kind: 'channel-stopped'; readonly done: Reply<void> };
 
 type SupervisorState = {
   readonly channel: ActorRef<ChannelMessage> | undefined;
@@ -172,6 +179,16 @@ function forward(state: SupervisorState, message: ChannelMessage): void {
     message.done.ok(undefined);
 }
 
+/** The channel drains for as long as it may; meanwhile this actor goes on handling its messages. */
+function stopChannel(
+  state: SupervisorState,
+  done: Reply<void>,
+  context: ActorContext<SupervisorMessage>,
+): void {
+  const stopped = state.channel ? context.stop(state.channel) : Promise.resolve();
+  stopped.then(() => context.self.tell({ kind: 'channel-stopped', done }));
+}
+
 function brokerSupervisor(shared: Shared): Behaviour<SupervisorState, SupervisorMessage> {
   return {
     start: (context) =>
@@ -180,7 +197,7 @@ function brokerSupervisor(shared: Shared): Behaviour<SupervisorState, Supervisor
         shared,
         context,
       ),
-    async receive(state, message, context) {
+    receive(state, message, context) {
       switch (message.kind) {
         case 'ended':
           return afterEnd(state, message.exit, shared, context);
@@ -191,7 +208,9 @@ function brokerSupervisor(shared: Shared): Behaviour<SupervisorState, Supervisor
           return state;
         case 'close':
           context.cancel('restart');
-          if (state.channel) await context.stop(state.channel);
+          stopChannel(state, message.done, context);
+          return state;
+        case 'channel-stopped':
           message.done.ok(undefined);
           context.finish('closed');
           return { ...state, channel: undefined };

@@ -38,8 +38,8 @@ export function mustRestart(spec: ChildSpec, abnormal: boolean): boolean {
 }
 
 /**
- * What to do about the end of `failedId`. `live` has the ids of the children that run or are about
- * to; one that ended for good is not woken by the trouble of another. Children that do not depend on
+ * What to do about the end of `failedId`. `live` has the ids of the children that run; one that
+ * ended for good is not woken by the trouble of another. Children that do not depend on
  * each other (one-for-one), and the end of a child that is not restarted, touch nobody else.
  */
 export function planRestart(

@@ -183,7 +183,10 @@ function childFailed(
   );
 }
 
-/** The siblings that go down with `failed`. Those that wait already just go on waiting. */
+/**
+ * The siblings that go down with `failed`. Only those that run: the others wait already, and go on
+ * waiting, or have ended for good.
+ */
 function condemn(
   children: readonly ChildState[],
   failed: ChildState,
@@ -191,12 +194,11 @@ function condemn(
   abnormal: boolean,
 ): readonly ChildState[] {
   const specs = children.map(({ spec }) => spec);
-  const live = new Set(
-    children.filter(({ status }) => status.type !== 'ended').map(({ spec }) => spec.id),
-  );
+  const running = children.filter(({ status }) => status.type === 'running');
+  const live = new Set(running.map(({ spec }) => spec.id));
   const plan = planRestart(strategy, specs, live, failed.spec.id, abnormal);
   return children.map((child) => {
-    if (child.status.type !== 'running' || !plan.stop.includes(child.spec.id)) return child;
+    if (!plan.stop.includes(child.spec.id)) return child;
     const startAgain = plan.start.includes(child.spec.id);
     return { ...child, status: { type: 'condemned', startAgain } };
   });

@@ -50,14 +50,16 @@ type Shell = {
   readonly clock: Clock;
   /** Resolves when the socket has said its last word. */
   readonly gone: Promise<void>;
+  /** Whether what arrives is still taken; the plane lives on, for the next connection. */
+  readonly ears: { deaf: boolean };
 };
 
 export function connection(options: ConnectionOptions): Behaviour<Shell, ConnectionMessage> {
   return {
     start(context) {
       const step = openConnection();
-      const { socket, gone } = openSocket(options, context);
-      const shell = { machine: step.state, socket, clock: context.clock, gone };
+      const { socket, gone, ears } = openSocket(options, context);
+      const shell = { machine: step.state, socket, clock: context.clock, gone, ears };
       run(step.effects, shell, options, context);
       return shell;
     },
@@ -83,6 +85,7 @@ export function connection(options: ConnectionOptions): Behaviour<Shell, Connect
       shell.socket.close(RESUMABLE_CLOSE_CODE, '');
       const timer = shell.clock.setTimer(CLOSE_TIMEOUT_MS, () => shell.socket.terminate());
       await shell.gone;
+      shell.ears.deaf = true;
       timer.cancel();
     },
   };
@@ -91,18 +94,18 @@ export function connection(options: ConnectionOptions): Behaviour<Shell, Connect
 function openSocket(
   options: ConnectionOptions,
   context: ActorContext<ConnectionMessage>,
-): { socket: Socket; gone: Promise<void> } {
+): Pick<Shell, 'socket' | 'gone' | 'ears'> {
   const { self } = context;
   let finish: () => void = () => {};
   const gone = new Promise<void>((resolve) => {
     finish = resolve;
   });
-  let deaf = false;
+  const ears = { deaf: false };
   const socket = options.sockets.open(options.url, {
     open: () => self.tell({ type: 'opened' }),
     message: (data) => {
       // After a frame that could not be used nothing may be taken: the next connection is sent it again.
-      if (!deaf) deaf = !receiveData(data, options, self);
+      if (!ears.deaf) ears.deaf = !receiveData(data, options, self);
     },
     close: (code, reason) => {
       self.tell({ type: 'closed', code, detail: reason });
@@ -113,7 +116,7 @@ function openSocket(
       finish();
     },
   });
-  return { socket, gone };
+  return { socket, gone, ears };
 }
 
 /**
@@ -187,6 +190,7 @@ function runEffect(
       owner.tell({ type: 'report', generation, report: effect.report });
       break;
     case 'end':
+      shell.ears.deaf = true;
       context.finish(shell.machine.ending);
       break;
   }

@@ -45,8 +45,6 @@ export type ConnectionState = {
   readonly ending: ConnectionEnd | undefined;
   /** 0 until HELLO. */
   readonly heartbeatIntervalMs: number;
-  /** A heartbeat was asked for before HELLO, when nothing may be sent yet. */
-  readonly heartbeatOwed: boolean;
   /** Whether the last heartbeat of our own rhythm has been acknowledged. */
   readonly acknowledged: boolean;
   readonly beatAtMs: number;
@@ -99,7 +97,6 @@ export function openConnection(): ConnectionStep {
       phase: 'opening',
       ending: undefined,
       heartbeatIntervalMs: 0,
-      heartbeatOwed: false,
       acknowledged: true,
       beatAtMs: 0,
       framesAtBeat: 0,
@@ -191,9 +188,7 @@ function greet(work: Work, heartbeatIntervalMs: number, facts: ConnectionFacts):
   if (work.phase !== 'opening' && work.phase !== 'greeting') return NOTHING;
   work.phase = 'greeted';
   work.heartbeatIntervalMs = heartbeatIntervalMs;
-  const owed = work.heartbeatOwed ? send(work, { type: 'send-heartbeat' }, facts) : NOTHING;
   return [
-    ...owed,
     { type: 'disarm', timer: 'deadline' },
     { type: 'arm', timer: 'heartbeat-due', delayMs: heartbeatIntervalMs * facts.random },
     { type: 'report', report: { kind: 'greeted' } },

@@ -42,6 +42,22 @@ export function amqpError(error: unknown, label: string): SpectaclesError {
   return new BrokerUnavailableError(`${label}: ${message}`, { cause: error });
 }
 
+/** amqplib keeps to itself why a virtual host was refused; this is all it says. */
+const OPEN_REFUSED = /Expected ConnectionOpenOk; got <ConnectionClose/;
+
+/**
+ * The same for a broker that was never open: its virtual host is not there, or is not this user's.
+ * One that was open before may have its virtual host back in a moment.
+ */
+export function firstOpenError(error: unknown, label: string): SpectaclesError {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!OPEN_REFUSED.test(message)) return amqpError(error, label);
+  return new FatalError(
+    `${label} refuses the virtual host: check that it exists and that the user may use it`,
+    { cause: error },
+  );
+}
+
 type Emitter = { on(event: string, listener: (...args: unknown[]) => void): unknown };
 
 /** Tells `onEnd` once of the first `error` or `close`. */
@@ -86,6 +102,6 @@ export async function openAmqp(
     watchEnd(connection, onEnd);
     return connection;
   } catch (error) {
-    throw amqpError(error, label);
+    throw OPEN_REFUSED.test(String(error)) ? error : amqpError(error, label);
   }
 }

@@ -26,7 +26,7 @@ import { CONSUMER_PREFETCH, RETRY_DELAY_MS } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import type { PayloadEncoder, PayloadMode } from '../../protocols/wire/payload.ts';
 import type { AmqpEndpoint } from '../config/broker-urls.ts';
-import { amqpError, openAmqp, watchEnd } from './amqp-connection.ts';
+import { amqpError, firstOpenError, openAmqp, watchEnd } from './amqp-connection.ts';
 import { AmqpSink } from './amqp-sink.ts';
 import { InFlight } from './in-flight.ts';
 
@@ -323,6 +323,7 @@ async function openChannels(
 
 export function amqpDriver(options: AmqpDriverOptions): LinkDriver {
   const { endpoint, label } = options;
+  let hasOpened = false;
   return {
     label,
     async open(hooks, signal) {
@@ -340,10 +341,11 @@ export function amqpDriver(options: AmqpDriverOptions): LinkDriver {
           throw new BrokerUnavailableError(`${label} was given up while it opened`);
         link = new AmqpLink(options, hooks, channels);
         await link.start();
+        hasOpened = true;
         return link;
       } catch (error) {
         for (const model of models) destroyConnection(model);
-        throw amqpError(error, label);
+        throw hasOpened ? amqpError(error, label) : firstOpenError(error, label);
       }
     },
   };

@@ -28,7 +28,7 @@ export class Amqp extends BrokerClient {
     await this.start();
   }
 
-  protected override open(): Promise<Running> {
+  protected override async open(): Promise<Running> {
     const parsed = parseAmqpUrl(this.#url);
     if ('problem' in parsed) {
       throw new ConfigurationError(`the URL given to connect cannot be used: ${parsed.problem}`);

@@ -14,8 +14,8 @@
 import { EventEmitter } from 'node:events';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker, Delivery } from '../../protocols/broker.ts';
-import type { Log } from '../../protocols/ports.ts';
 import { ListenerError } from '../../protocols/errors.ts';
+import type { Log } from '../../protocols/ports.ts';
 import { decodeBody, encodeBody } from '../../protocols/wire/body.ts';
 import { type BrokerConfig, createBroker } from '../brokers/create-broker.ts';
 import { createRandom, drawSeed } from '../random.ts';
@@ -56,7 +56,7 @@ export type MessageOptions = {
 export type MessageListener<Data> = (data: Data, options: MessageOptions) => unknown;
 
 /** How long `call` waits for an answer unless it is told. */
-export const DEFAULT_EXPIRATION_MS = 5_000;
+const DEFAULT_EXPIRATION_MS = 5_000;
 
 const SILENT: Log = {
   error: () => undefined,

@@ -66,7 +66,7 @@ export class Redis extends BrokerClient {
     this.redis.disconnect();
   }
 
-  protected override open(): Promise<Running> {
+  protected override async open(): Promise<Running> {
     return this.openOwn({
       type: 'redis',
       group: this.group,

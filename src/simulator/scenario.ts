@@ -49,6 +49,8 @@ const FAULTS = {
   invalid: { resumable: z.boolean() },
   /** Op 1. */
   'heartbeat-request': {},
+  /** The keys of dispatches come in another order. */
+  'key-order': { durationMs: milliseconds.optional() },
   /** The next messages are cut into pieces, at any byte. */
   split: { pieces: z.int().min(2).max(64), messages: count.optional() },
   /** A message that cannot be decompressed (`bytes`) or parsed (`json`). */
@@ -186,6 +188,7 @@ const RANDOM_FAULTS: readonly ((draw: Draw) => Fault)[] = [
   (draw) => ({ fault: 'reconnect', closeAfterMs: draw.upTo(10_000) }),
   (draw) => ({ fault: 'invalid', resumable: draw.of([true, false]) }),
   () => ({ fault: 'heartbeat-request' }),
+  (draw) => ({ fault: 'key-order', durationMs: draw.upTo(30_000) }),
   (draw) => ({ fault: 'split', pieces: 2 + draw.upTo(5), messages: 1 + draw.upTo(5) }),
   (draw) => ({ fault: 'garbage', kind: draw.of(['bytes', 'json']) }),
   () => ({ fault: 'unknown-opcode' }),

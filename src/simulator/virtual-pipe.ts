@@ -11,7 +11,6 @@ export class VirtualPipe {
   readonly #latencyMs: () => number;
   #items: Item[] = [];
   #bytes = 0;
-  #lastDueMs = 0;
   #timer: Timer | undefined;
   #isPaused = false;
   #isCut = false;
@@ -28,8 +27,7 @@ export class VirtualPipe {
 
   send(bytes: number, deliver: () => void): void {
     if (this.#isCut) return;
-    const dueMs = Math.max(this.#lastDueMs, this.#clock.nowMs() + this.#latencyMs());
-    this.#lastDueMs = dueMs;
+    const dueMs = this.#clock.nowMs() + this.#latencyMs();
     this.#items.push({ dueMs, bytes, deliver });
     this.#bytes += bytes;
     this.#arm();
@@ -57,6 +55,7 @@ export class VirtualPipe {
     this.#timer?.cancel();
   }
 
+  /** Only the first item is waited for: a later one that was faster stands behind it all the same. */
   #arm(): void {
     const next = this.#items[0];
     if (this.#timer !== undefined || next === undefined || this.#isPaused) return;

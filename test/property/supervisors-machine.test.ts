@@ -100,6 +100,19 @@ class World {
       if (effect.type === 'note-restart') this.restartNotes += 1;
       if (effect.type === 'escalate') this.escalated = true;
     }
+    if (!this.escalated) this.expectNobodyForgotten();
+  }
+
+  /** Whoever waits is either due later, and the machine will be woken by then, or held back. */
+  expectNobodyForgotten(): void {
+    if (this.stopping !== undefined) return;
+    for (const { status } of this.supervision.children) {
+      if (status.type !== 'waiting') continue;
+      expect(this.wakeMs).toBeDefined();
+      if (this.strategy !== 'one-for-one') return;
+      expect(status.dueMs).toBeGreaterThan(this.nowMs);
+      expect(this.wakeMs).toBeLessThanOrEqual(status.dueMs + 1e-6);
+    }
   }
 
   /** Where children depend on each other, nobody runs before all that are to run before it do. */
@@ -226,6 +239,17 @@ describe('the supervisor machine', () => {
         expect(world.starts).toBe(count + 1);
       }),
     );
+  });
+
+  it('hears of one end once: the same word again changes nothing', () => {
+    const world = new World('one-for-one', ['permanent'], 1);
+    const exit: Exit = { kind: 'finished', reason: { counts: true, abnormal: true } };
+    world.end('0', exit);
+    const before = world.supervision;
+    world.tell({ type: 'ended', id: '0', incarnation: 1, exit });
+    expect(world.supervision).toBe(before);
+    world.settle();
+    expect(world.running.get('0')).toBe(2);
   });
 
   it('refuses two children of one id', () => {

@@ -127,6 +127,8 @@ describe('ask', () => {
     await system.idle();
     const keeping = system.spawn('keeping', oracle());
     for (let count = 0; count < ACTOR_ASKS_MAX; count += 1) void asking(keeping, 'keep');
+    // The mailbox is empty again, but the questions are still open.
+    await system.idle();
     await expect(asking(keeping, 'this')).rejects.toThrow(MailboxFullError);
     await system.stop();
     expect(clock.pendingTimers).toBe(0);

@@ -221,6 +221,14 @@ describe('close codes', () => {
     expect(discord.audit.breachNames).toEqual(['sharding-required', 'sharding-required']);
   });
 
+  it('closes 4011 above the limit of guilds and not at it', () => {
+    const guildsPerShard = 4;
+    const full = stage({ guildCount: 4, gateway: { guildsPerShard } });
+    expect(full.client().identify().events).toContain('READY');
+    const over = stage({ guildCount: 5, gateway: { guildsPerShard } });
+    expect(over.client().identify().closed?.code).toBe(4011);
+  });
+
   it('closes 4012 on a version that does not exist, instead of HELLO', () => {
     for (const version of ['5', '11', 'ten', '']) {
       const { client, discord } = stage();
@@ -276,6 +284,18 @@ describe('session starts', () => {
       [0, false],
       [0, true],
     ]);
+  });
+
+  it('counts the 5 s to the end, and from the last IDENTIFY that was let through', () => {
+    const { client, discord } = stage();
+    expect(client().identify().events).toContain('READY');
+    const early = client().settle(4_225).identify();
+    expect(early.ofOp(GatewayOpcodes.InvalidSession)).toHaveLength(1);
+    expect(client().identify().events).toContain('READY');
+    const [first, second, third] = discord.audit.of('identify').map(({ atMs }) => atMs);
+    expect((second ?? 0) - (first ?? 0)).toBeGreaterThan(4_500);
+    expect((third ?? 0) - (first ?? 0)).toBeGreaterThan(5_000);
+    expect((third ?? 0) - (first ?? 0)).toBeLessThan(5_500);
   });
 
   it('ends every session and resets the token when the daily budget is overspent', () => {
@@ -483,8 +503,10 @@ describe('commands', () => {
     expect(other.events).toContain('RATE_LIMITED');
     const chunks = other.dataOf('GUILD_MEMBERS_CHUNK').length;
     other.send(8, { guild_id: guildId, query: 'a', limit: 10 });
+    other.send(8, { guild_id: guildId, query: '', limit: 10 });
     other.settle();
-    expect(other.dataOf('GUILD_MEMBERS_CHUNK')).toHaveLength(chunks + 1);
+    expect(other.dataOf('GUILD_MEMBERS_CHUNK')).toHaveLength(chunks + 2);
+    expect(other.dataOf('RATE_LIMITED')).toHaveLength(1);
   });
 
   it('answers nothing to a list without GUILD_MEMBERS', () => {

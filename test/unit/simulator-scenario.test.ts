@@ -246,6 +246,19 @@ describe('faults on the way out', () => {
     expect(one.ofOp(GatewayOpcodes.HeartbeatAck)).toHaveLength(1);
   });
 
+  it('key-order: `d` comes first, and the frame says the same (GP-75)', () => {
+    const { one, discord } = struck({ fault: 'key-order', durationMs: 1_000 });
+    const event = discord.emit('MESSAGE_CREATE');
+    one.settle();
+    const [last] = one.frames.slice(-1);
+    expect(Object.keys(last ?? {})).toEqual(['d', 'op', 's', 't']);
+    expect(last?.d).toEqual(JSON.parse(JSON.stringify(event.d)));
+    one.settle(1_000);
+    discord.emit('MESSAGE_CREATE');
+    one.settle();
+    expect(Object.keys(one.frames.at(-1) ?? {})).toEqual(['t', 's', 'op', 'd']);
+  });
+
   it('split: cuts zlib messages into several WebSocket messages, and no others', () => {
     const zlib = struck(
       { fault: 'split', pieces: 5, messages: 1 },
@@ -293,6 +306,15 @@ describe('faults on the way out', () => {
     expect(second?.d).toEqual(first?.d);
     expect(second?.s).toBe((first?.s ?? 0) + 1);
   });
+});
+
+it('the virtual network keeps the order of messages on the network whatever their latency', () => {
+  const { one, discord } = struck({ fault: 'burst', events: 200 });
+  discord.scenario.strike({ fault: 'burst', events: 200 });
+  one.settle();
+  const numbers = one.frames.flatMap(({ s }) => s ?? []);
+  expect(numbers.length).toBeGreaterThan(380);
+  expect(numbers).toEqual(numbers.map((_number, index) => index + 1));
 });
 
 describe('faults of a session', () => {

@@ -29,7 +29,8 @@ const byPath = new Map(sources.map((source) => [source.path, source]));
 
 describe('the house', () => {
   it('has sources in every layer', () => {
-    for (const layer of LAYERS) expect(sources.some(({ path }) => layerOf(path) === layer)).toBe(true);
+    for (const layer of LAYERS)
+      expect(sources.some(({ path }) => layerOf(path) === layer)).toBe(true);
   });
 
   it('imports one way only: protocols, actors, supervisors, src', () => {
@@ -87,9 +88,9 @@ describe('the house', () => {
 
   it('leaves nothing for later', () => {
     const marks = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'X'.repeat(3)].join('|'));
-    expect([...sources, ...tests].filter(({ text }) => marks.test(text)).map(({ path }) => path)).toEqual(
-      [],
-    );
+    expect(
+      [...sources, ...tests].filter(({ text }) => marks.test(text)).map(({ path }) => path),
+    ).toEqual([]);
   });
 
   it('runs every test: none is focused or skipped', () => {

@@ -15,6 +15,9 @@ import { makeId } from '../world/identity.ts';
 import { sentence, title, word } from '../world/text.ts';
 import type { Made, Maker, Scene } from './scene.ts';
 
+/** Without a message of its own there is still an empty object; discord.js fails where there is none. */
+const BLOCK_MESSAGE = { type: AutoModerationActionType.BlockMessage, metadata: {} } as const;
+
 export const ruleChange = (scene: Scene): Made<APIAutoModerationRule> => {
   const guild = scene.guild();
   const spam = chance(scene.random, 0.3);
@@ -32,7 +35,7 @@ export const ruleChange = (scene: Scene): Made<APIAutoModerationRule> => {
         ? { mention_total_limit: 20, mention_raid_protection_enabled: true }
         : { keyword_filter: [word(scene.random), `*${word(scene.random)}*`], regex_patterns: [] },
       actions: [
-        { type: AutoModerationActionType.BlockMessage },
+        BLOCK_MESSAGE,
         {
           type: AutoModerationActionType.SendAlertMessage,
           metadata: { channel_id: scene.channelOf(guild, ChannelType.GuildText).id },
@@ -58,7 +61,7 @@ export const ruleExecution: Maker<'AUTO_MODERATION_ACTION_EXECUTION'> = (scene) 
       guild_id: guild.id,
       action: alert
         ? { type: AutoModerationActionType.SendAlertMessage, metadata: { channel_id: channelId } }
-        : { type: AutoModerationActionType.BlockMessage },
+        : BLOCK_MESSAGE,
       rule_id: ruleId(scene, guild),
       rule_trigger_type: matched
         ? AutoModerationRuleTriggerType.Keyword

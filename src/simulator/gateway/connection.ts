@@ -48,6 +48,8 @@ export class Connection {
   /** Dispatches are kept in the session and not sent: a resume that never ends. */
   stalled = false;
   withholdsAcks = false;
+  /** Dispatches come with `d` first, which JSON allows and Discord does not do today. */
+  reversesKeys = false;
 
   readonly #owner: ConnectionOwner;
   readonly #link: Link;
@@ -107,7 +109,10 @@ export class Connection {
   sendDispatch(dispatch: Dispatch, framing: Framing | undefined, sent: () => void): void {
     if (this.stalled) return;
     const { event, sequence, json } = dispatch;
-    this.outbox.send(`{"t":"${event}","s":${sequence},"op":0,"d":${json}}`, framing, sent);
+    const text = this.reversesKeys
+      ? `{"d":${json},"op":0,"s":${sequence},"t":"${event}"}`
+      : `{"t":"${event}","s":${sequence},"op":0,"d":${json}}`;
+    this.outbox.send(text, framing, sent);
     if (this.outbox.backlogBytes() > SIMULATOR_BACKLOG_MAX_BYTES) this.drop();
   }
 
@@ -117,6 +122,8 @@ export class Connection {
 
   /** Asks for a heartbeat out of turn; one that does not come is a breach. */
   requestHeartbeat(): void {
+    // Before HELLO a client may send nothing, so nothing can be asked of it.
+    if (this.phase === 'connected') return;
     this.#sendControl(GatewayOpcodes.Heartbeat, null, () => {
       this.#requestDeadline?.cancel();
       this.#requestDeadline = this.#owner.clock.setTimer(

@@ -102,6 +102,10 @@ export class FaultInjector {
         this.#lasting(fault, (connection, on) => {
           connection.withholdsAcks = on;
         }),
+      'key-order': (fault: FaultOf<'key-order'>) =>
+        this.#lasting(fault, (connection, on) => {
+          connection.reversesKeys = on;
+        }),
       split: (fault: FaultOf<'split'>) =>
         this.#connections(fault, (connection) => {
           connection.outbox.split(fault.pieces, fault.messages ?? FOR_EVER);

@@ -34,7 +34,8 @@ export class Outbox {
 
   send(text: string, framing?: Framing, sent?: () => void): void {
     if (this.#stopped || this.#muted) return;
-    if (this.#delayMs === 0 && this.#waiting.length === 0) {
+    // Nothing waits when there is no delay: ending a delay lets everything through at once.
+    if (this.#delayMs === 0) {
       this.#put(text, framing, sent);
       return;
     }

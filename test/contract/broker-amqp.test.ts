@@ -1,0 +1,5 @@
+import { amqpConfig } from '../support/broker-peers.ts';
+import { amqpUrl } from '../support/shared-servers.ts';
+import { brokerContract } from './broker-contract.ts';
+
+brokerContract({ name: 'AMQP', config: (group) => amqpConfig(amqpUrl(), group) });

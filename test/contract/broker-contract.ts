@@ -1,0 +1,244 @@
+/**
+ * What every broker does, whichever it is: one suite, run unchanged against each transport.
+ *
+ * A transport says how to make a configuration for a group of its own; two brokers of one test
+ * share it, as two processes of one deployment do.
+ */
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Broker, Delivery } from '../../protocols/broker.ts';
+import { CallTimeoutError, UnroutableError } from '../../protocols/errors.ts';
+import { decodeBody } from '../../protocols/wire/body.ts';
+import type { BrokerConfig } from '../../src/brokers/create-broker.ts';
+import {
+  type Bench,
+  body,
+  createBench,
+  Inbox,
+  RecordingOrigin,
+  until,
+  writeEvent,
+} from '../support/broker-bench.ts';
+
+export type Transport = {
+  readonly name: string;
+  config(group: string): BrokerConfig;
+};
+
+const EVENTS = 500;
+
+export function brokerContract(transport: Transport): void {
+  describe(`the broker contract over ${transport.name}`, () => {
+    let bench: Bench;
+    let publisher: Broker;
+    let consumer: Broker;
+    let event: string;
+    let group: string;
+
+    beforeEach(async () => {
+      bench = createBench();
+      group = `group-${randomUUID()}`;
+      event = `EVENT_${randomUUID()}`;
+      publisher = await bench.open(transport.config(group));
+      consumer = await bench.open(transport.config(group));
+    });
+
+    afterEach(async () => {
+      await bench.stop();
+    });
+
+    it('is open once it has started, and away once it has closed', async () => {
+      expect(publisher.state).toBe('open');
+      const states: string[] = [];
+      publisher.watch((state) => states.push(state));
+      await publisher.close();
+      expect(publisher.state).toBe('away');
+      expect(states).toEqual(['away']);
+      await expect(publisher.publish(event, body(1))).rejects.toMatchObject({
+        code: 'BROKER_UNAVAILABLE',
+      });
+    });
+
+    it('delivers what was published, once, and confirms it', async () => {
+      const inbox = new Inbox();
+      await consumer.subscribe(event, inbox.handler);
+      await publisher.publish(event, body({ content: 'grüße', id: '1' }));
+      await until('the message is there', () => inbox.deliveries.length === 1);
+      expect(inbox.values).toEqual([{ content: 'grüße', id: '1' }]);
+      expect(inbox.deliveries[0]?.event).toBe(event);
+    });
+
+    it('delivers the bytes of a body as they were, whatever they are', async () => {
+      const inbox = new Inbox();
+      await consumer.subscribe(event, inbox.handler);
+      const bytes = Uint8Array.from({ length: 70_000 }, (_, index) => index % 256);
+      await publisher.publish(event, bytes);
+      await until('the message is there', () => inbox.deliveries.length === 1);
+      expect(Buffer.from(inbox.deliveries[0]?.body ?? []).equals(Buffer.from(bytes))).toBe(true);
+    });
+
+    it('delivers messages of one publisher in order', async () => {
+      const inbox = new Inbox();
+      await consumer.subscribe(event, inbox.handler);
+      const numbers = Array.from({ length: 200 }, (_, index) => index);
+      await Promise.all(numbers.map((number) => publisher.publish(event, body([number]))));
+      await until('all are there', () => inbox.deliveries.length === numbers.length);
+      expect(inbox.values).toEqual(numbers.map((number) => [number]));
+    });
+
+    it('gives each message to one of the consumers that compete for it', async () => {
+      const rival = await bench.open(transport.config(group));
+      const inboxes = [new Inbox(), new Inbox()];
+      await consumer.subscribe(event, (inboxes[0] as Inbox).handler);
+      await rival.subscribe(event, (inboxes[1] as Inbox).handler);
+      const numbers = Array.from({ length: 300 }, (_, index) => index);
+      await Promise.all(numbers.map((number) => publisher.publish(event, body([number]))));
+      const received = () => inboxes.flatMap((inbox) => inbox.values as number[][]).flat();
+      await until('all are there', () => received().length >= numbers.length);
+      expect(received().sort((a, b) => a - b)).toEqual(numbers);
+      expect(inboxes.every((inbox) => inbox.deliveries.length > 0)).toBe(true);
+    });
+
+    it('delivers again what a handler hands back, and counts only the first word', async () => {
+      let turn = 0;
+      const inbox = new Inbox((delivery) => {
+        if (turn++ === 0) {
+          delivery.retry();
+          delivery.ack();
+          delivery.reject('too late');
+        } else delivery.ack();
+      });
+      await consumer.subscribe(event, inbox.handler);
+      await publisher.publish(event, body('again'));
+      await until('it came twice', () => inbox.deliveries.length === 2);
+      expect(inbox.values).toEqual(['again', 'again']);
+    });
+
+    it('does not deliver again what was acked or rejected', async () => {
+      const inbox = new Inbox((delivery) => {
+        if (decodeBody(delivery.body) === 'bad') delivery.reject('it is bad');
+        else delivery.ack();
+      });
+      await consumer.subscribe(event, inbox.handler);
+      await publisher.publish(event, body('bad'));
+      await publisher.publish(event, body('good'));
+      await until('both are there', () => inbox.deliveries.length === 2);
+      await consumer.close();
+      const successor = await bench.open(transport.config(group));
+      const second = new Inbox();
+      await successor.subscribe(event, second.handler);
+      await publisher.publish(event, body('last'));
+      await until('the last is there', () => second.deliveries.length > 0);
+      expect(second.values).toEqual(['last']);
+    });
+
+    it('goes on after a handler that throws', async () => {
+      const inbox = new Inbox((delivery) => {
+        if (decodeBody(delivery.body) === 'boom') throw new Error('in the handler');
+        delivery.ack();
+      });
+      await consumer.subscribe(event, inbox.handler);
+      await publisher.publish(event, body('boom'));
+      await publisher.publish(event, body('after'));
+      await until('the second is there', () => inbox.values.includes('after'));
+      expect(bench.log.at('error')).toHaveLength(1);
+    });
+
+    it('answers a call with what the handler replies', async () => {
+      await consumer.subscribe(event, (delivery: Delivery) => {
+        expect(delivery.wantsReply).toBe(true);
+        delivery.ack();
+        void delivery.reply(body({ pong: decodeBody(delivery.body) }));
+      });
+      const answers = await Promise.all(
+        [1, 2, 3, 4, 5].map((n) => publisher.call(event, body({ n }), { timeoutMs: 10_000 })),
+      );
+      expect(answers.map(decodeBody)).toEqual([1, 2, 3, 4, 5].map((n) => ({ pong: { n } })));
+    });
+
+    it('fails a call that nobody answers, and goes on', async () => {
+      await consumer.subscribe(event, (delivery) => delivery.ack());
+      await expect(publisher.call(event, body(1), { timeoutMs: 300 })).rejects.toBeInstanceOf(
+        CallTimeoutError,
+      );
+      const failure = await publisher
+        .call(`${event}_NOBODY`, body(1), { timeoutMs: 300 })
+        .catch((error: unknown) => error);
+      expect(failure instanceof CallTimeoutError || failure instanceof UnroutableError).toBe(true);
+      await publisher.publish(event, body(2));
+    });
+
+    it('delivers nothing of an event after it was unsubscribed', async () => {
+      const inbox = new Inbox();
+      const other = new Inbox();
+      await consumer.subscribe(event, inbox.handler);
+      await consumer.subscribe(`${event}_OTHER`, other.handler);
+      await publisher.publish(event, body(1));
+      await until('the first is there', () => inbox.deliveries.length === 1);
+      await consumer.unsubscribe(event);
+      await publisher.publish(event, body(2));
+      await publisher.publish(`${event}_OTHER`, body(3));
+      await until('the other is there', () => other.deliveries.length === 1);
+      expect(inbox.deliveries).toHaveLength(1);
+      await consumer.subscribe(event, inbox.handler);
+      await until('what waited is there', () => inbox.deliveries.length === 2);
+    });
+
+    it('confirms written events in order, each once, and delivers their payload', async () => {
+      const inbox = new Inbox();
+      await consumer.subscribe(event, inbox.handler);
+      const origin = new RecordingOrigin();
+      const sequences = Array.from({ length: EVENTS }, (_, index) => index + 1);
+      // Small ones, and now and then one that is larger than any buffer that is reused.
+      const values = sequences.map((seq) => ({
+        seq,
+        text: 'ü'.repeat(seq % 100 === 0 ? 200_000 : seq * 7),
+      }));
+      for (const value of values) {
+        expect(writeEvent(publisher, event, value, origin, value.seq)).toBe(true);
+      }
+      await until('all are settled', () => origin.settled === EVENTS);
+      await until('all are delivered', () => inbox.deliveries.length === EVENTS);
+      expect([...origin.confirmedSequences].sort((a, b) => a - b)).toEqual(sequences);
+      expect(origin.lostSequences).toEqual([]);
+      expect(inbox.values).toEqual(values);
+    });
+
+    it('refuses events at the bound of the writer and says when there is room', async () => {
+      const origin = new RecordingOrigin();
+      const value = { filler: 'x'.repeat(100_000) };
+      let taken = 0;
+      while (writeEvent(publisher, event, value, origin, taken + 1)) taken++;
+      expect(taken).toBeGreaterThan(100);
+      expect(taken).toBeLessThan(10_000);
+      const room = new Promise<void>((resolve) => publisher.writer.onceRoom(resolve));
+      await consumer.subscribe(event, (delivery) => delivery.ack());
+      await room;
+      expect(writeEvent(publisher, event, value, origin, taken + 1)).toBe(true);
+      await until('all are settled', () => origin.settled === taken + 1);
+      expect(origin.lostSequences).toEqual([]);
+    });
+
+    it('closes only after what was taken is confirmed and what was delivered is handled', async () => {
+      const held: Delivery[] = [];
+      await consumer.subscribe(event, (delivery) => held.push(delivery));
+      const origin = new RecordingOrigin();
+      for (let sequence = 1; sequence <= 20; sequence++) {
+        writeEvent(publisher, event, { sequence }, origin, sequence);
+      }
+      const published = publisher.publish(event, body('last'));
+      await publisher.close();
+      await published;
+      expect(origin.confirmedSequences).toHaveLength(20);
+      await until('all are delivered', () => held.length === 21);
+      let isClosed = false;
+      const closing = consumer.close().then(() => {
+        isClosed = true;
+      });
+      expect(isClosed).toBe(false);
+      for (const delivery of held) delivery.ack();
+      await closing;
+      expect(writeEvent(publisher, event, {}, origin, 21)).toBe(false);
+    });
+  });
+}

@@ -1,0 +1,113 @@
+import { decode, encode } from '@msgpack/msgpack';
+import { describe, expect, it } from 'vitest';
+import { ProxyRequestError, UndecodableBodyError } from '../../protocols/errors.ts';
+import {
+  decodeProxyAnswer,
+  decodeProxyRequest,
+  encodeProxyAnswer,
+  encodeProxyRequest,
+  ProxyStatus,
+} from '../../protocols/wire/proxy.ts';
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+const FULL = {
+  method: 'POST',
+  path: '/channels/1/messages',
+  query: { wait: 'true' },
+  body: utf8('{"content":"pong"}'),
+  headers: { Authorization: 'Bot x' },
+  timeoutMs: 2_500,
+};
+
+describe('decodeProxyRequest', () => {
+  it.each([
+    [
+      'a map with everything',
+      { ...FULL, timeoutMs: undefined, timeout: { secs: 2, nanos: 500_000_000 } },
+    ],
+    [
+      'a positional array, the body an array of integers',
+      [FULL.method, FULL.path, FULL.query, [...FULL.body], FULL.headers, [2, 500_000_000]],
+    ],
+    [
+      'text as bytes and the body as text',
+      {
+        method: utf8('post'),
+        path: utf8(FULL.path),
+        query: { wait: true },
+        body: '{"content":"pong"}',
+        headers: { Authorization: utf8('Bot x') },
+        timeout: { secs: 2, nanos: 500_000_000 },
+        unknown: [1],
+      },
+    ],
+  ])('reads %s', (_name, value) => {
+    expect(decodeProxyRequest(encode(value))).toEqual(FULL);
+  });
+
+  it('takes nil and missing as the same', () => {
+    const bare = { method: 'GET', path: '/users/@me' };
+    expect(decodeProxyRequest(encode(bare))).toEqual(bare);
+    const nils = { ...bare, query: null, body: null, headers: null, timeout: null };
+    expect(decodeProxyRequest(encode(nils))).toEqual(bare);
+    expect(decodeProxyRequest(encode(['GET', '/users/@me']))).toEqual(bare);
+  });
+
+  it.each([
+    ['no MessagePack', Uint8Array.of(0xc1), ProxyStatus.badRequestFormat],
+    ['a number', encode(7), ProxyStatus.badRequestFormat],
+    ['no path', encode({ method: 'GET' }), ProxyStatus.badPath],
+    ['no method', encode({ path: '/x' }), ProxyStatus.badMethod],
+    ['a query that is a list', encode({ ...FULL, query: ['a'] }), ProxyStatus.badQuery],
+    ['a header that is a map', encode({ ...FULL, headers: { a: {} } }), ProxyStatus.badHeaders],
+    [
+      'a timeout that is a word',
+      encode({ ...FULL, timeout: 'soon' }),
+      ProxyStatus.badRequestFormat,
+    ],
+  ])('answers %s with its status', (_name, bytes, status) => {
+    expect(() => decodeProxyRequest(bytes)).toThrow(ProxyRequestError);
+    try {
+      decodeProxyRequest(bytes);
+    } catch (error) {
+      expect(error).toMatchObject({ status });
+    }
+  });
+
+  it('reads what encodeProxyRequest writes, which older proxies read too', () => {
+    expect(decodeProxyRequest(encodeProxyRequest(FULL))).toEqual(FULL);
+    expect(decode(encodeProxyRequest(FULL))).toMatchObject({
+      timeout: { secs: 2, nanos: 500_000_000 },
+    });
+    expect(decode(encodeProxyRequest({ method: 'GET', path: '/x' }))).toEqual({
+      method: 'GET',
+      path: '/x',
+    });
+  });
+});
+
+describe('proxy answers', () => {
+  const success = {
+    status: ProxyStatus.success,
+    body: {
+      status: 200,
+      headers: { 'content-type': 'application/json', 'set-cookie': ['a=1', 'b=2'] },
+      url: 'https://discord.com/api/v10/users/@me',
+      body: utf8('{}'),
+    },
+  };
+  const failure = { status: ProxyStatus.timedOut, body: 'the request timed out' };
+
+  it('come back as they were written, bodies as bytes', () => {
+    expect(decodeProxyAnswer(encodeProxyAnswer(success))).toEqual(success);
+    expect(decodeProxyAnswer(encodeProxyAnswer(failure))).toEqual(failure);
+    const raw = decode(encodeProxyAnswer(success)) as typeof success;
+    expect(raw.body.body).toBeInstanceOf(Uint8Array);
+  });
+
+  it('are refused when they are none', () => {
+    for (const value of [{ status: 9, body: '' }, 'no', { status: 0, body: 'no' }, {}]) {
+      expect(() => decodeProxyAnswer(encode(value))).toThrow(UndecodableBodyError);
+    }
+  });
+});
