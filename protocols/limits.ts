@@ -384,3 +384,11 @@ export const PROBE_TIMEOUT_MS = 10_000;
 /** How often a gateway's log says how many events came in; oftener where a person is looking on. */
 export const EVENT_SUMMARY_MS = 60_000;
 export const RUN_EVENT_SUMMARY_MS = 10_000;
+
+/**
+ * How long a connection waits for room at the broker before it is closed, to be resumed later. Short,
+ * since a heartbeat that Discord asks for meanwhile is not seen.
+ */
+export const HOLD_MAX_MS = 5_000;
+/** What may arrive of a socket that is not read any more; beyond it the connection is closed. */
+export const HELD_MAX_BYTES = 4 * 1024 * 1024;

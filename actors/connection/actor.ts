@@ -2,14 +2,9 @@
  * The connection actor: runs the connection machine on a socket.
  *
  * It opens the socket at start and owns it: whatever way the actor ends, its cleanup destroys the
- * socket, so a shard never has two (GP-16). What arrives goes through the decompressor and the data
- * plane within the socket's own callback; only control frames, ends and faults become messages.
- *
- * Failure: a stream that cannot be read is reported to the machine as `garbled`. Anything else that is
- * thrown in the callback is a programming error, and becomes a crash of this actor, not of the process.
+ * socket, so a shard never has two (GP-16). What arrives on it takes the intake's way, past the mailbox.
  */
 import type { ActorRef } from '../../protocols/actor.ts';
-import { GarbledStreamError } from '../../protocols/errors.ts';
 import {
   heartbeatFrame,
   type Identity,
@@ -20,6 +15,7 @@ import type { ConnectionMessage, ShardMessage } from '../../protocols/gateway/me
 import { CLOSE_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
+import { Intake } from './intake.ts';
 import {
   type ConnectionEffect,
   type ConnectionState,
@@ -50,16 +46,16 @@ type Shell = {
   readonly clock: Clock;
   /** Resolves when the socket has said its last word. */
   readonly gone: Promise<void>;
-  /** Whether what arrives is still taken; the plane lives on, for the next connection. */
-  readonly ears: { deaf: boolean };
+  readonly intake: Intake;
 };
 
 export function connection(options: ConnectionOptions): Behaviour<Shell, ConnectionMessage> {
   return {
     start(context) {
       const step = openConnection();
-      const { socket, gone, ears } = openSocket(options, context);
-      const shell = { machine: step.state, socket, clock: context.clock, gone, ears };
+      const intake = new Intake(options.decompressor, options.plane, context.self);
+      const { socket, gone } = openSocket(options, context, intake);
+      const shell = { machine: step.state, socket, clock: context.clock, gone, intake };
       run(step.effects, shell, options, context);
       return shell;
     },
@@ -82,10 +78,10 @@ export function connection(options: ConnectionOptions): Behaviour<Shell, Connect
         shell.socket.terminate();
         return;
       }
-      shell.socket.close(RESUMABLE_CLOSE_CODE, '');
+      closeSocket(shell, RESUMABLE_CLOSE_CODE);
       const timer = shell.clock.setTimer(CLOSE_TIMEOUT_MS, () => shell.socket.terminate());
       await shell.gone;
-      shell.ears.deaf = true;
+      shell.intake.close();
       timer.cancel();
     },
   };
@@ -94,19 +90,16 @@ export function connection(options: ConnectionOptions): Behaviour<Shell, Connect
 function openSocket(
   options: ConnectionOptions,
   context: ActorContext<ConnectionMessage>,
-): Pick<Shell, 'socket' | 'gone' | 'ears'> {
+  intake: Intake,
+): Pick<Shell, 'socket' | 'gone'> {
   const { self } = context;
   let finish: () => void = () => {};
   const gone = new Promise<void>((resolve) => {
     finish = resolve;
   });
-  const ears = { deaf: false };
   const socket = options.sockets.open(options.url, {
     open: () => self.tell({ type: 'opened' }),
-    message: (data) => {
-      // After a frame that could not be used nothing may be taken: the next connection is sent it again.
-      if (!ears.deaf) ears.deaf = !receiveData(data, options, self);
-    },
+    message: (data) => intake.take(data),
     close: (code, reason) => {
       self.tell({ type: 'closed', code, detail: reason });
       finish();
@@ -116,35 +109,13 @@ function openSocket(
       finish();
     },
   });
-  return { socket, gone, ears };
+  return { socket, gone };
 }
 
-/**
- * The data plane's entry: everything here happens in the socket's callback.
- * @returns whether the connection can take what comes next
- */
-function receiveData(
-  data: Uint8Array,
-  options: ConnectionOptions,
-  self: ActorRef<ConnectionMessage>,
-): boolean {
-  try {
-    const message = options.decompressor.push(data);
-    if (message === undefined) return true;
-    const taken = options.plane.take(message);
-    if (taken === 'event') return true;
-    if (typeof taken === 'object' && 'frame' in taken) {
-      self.tell({ type: 'frame', frame: taken.frame });
-      return true;
-    }
-    self.tell(
-      taken === 'refused' ? { type: 'replay' } : { type: 'garbled', detail: taken.garbled },
-    );
-  } catch (error) {
-    if (error instanceof GarbledStreamError) self.tell({ type: 'garbled', detail: error.message });
-    else self.tell({ type: 'fault', error });
-  }
-  return false;
+/** A socket that is not read would not see the answer to its close frame. */
+function closeSocket({ socket }: Shell, code: number): void {
+  socket.close(code, '');
+  socket.resume();
 }
 
 function run(
@@ -175,7 +146,7 @@ function runEffect(
       send(socket, resumeFrame(identity, effect.session), 6, options);
       break;
     case 'close':
-      socket.close(effect.code, '');
+      closeSocket(shell, effect.code);
       break;
     case 'terminate':
       socket.terminate();
@@ -189,8 +160,17 @@ function runEffect(
     case 'report':
       owner.tell({ type: 'report', generation, report: effect.report });
       break;
+    case 'pause':
+      socket.pause();
+      break;
+    case 'drain':
+      if (shell.intake.drain()) context.self.tell({ type: 'released' });
+      break;
+    case 'resume-reading':
+      socket.resume();
+      break;
     case 'end':
-      shell.ears.deaf = true;
+      shell.intake.close();
       context.finish(shell.machine.ending);
       break;
   }

@@ -27,6 +27,7 @@ import {
   GATEWAY_FRAMES_PER_WINDOW,
   GATEWAY_FRAMES_RESERVED,
   HELLO_TIMEOUT_MS,
+  HOLD_MAX_MS,
   READY_TIMEOUT_MS,
   RESUMED_TIMEOUT_MAX_MS,
   RESUMED_TIMEOUT_MS,
@@ -54,9 +55,13 @@ export type ConnectionState = {
   readonly dispatchesAtDeadline: number;
   /** When the answer to IDENTIFY or RESUME is waited for no longer, whatever else comes in. */
   readonly giveUpAtMs: number;
+  /** The broker has no room: nothing is read from the socket, so no ACK can be seen either. */
+  readonly held: boolean;
   /** When each frame of the last window was sent. */
   readonly sentAtMs: readonly number[];
 };
+
+type ConnectionTimer = 'heartbeat-due' | 'deadline' | 'hold-overdue';
 
 export type ConnectionEffect =
   | { readonly type: 'send-heartbeat' }
@@ -64,8 +69,10 @@ export type ConnectionEffect =
   | { readonly type: 'send-resume'; readonly session: SessionRecord }
   | { readonly type: 'close'; readonly code: number }
   | { readonly type: 'terminate' }
-  | { readonly type: 'arm'; readonly timer: 'heartbeat-due' | 'deadline'; readonly delayMs: number }
-  | { readonly type: 'disarm'; readonly timer: 'heartbeat-due' | 'deadline' }
+  | { readonly type: 'arm'; readonly timer: ConnectionTimer; readonly delayMs: number }
+  | { readonly type: 'disarm'; readonly timer: ConnectionTimer }
+  /** Stop reading; try what was held back; read again. */
+  | { readonly type: 'pause' | 'drain' | 'resume-reading' }
   | { readonly type: 'report'; readonly report: ConnectionReport }
   /** The connection is over; why stands in `state.ending`. */
   | { readonly type: 'end' };
@@ -102,6 +109,7 @@ export function openConnection(): ConnectionStep {
       framesAtBeat: 0,
       dispatchesAtDeadline: 0,
       giveUpAtMs: 0,
+      held: false,
       sentAtMs: [],
     },
     effects: [{ type: 'arm', timer: 'deadline', delayMs: HELLO_TIMEOUT_MS }],
@@ -138,6 +146,11 @@ function step(work: Work, message: ConnectionMessage, facts: ConnectionFacts): E
       return close(work, { kind: 'garbled', detail: message.detail });
     case 'replay':
       return close(work, { kind: 'replay' });
+    case 'held':
+    case 'room':
+    case 'released':
+    case 'hold-overdue':
+      return work.phase === 'closing' ? NOTHING : holdBack(work, message.type);
     case 'identify':
     case 'resume':
       return start(work, message, facts);
@@ -232,7 +245,7 @@ function beatOnTime(work: Work, facts: ConnectionFacts): Effects {
   if (work.phase === 'closing') return NOTHING;
   const silent = facts.frames === work.framesAtBeat;
   const overdue = facts.nowMs - work.beatAtMs >= 2 * work.heartbeatIntervalMs - 1;
-  if (!work.acknowledged && (silent || overdue)) {
+  if (!work.held && !work.acknowledged && (silent || overdue)) {
     return [{ type: 'terminate' }, ...end(work, { kind: 'zombie' })];
   }
   const sent = send(work, { type: 'send-heartbeat' }, facts);
@@ -280,6 +293,28 @@ function send(work: Work, effect: ConnectionEffect, facts: ConnectionFacts, rese
   return [effect];
 }
 
+/**
+ * While the broker has no room the socket is not read, and heartbeats go on. That is for a short while:
+ * after it the connection is closed, and Discord keeps what comes next for the resume (GP-77).
+ */
+function holdBack(work: Work, word: 'held' | 'room' | 'released' | 'hold-overdue'): Effects {
+  switch (word) {
+    case 'held':
+      if (work.held) return NOTHING;
+      work.held = true;
+      return [{ type: 'pause' }, { type: 'arm', timer: 'hold-overdue', delayMs: HOLD_MAX_MS }];
+    case 'room':
+      return [{ type: 'drain' }];
+    case 'released':
+      work.held = false;
+      // An ACK may have stood unread all the time.
+      work.acknowledged = true;
+      return [{ type: 'disarm', timer: 'hold-overdue' }, { type: 'resume-reading' }];
+    case 'hold-overdue':
+      return work.held ? close(work, { kind: 'replay' }) : NOTHING;
+  }
+}
+
 /** Begins to close with a code that keeps the session. The first reason counts. */
 function close(work: Work, ending: ConnectionEnd): Effects {
   if (work.phase === 'closing') return NOTHING;
@@ -307,6 +342,7 @@ function end(work: Work, ending: ConnectionEnd): Effects {
   return [
     { type: 'disarm', timer: 'heartbeat-due' },
     { type: 'disarm', timer: 'deadline' },
+    { type: 'disarm', timer: 'hold-overdue' },
     { type: 'end' },
   ];
 }

@@ -46,15 +46,17 @@ export type Compression = 'zstd-stream' | 'zlib-stream' | 'none';
 export type Taken =
   /** It was an event: published, filtered out, or not ours. */
   | 'event'
-  /** The broker does not take it: nothing after it may be taken either. */
+  /** The broker has no room for it: nothing after it may be taken before it is. */
   | 'refused'
   | { readonly frame: ControlFrame }
   | { readonly garbled: string };
 
 /** One shard's data plane, seen from its connection. */
 export interface DispatchPlane {
-  /** Handles one whole gateway message, synchronously. */
+  /** Handles one whole gateway message, synchronously. What is refused may be offered again. */
   take(message: Uint8Array): Taken;
+  /** Calls `listener` once when what was refused may be offered again. */
+  onceRoom(listener: () => void): void;
   /** The last sequence received in the present session, or null when there is none. */
   readonly sequence: number | null;
   /** Frames received since the start, of any kind: a sign of life. */

@@ -99,7 +99,7 @@ function run(
 }
 
 function runEffect(effect: ShardEffect, shell: Shell, context: ActorContext<ShardMessage>): void {
-  const { options, plane } = shell;
+  const { options } = shell;
   switch (effect.type) {
     case 'connect':
       shell.connection = connect(effect.generation, effect.host, shell, context);
@@ -126,8 +126,7 @@ function runEffect(effect: ShardEffect, shell: Shell, context: ActorContext<Shar
       save(shell);
       break;
     case 'forget':
-      plane.restore(undefined);
-      options.world.sessions.forget(options.shard);
+      forget(effect.end, shell);
       break;
     case 'notice':
       options.world.onNotice(options.shard, effect.notice);
@@ -187,6 +186,16 @@ function tellGovernor(
   const { shard } = shell.options;
   if (word === 'request') shell.governor?.tell({ type: 'request', shard, from: context.self });
   else shell.governor?.tell({ type: word, shard });
+}
+
+function forget(end: ConnectionEnd, { options, plane }: Shell): void {
+  const { world, shard } = options;
+  const { cursor } = plane;
+  plane.restore(undefined);
+  world.sessions.forget(shard);
+  if (cursor === undefined) return;
+  const { session: sessionId, done: sequence } = cursor;
+  world.onNotice(shard, { kind: 'session-lost', end, sessionId, sequence });
 }
 
 function save(shell: Shell): void {

@@ -96,11 +96,14 @@ export class ShardPlane implements DispatchPlane {
     return this.#dispatch(message);
   }
 
+  onceRoom(listener: () => void): void {
+    this.#writer.onceRoom(listener);
+  }
+
   #dispatch(message: Uint8Array): Taken {
     this.#dispatches++;
     const scanner = this.#scanner;
     const entry = this.#table.find(message, scanner.eventStart, scanner.eventEnd);
-    this.#counter.dispatch(this.#shard, entry);
     const { sequence, dataStart, dataEnd } = scanner;
     if (sequence === NO_SEQUENCE) return { garbled: `${entry.name} has no sequence number` };
     if (dataStart === dataEnd) return { garbled: `${entry.name} has no data` };
@@ -111,11 +114,13 @@ export class ShardPlane implements DispatchPlane {
     }
     const cursor = this.#cursor;
     if (cursor === undefined) return { garbled: `${entry.name} came before READY` };
-    if (sequence <= cursor.received) return control;
-    if (sequence > cursor.received + 1 && this.#mustFill(cursor.received + 1)) {
-      return { garbled: `events from ${cursor.received + 1} to ${sequence - 1} did not come` };
+    const expected = cursor.received + 1;
+    if (sequence > expected && this.#mustFill(expected)) {
+      return { garbled: `events from ${expected} to ${sequence - 1} did not come` };
     }
-    return this.#publish(cursor, entry, message, sequence) ? control : 'refused';
+    if (sequence >= expected && !this.#publish(cursor, entry, message, sequence)) return 'refused';
+    this.#counter.dispatch(this.#shard, entry);
+    return control;
   }
 
   /**

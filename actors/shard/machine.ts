@@ -67,8 +67,13 @@ export type ShardNotice =
   | { readonly kind: 'latency'; readonly milliseconds: number }
   /** Not ready any more; `nextInMs` until it tries again. */
   | { readonly kind: 'down'; readonly end: ConnectionEnd; readonly nextInMs: number }
-  /** A session died: events after its last sequence may never have been seen. */
-  | { readonly kind: 'session-lost'; readonly end: ConnectionEnd }
+  /** A session died: events after this sequence of it may never have been seen. */
+  | {
+      readonly kind: 'session-lost';
+      readonly end: ConnectionEnd;
+      readonly sessionId: string;
+      readonly sequence: number;
+    }
   | { readonly kind: 'failed'; readonly code: number; readonly detail: string };
 
 export type ShardEffect =
@@ -77,7 +82,9 @@ export type ShardEffect =
   | { readonly type: 'governor'; readonly word: 'request' | 'prepared' | 'used' | 'release' }
   | { readonly type: 'arm'; readonly timer: 'retry' | 'settled'; readonly delayMs: number }
   | { readonly type: 'disarm'; readonly timer: 'retry' | 'settled' }
-  | { readonly type: 'save' | 'forget' }
+  | { readonly type: 'save' }
+  /** The session is dead, because of this end. */
+  | { readonly type: 'forget'; readonly end: ConnectionEnd }
   | { readonly type: 'notice'; readonly notice: ShardNotice };
 
 export type ShardStep = { readonly state: ShardState; readonly effects: readonly ShardEffect[] };
@@ -282,7 +289,7 @@ function judge(work: Work, end: ConnectionEnd): Effects {
   work.session = undefined;
   work.failedResumes = 0;
   work.hostDemoted = false;
-  return [{ type: 'notice', notice: { kind: 'session-lost', end } }, { type: 'forget' }];
+  return [{ type: 'forget', end }];
 }
 
 function endsSession(end: ConnectionEnd): boolean {

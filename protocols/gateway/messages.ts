@@ -46,8 +46,10 @@ export type ConnectionMessage =
   | { readonly type: 'closed'; readonly code: number; readonly detail: string }
   | { readonly type: 'unreachable'; readonly detail: string }
   | { readonly type: 'garbled'; readonly detail: string }
-  /** The writer refused an event, or reported one lost. */
+  /** More had to be held back than may be, or the broker lost an event: Discord has to send it again. */
   | { readonly type: 'replay' }
+  /** The writer refused an event; there is room again; all that was held back has been taken. */
+  | { readonly type: 'held' | 'room' | 'released' | 'hold-overdue' }
   /** From the shard, once HELLO has come: start a session, or continue one. */
   | { readonly type: 'identify' }
   | { readonly type: 'resume'; readonly session: SessionRecord }

@@ -17,6 +17,7 @@ import { EventTable, FILTERED } from '../../protocols/gateway/event-table.ts';
 import type { Identity } from '../../protocols/gateway/frames.ts';
 import { EVENT_SUMMARY_MS } from '../../protocols/limits.ts';
 import type { Clock, Log, Random, Timer } from '../../protocols/ports.ts';
+import { encodeBody } from '../../protocols/wire/body.ts';
 import { startGatewayTree } from '../../supervisors/gateway.ts';
 import type { RunningService, ServiceRuntime } from '../cli/services.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
@@ -32,6 +33,9 @@ import { processRandom } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
 import { openGatewayBroker } from './broker.ts';
 import { createFailure } from './failure.ts';
+
+/** The event by which consumers hear of events that may be missing; Discord has none of that name. */
+const GAP_EVENT = 'SPECTACLES_GAP';
 
 /** What a gateway shares with the other services of its process. */
 export type GatewayHost = {
@@ -98,7 +102,7 @@ export async function startGatewayOn(
   const registry = new Registry();
   const names = (index: number): string => events.entries[index]?.name ?? '';
   const metrics = new GatewayMetrics(registry, shardCount, DISPATCH_EVENTS.length, names);
-  const watch = new ShardWatch(shards, metrics, log);
+  const watch = new ShardWatch(shards, metrics, broker, log);
   for (const shard of shards) metrics.addShard(shard);
   log.info(
     { shards: shards.length, shardCount, identifiesLeft: bot.session_start_limit.remaining },
@@ -153,11 +157,13 @@ export async function startGatewayOn(
 class ShardWatch {
   readonly #metrics: GatewayMetrics;
   readonly #log: Log;
+  readonly #broker: Broker;
   readonly #states: Map<number, 'ready' | 'down' | 'failed'>;
   readonly #failure = createFailure();
 
-  constructor(shards: readonly number[], metrics: GatewayMetrics, log: Log) {
+  constructor(shards: readonly number[], metrics: GatewayMetrics, broker: Broker, log: Log) {
     this.#metrics = metrics;
+    this.#broker = broker;
     this.#log = log;
     this.#states = new Map(shards.map((shard) => [shard, 'down']));
   }
@@ -189,9 +195,10 @@ class ShardWatch {
         break;
       case 'session-lost':
         this.#log.warn(
-          { shard, why: describeEnd(notice.end) },
-          'the session is lost: events since the last one received may never be seen',
+          { shard, why: describeEnd(notice.end), sequence: notice.sequence },
+          'the session is lost: events after its last one may never be seen',
         );
+        this.#tellGap(shard, notice);
         break;
       case 'failed':
         this.#shardFailed(shard, notice.code);
@@ -208,6 +215,15 @@ class ShardWatch {
       ? { ready: true, detail: `all ${this.#states.size} shards are ready` }
       : { ready: false, detail: `shards that are not ready: ${down.join(', ')}` };
   };
+
+  /** Says to whoever consumes the events that some of them may be missing. */
+  #tellGap(shard: number, lost: Extract<ShardNotice, { kind: 'session-lost' }>): void {
+    const { sessionId: session, sequence, end } = lost;
+    const body = encodeBody({ shard, session, sequence, reason: describeEnd(end) });
+    this.#broker.publish(GAP_EVENT, body).catch((error: unknown) => {
+      this.#log.error({ shard, error }, 'the notice of the lost session could not be published');
+    });
+  }
 
   #shardFailed(shard: number, code: number): void {
     this.#states.set(shard, 'failed');

@@ -7,6 +7,9 @@ import { readScenario, type Scenario } from '../simulator/scenario.ts';
 import { type Simulator, startSimulator } from '../simulator/server.ts';
 import { SIMULATED_TOKEN } from '../simulator/token.ts';
 
+/** The greatest share of the messages that are pings, however few messages there are. */
+const PING_SHARE_MAX = 0.5;
+
 /** @throws PortInUseError, or ConfigurationError for a scenario that cannot be read */
 export async function openSimulator(
   options: SimulatorOptions,
@@ -20,6 +23,8 @@ export async function openSimulator(
     rate: options.eventsPerSecond,
     scenario: await scenarioOf(options.scenarioFile),
     gateway: { recommendedShards: options.shards, maxConcurrency: options.maxConcurrency },
+    // Every fifth event is a message: whoever watches a bot sees a ping about every five seconds.
+    traffic: { pingShare: Math.min(PING_SHARE_MAX, 1 / options.eventsPerSecond) },
   });
   log.info(
     {

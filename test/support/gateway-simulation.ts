@@ -80,9 +80,9 @@ export class SimulatedWriter implements EventWriter {
     return true;
   }
 
-  /** There is always room at once: what it refuses, it refuses by chance. */
+  /** There is soon room: what it refuses, it refuses by chance. */
   onceRoom(listener: () => void): void {
-    this.#clock.setTimer(0, listener);
+    this.#clock.setTimer(this.#random() * 200, listener);
   }
 
   #deliver(origin: EventOrigin, sequence: number): void {

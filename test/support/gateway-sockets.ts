@@ -9,6 +9,8 @@ export class PlayedSocket implements Socket {
   /** The code that the client closed with, 1006 if it cut the socket off. */
   closedWith: number | undefined;
   over = false;
+  /** Whether the client reads what comes. */
+  isRead = true;
   readonly #events: SocketEvents;
 
   constructor(url: string, events: SocketEvents) {
@@ -29,9 +31,13 @@ export class PlayedSocket implements Socket {
     this.hangUp(1006);
   }
 
-  pause(): void {}
+  pause(): void {
+    this.isRead = false;
+  }
 
-  resume(): void {}
+  resume(): void {
+    this.isRead = true;
+  }
 
   // What the peer does.
 

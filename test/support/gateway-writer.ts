@@ -14,6 +14,7 @@ export class RecordingWriter implements EventWriter {
   source: Uint8Array | undefined;
   refusing = false;
   readonly #routes: string[] = [];
+  readonly #roomListeners = new Set<() => void>();
 
   route(event: string): number {
     return this.#routes.push(event) - 1;
@@ -35,7 +36,17 @@ export class RecordingWriter implements EventWriter {
     return true;
   }
 
-  onceRoom(): void {}
+  onceRoom(listener: () => void): void {
+    this.#roomListeners.add(listener);
+  }
+
+  /** Takes events again, and says so to whoever was refused. */
+  makeRoom(): void {
+    this.refusing = false;
+    const listeners = [...this.#roomListeners];
+    this.#roomListeners.clear();
+    for (const listener of listeners) listener();
+  }
 
   /** What was written, as `session:sequence event`. */
   get ids(): readonly string[] {

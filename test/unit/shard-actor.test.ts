@@ -11,6 +11,8 @@ import type {
   ShardMessage,
 } from '../../protocols/gateway/messages.ts';
 import {
+  HELD_MAX_BYTES,
+  HOLD_MAX_MS,
   RESUMED_TIMEOUT_MS,
   SESSION_SAVE_INTERVAL_MS,
   SHARD_BACKOFF,
@@ -185,20 +187,82 @@ describe('a shard and its connections', () => {
     );
   });
 
-  it('takes nothing more of a connection after an event that the broker refused', async () => {
+  it('GP-77: stops reading while the broker has no room, beats on, and loses no order', async () => {
+    const bench = createBench({ stored: STORED });
+    await resumed(bench);
+    const { last } = bench.sockets;
+    bench.writer.refusing = true;
+    last.say(event(12));
+    // What the socket had received already still comes.
+    last.say(event(13)).say(event(14));
+    await bench.settle();
+    expect(last.isRead).toBe(false);
+    expect(bench.writer.ids).toEqual(['stored:11 RESUMED']);
+
+    bench.writer.makeRoom();
+    bench.writer.refusing = true;
+    await bench.settle();
+    expect(last.isRead).toBe(false);
+
+    bench.writer.makeRoom();
+    await bench.settle();
+    expect(last.isRead).toBe(true);
+    last.say(event(15));
+    expect(bench.writer.ids.slice(1)).toEqual(
+      [12, 13, 14, 15].map((sequence) => `stored:${sequence} MESSAGE_CREATE`),
+    );
+    await bench.pass(HOLD_MAX_MS);
+    expect(last.closedWith).toBeUndefined();
+    expect(bench.sockets.all).toHaveLength(1);
+  });
+
+  it('GP-77: closes resumably when the broker has had no room for too long', async () => {
+    const bench = createBench({ stored: STORED });
+    await resumed(bench);
+    const { last } = bench.sockets;
+    bench.writer.refusing = true;
+    last.say(event(12));
+    await bench.pass(HOLD_MAX_MS - 1);
+    expect(last.closedWith).toBeUndefined();
+    await bench.pass(1);
+    expect(last.closedWith).toBe(4000);
+    // A socket that is not read would never see the answer to its close.
+    expect(last.isRead).toBe(true);
+    last.hangUp(4000);
+    bench.writer.refusing = false;
+    last.say(event(13));
+    await bench.wait();
+    expect(bench.notices.at(-1)).toMatchObject({ kind: 'down', end: { kind: 'replay' } });
+    expect(bench.writer.ids).toEqual(['stored:11 RESUMED']);
+    expect(bench.sockets.all).toHaveLength(2);
+  });
+
+  it('GP-77: beats while it does not read, and takes the silence for no death', async () => {
+    const bench = createBench({ stored: STORED });
+    await resumed(bench);
+    const { last } = bench.sockets;
+    for (let second = 0; second < 120; second++) {
+      bench.writer.refusing = true;
+      last.say(event(12 + second));
+      await bench.pass(1_000);
+      bench.writer.makeRoom();
+      await bench.settle();
+    }
+    expect(last.closedWith).toBeUndefined();
+    expect(last.ops.filter((op) => op === 1).length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('holds back no more than its bound, and asks Discord for the rest again', async () => {
     const bench = createBench({ stored: STORED });
     await resumed(bench);
     bench.writer.refusing = true;
     bench.sockets.last.say(event(12));
-    bench.writer.refusing = false;
-    bench.sockets.last.say(event(13)).say({ op: 7, d: null });
+    const large = { t: 'MESSAGE_CREATE', s: 13, op: 0, d: 'x'.repeat(HELD_MAX_BYTES) };
+    bench.sockets.last.say(large);
+    bench.writer.makeRoom();
     await bench.settle();
-    expect(bench.writer.ids).toEqual(['stored:11 RESUMED']);
     expect(bench.sockets.last.closedWith).toBe(4000);
-    bench.sockets.last.hangUp(4000);
-    await bench.wait();
-    expect(bench.notices.at(-1)).toMatchObject({ kind: 'down', end: { kind: 'replay' } });
-    expect(bench.sockets.all.length).toBe(2);
+    expect(bench.writer.ids).toEqual(['stored:11 RESUMED']);
   });
 
   it('resumes when the broker loses an event', async () => {
@@ -364,6 +428,8 @@ describe('a shard and its connections', () => {
     expect(bench.notices).toContainEqual({
       kind: 'session-lost',
       end: { kind: 'invalid-session', resumable: false },
+      sessionId: STORED.sessionId,
+      sequence: STORED.sequence,
     });
   });
 

@@ -237,7 +237,7 @@ describe('a shard with a session', () => {
       }
       const effects = bench.ended(end);
       expect(isSessionLost(effects)).toBe(true);
-      expect(notices(effects)[0]).toEqual({ kind: 'session-lost', end });
+      expect(effects).toContainEqual({ type: 'forget', end });
       expect(bench.tell({ type: 'retry' })).toEqual([REQUEST]);
     }
   });
