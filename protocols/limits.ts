@@ -268,6 +268,12 @@ export const IDENTIFY_BUDGET_PERIOD_MS = 24 * 60 * 60 * 1000;
 /** Ours: the longest frame read from standard input; a longer one is skipped and reported. */
 export const STDIO_FRAME_MAX_BYTES = 16 * 1024 * 1024;
 
+/** Ours: the deepest nesting of a JSON frame; a deeper one is skipped and reported. */
+export const FRAME_DEPTH_MAX = 10_000;
+
+/** Ours: the deepest nesting that is written as MessagePack; Go's and Rust's readers stop at 1,024. */
+export const MESSAGE_PACK_DEPTH_MAX = 1_000;
+
 /** Ours: the buffer that a turn's frames are collected in; a full one is written before the turn ends. */
 export const STDIO_BATCH_BYTES = 64 * 1024;
 
@@ -354,6 +360,50 @@ export const REDIS_BATCH_BYTES = 256 * 1024;
 
 /** Redis: batch buffers kept for reuse. */
 export const REDIS_SPARE_BATCHES_MAX = 4;
+
+/** Redis: how often each connection is asked for a sign of life, and how long it may take to give one. */
+export const REDIS_PULSE_MS = 5_000;
+export const REDIS_PULSE_TIMEOUT_MS = 10_000;
+
+/** Redis: how long one of a cluster's addresses may take to connect before the next one is tried. */
+export const REDIS_SEED_TIMEOUT_MS = 3_000;
+
+/** Redis: blocking readers of one process, one a slot in a cluster; one more is refused. */
+export const REDIS_READERS_MAX = 1_024;
+
+/** Redis: events whose answers are listened for; above it the one unused for longest is given up. */
+export const REDIS_CALLED_EVENTS_MAX = 1_024;
+
+/** Redis: an entry nobody has asked about for this long is taken over, unless configured otherwise. */
+export const REDIS_CLAIM_IDLE_MS = 120_000;
+/** Redis: how often such entries are looked for, how many a look takes, and looks at one stream in a row. */
+export const REDIS_CLAIM_INTERVAL_MS = 5_000;
+export const REDIS_CLAIM_COUNT = 100;
+export const REDIS_CLAIM_ROUNDS_MAX = 10;
+
+/** Redis: an entry that was delivered this often and never acked goes to the dead letters. */
+export const REDIS_DELIVERIES_MAX = 20;
+/** Redis: dead letters kept for each event, the oldest goes first; and fields of an entry that are kept. */
+export const REDIS_DEAD_LETTERS_MAX = 10_000;
+export const REDIS_DEAD_FIELDS_MAX = 256;
+
+/** Redis: the wait before a message handed back is delivered again doubles up to this. */
+export const REDIS_RETRY_DELAY_MAX_MS = 10_000;
+/** Redis: messages handed back that wait for that; those above it stay pending until they are claimed. */
+export const REDIS_RETRIES_WAITING_MAX = 500;
+
+/** Redis: how long an entry is kept from other consumers for a handler that has not settled it. */
+export const REDIS_HANDLER_MAX_MS = 30 * 60_000;
+
+/** Redis: acks and dead letters kept for the next link; one above it is dropped and delivered again. */
+export const REDIS_SETTLEMENTS_MAX = 10_000;
+
+/** Redis: streams whose last entry is remembered, for groups that vanish; and slots that are remembered. */
+export const REDIS_SEEN_STREAMS_MAX = 4_096;
+
+/** Redis: how often groups are rid of consumers that have nothing and were not heard of for the second. */
+export const REDIS_REAP_INTERVAL_MS = 10 * 60_000;
+export const REDIS_CONSUMER_IDLE_MS = 60 * 60_000;
 
 /** How long GET /gateway/bot may wait for Discord's headers, and for the body. */
 export const GATEWAY_BOT_TIMEOUT_MS = 15_000;

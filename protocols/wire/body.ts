@@ -8,8 +8,8 @@
  *
  * Whatever cannot be read is an `UndecodableBodyError`, never another kind of throw.
  */
-import { decode, encode } from '@msgpack/msgpack';
 import { UndecodableBodyError } from '../errors.ts';
+import { packable, unpack } from './message-pack.ts';
 
 const FIRST_BYTE_NOT_FIXINT = 0x80;
 
@@ -51,7 +51,7 @@ function climb(bytes: Uint8Array): unknown {
   if (bytes.length > 1 && first < FIRST_BYTE_NOT_FIXINT) {
     return parseJson(strictText.decode(bytes));
   }
-  const value = decode(bytes);
+  const value = unpack(bytes);
   if (typeof value === 'string') return unwrapText(value);
   if (value instanceof Uint8Array) return unwrapBytes(value);
   return value;
@@ -71,7 +71,12 @@ export function decodeBody(bytes: Uint8Array): unknown {
   }
 }
 
-/** Writes `value` as MessagePack, which every client reads. `undefined` becomes nil. */
+/**
+ * Writes `value` as MessagePack, which every client reads. `undefined` becomes nil; what has the key
+ * `__proto__` becomes a string of JSON, since decoders refuse it in a map.
+ */
 export function encodeBody(value: unknown): Uint8Array {
-  return encode(value);
+  const packed = packable(value) ?? packable(JSON.stringify(value));
+  if (packed === undefined) throw new TypeError('a string is always packable');
+  return packed;
 }

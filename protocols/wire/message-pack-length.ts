@@ -58,7 +58,11 @@ function readUnsigned(bytes: Uint8Array, offset: number, length: number): number
 }
 
 /** Steps over one marker and its own bytes: how long they are, and how many values they announce. */
-function step(bytes: Uint8Array, offset: number): { length: number; values: number } {
+export function stepMessagePack(
+  bytes: Uint8Array,
+  offset: number,
+  end: number,
+): { length: number; values: number } {
   const marker = bytes[offset] as number;
   if (marker <= 0x7f || marker >= 0xe0) return { length: 1, values: 0 };
   if (marker <= 0x8f) return { length: 1, values: (marker & 0x0f) * 2 };
@@ -69,24 +73,48 @@ function step(bytes: Uint8Array, offset: number): { length: number; values: numb
   const sized = SIZED.get(marker);
   if (sized) {
     const [lengthBytes, typeBytes] = sized;
+    if (offset + 1 + lengthBytes > end) return { length: 1 + lengthBytes, values: 0 };
     const size = readUnsigned(bytes, offset + 1, lengthBytes);
     return { length: 1 + lengthBytes + typeBytes + size, values: 0 };
   }
   const counted = COUNTED.get(marker);
   if (!counted) throw new Error('MessagePack has no value that begins with 0xc1');
   const [countBytes, valuesPerEntry] = counted;
+  if (offset + 1 + countBytes > end) return { length: 1 + countBytes, values: 0 };
   const count = readUnsigned(bytes, offset + 1, countBytes);
   return { length: 1 + countBytes, values: count * valuesPerEntry };
 }
 
 /** The offset after the value that begins at `start`, or -1 when it is not all there yet. */
 export function messagePackLength(bytes: Uint8Array, start: number): number {
-  let offset = start;
-  for (let pending = 1; pending > 0; pending--) {
-    if (offset >= bytes.length) return -1;
-    const { length, values } = step(bytes, offset);
-    offset += length;
-    pending += values;
+  const walk = new MessagePackWalk(start);
+  return walk.advance(bytes, bytes.length) ? walk.offset : -1;
+}
+
+/** A walk over one value that can go on when more of it has come. */
+export class MessagePackWalk {
+  offset: number;
+  #pending = 1;
+
+  constructor(start: number) {
+    this.offset = start;
   }
-  return offset <= bytes.length ? offset : -1;
+
+  /** Walks on through `bytes` up to `end`; true when the value's end, now `offset`, was found. */
+  advance(bytes: Uint8Array, end: number): boolean {
+    while (this.#pending > 0) {
+      if (this.offset >= end) return false;
+      const { length, values } = stepMessagePack(bytes, this.offset, end);
+      if (this.offset + length > end) return false;
+      this.offset += length;
+      this.#pending += values - 1;
+    }
+    return true;
+  }
+
+  /** At least this many bytes are still to come after `offset`, by what is announced already. */
+  announced(bytes: Uint8Array, end: number): number {
+    if (this.#pending === 0 || this.offset >= end) return this.#pending;
+    return this.#pending - 1 + stepMessagePack(bytes, this.offset, end).length;
+  }
 }

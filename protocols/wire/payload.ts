@@ -8,11 +8,12 @@
  * - `discordjs`: `{ shardId, payload: { op, t, s, d } }`, as `@discordjs/brokers` expects.
  *
  * An encoder writes into a buffer that its caller owns and has sized by `maxBytes`; `json` and `raw`
- * allocate nothing. What cannot be turned into a map (JSON that does not parse, or nests deeper than
- * the MessagePack library allows) is written as in `json`, which every ladder of decoders reads: an
- * event that Discord sent is never dropped for its shape.
+ * allocate nothing. What cannot be a map (`packJson` says what) is written as in `json`, which every
+ * ladder of decoders reads: an event that Discord sent is never dropped for its shape, and never
+ * published in one that a consumer's decoder would choke on.
  */
 import { encode } from '@msgpack/msgpack';
+import { packJson } from './json-to-message-pack.ts';
 import { STRING_HEADER_MAX_BYTES, writeStringHeader } from './string-header.ts';
 
 export const PAYLOAD_MODES = ['json', 'raw', 'map', 'discordjs'] as const;
@@ -69,31 +70,36 @@ const jsonEncoder: PayloadEncoder = {
   },
 };
 
-function mapEncoder(shape: (d: unknown, facts: DispatchFacts) => unknown): PayloadEncoder {
+/** Writes what stands before `d`, which may be nothing, and `d` as a map. */
+function mapEncoder(head: (facts: DispatchFacts) => Uint8Array): PayloadEncoder {
   return {
     maxBytes: (length) => length * MAP_GROWTH_FACTOR + MAP_OVERHEAD_BYTES,
     write(source, start, end, target, offset, facts) {
-      let body: Uint8Array;
-      try {
-        const d: unknown = JSON.parse(textDecoder.decode(source.subarray(start, end)));
-        body = encode(shape(d, facts));
-      } catch {
-        return jsonEncoder.write(source, start, end, target, offset, facts);
-      }
-      target.set(body, offset);
-      return offset + body.length;
+      const d = packJson(textDecoder.decode(source.subarray(start, end)));
+      if (d === undefined) return jsonEncoder.write(source, start, end, target, offset, facts);
+      const before = head(facts);
+      target.set(before, offset);
+      target.set(d, offset + before.length);
+      return offset + before.length + d.length;
     },
   };
+}
+
+const NOTHING = new Uint8Array();
+const NIL_BYTES = 1;
+
+/** The shape up to its innermost and last value, which is written as nil and cut off. */
+function discordJsHead({ shard, event, sequence }: DispatchFacts): Uint8Array {
+  const payload = { op: DISPATCH_OP, t: event, s: sequence, d: null };
+  const whole = encode({ shardId: shard, payload });
+  return whole.subarray(0, whole.length - NIL_BYTES);
 }
 
 const ENCODERS: Readonly<Record<PayloadMode, PayloadEncoder>> = {
   json: jsonEncoder,
   raw: rawEncoder,
-  map: mapEncoder((d) => d),
-  discordjs: mapEncoder((d, facts) => ({
-    shardId: facts.shard,
-    payload: { op: DISPATCH_OP, t: facts.event, s: facts.sequence, d },
-  })),
+  map: mapEncoder(() => NOTHING),
+  discordjs: mapEncoder(discordJsHead),
 };
 
 export function payloadEncoder(mode: PayloadMode): PayloadEncoder {

@@ -1,150 +1,155 @@
 /**
- * Reading frames on standard input.
+ * Reading frames from another process.
  *
- * The decoder takes chunks cut anywhere, and JSON and MessagePack frames side by side, told apart by the
- * first byte: `{` opens JSON, a MessagePack map never begins with it. JSON frames end where their
- * braces balance, so several may share a line and one may span several. The event's name stands under
- * `event`, or under `name` as one of the older clients writes it.
+ * Chunks may be cut anywhere. JSON frames and MessagePack frames may follow each other in any order and
+ * are told apart by their first byte. Each byte is scanned once, or twice where something is broken.
  *
- * A frame that cannot be read is reported once; the decoder then skips to the next line and goes on,
- * and it gives up on a frame that outgrows its bound, so that a corrupt stream neither spins nor grows.
+ * What is no frame is reported once and skipped up to the next place where a frame plainly begins: a
+ * line that opens with a brace, or a MessagePack map that opens with the name of its event. A frame that
+ * outgrows STDIO_FRAME_MAX_BYTES, or says that it will, is skipped the same way. So a corrupt
+ * stream neither spins nor grows, and what comes after the corruption is read.
  */
-import { decode, encode } from '@msgpack/msgpack';
 import { STDIO_FRAME_MAX_BYTES } from '../limits.ts';
-import { decodeBody } from './body.ts';
-import { messagePackLength } from './message-pack-length.ts';
-
-export type StdioFrame = {
-  readonly event: string;
-  /** The body as any broker would carry it: JSON text, or MessagePack. */
-  readonly body: Uint8Array;
-};
+import { ChunkBuffer } from './chunk-buffer.ts';
+import type { Frame } from './frame.ts';
+import { BrokenFrame, isWhiteSpace, JsonFrameScan } from './json-frame.ts';
+import { opensMap, opensPositional, readMessagePackFrame } from './message-pack-frame.ts';
+import { MessagePackWalk } from './message-pack-length.ts';
 
 export type StdioDecoderEvents = {
-  frame(frame: StdioFrame): void;
+  frame(frame: Frame): void;
   /** Something that is no frame was skipped. */
   garbage(reason: string): void;
 };
 
 const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
-const SPACE = 0x20;
-const TAB = 0x09;
 
-/** fixmap, map16 and map32: what a MessagePack frame may begin with. */
-function opensMap(byte: number): boolean {
-  return (byte & 0xf0) === 0x80 || byte === 0xde || byte === 0xdf;
-}
+/** How a MessagePack map begins whose first key is the event's name. */
+const MAP_OPENINGS = ['event', 'name'].map((key) =>
+  Uint8Array.from([0xa0 | key.length, ...new TextEncoder().encode(key)]),
+);
+const MAP_OPENING_MAX_BYTES = 7;
 
-function isWhiteSpace(byte: number): boolean {
-  return byte === LINE_FEED || byte === CARRIAGE_RETURN || byte === SPACE || byte === TAB;
-}
-
-/** The end of the JSON object that opens at `start`, or -1 when it is not all there yet. */
-function jsonObjectEnd(bytes: Uint8Array, start: number): number {
-  let depth = 0;
-  let inString = false;
-  for (let index = start; index < bytes.length; index++) {
-    const byte = bytes[index];
-    if (inString) {
-      if (byte === BACKSLASH) index++;
-      else if (byte === QUOTE) inString = false;
-    } else if (byte === QUOTE) inString = true;
-    else if (byte === OPENING_BRACE) depth++;
-    else if (byte === CLOSING_BRACE && --depth === 0) return index + 1;
-  }
-  return -1;
-}
-
-function toFrame(value: unknown): StdioFrame | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { event, name, data } = value as { event?: unknown; name?: unknown; data?: unknown };
-  const label = event ?? name;
-  if (typeof label !== 'string' || label === '') return undefined;
-  return { event: label, body: data instanceof Uint8Array ? data : encode(data ?? null) };
+function opensWithEvent(bytes: Uint8Array, offset: number): boolean {
+  if (!opensMap(bytes[offset] as number)) return false;
+  return MAP_OPENINGS.some((opening) =>
+    opening.every((byte, index) => bytes[offset + 1 + index] === byte),
+  );
 }
 
 export class StdioDecoder {
   readonly #events: StdioDecoderEvents;
-  #rest: Uint8Array = new Uint8Array();
+  readonly #buffer = new ChunkBuffer();
+  #scan: JsonFrameScan | MessagePackWalk | undefined;
   #skipping = false;
+  /** While skipping: nothing but white space came since the last line feed. */
+  #atLineStart = false;
 
   constructor(events: StdioDecoderEvents) {
     this.#events = events;
   }
 
   push(chunk: Uint8Array): void {
-    const bytes = this.#join(chunk);
-    let offset = 0;
-    while (offset < bytes.length) {
-      const next = this.#skipping ? this.#skipLine(bytes, offset) : this.#readFrame(bytes, offset);
-      if (next < 0) break;
-      offset = next;
-    }
-    this.#rest = bytes.slice(offset);
-    if (this.#rest.length > STDIO_FRAME_MAX_BYTES) {
-      this.#rest = new Uint8Array();
-      this.#giveUp(`a frame is longer than ${STDIO_FRAME_MAX_BYTES} bytes`);
+    this.#buffer.append(chunk);
+    for (let isMore = true; isMore && this.#buffer.length > 0; ) {
+      isMore = this.#skipping ? this.#skip() : this.#readFrame();
     }
   }
 
   /** The stream has ended; a frame that is not whole is reported. */
   end(): void {
-    if (this.#rest.length > 0 && !this.#skipping) {
-      this.#events.garbage(`the stream ended ${this.#rest.length} bytes into a frame`);
+    if (this.#scan !== undefined) {
+      this.#events.garbage(`the stream ended ${this.#buffer.length} bytes into a frame`);
     }
-    this.#rest = new Uint8Array();
+    this.#scan = undefined;
+    this.#buffer.consume(this.#buffer.length);
   }
 
-  #join(chunk: Uint8Array): Uint8Array {
-    if (this.#rest.length === 0) return chunk;
-    const joined = new Uint8Array(this.#rest.length + chunk.length);
-    joined.set(this.#rest);
-    joined.set(chunk, this.#rest.length);
-    return joined;
-  }
-
-  #giveUp(reason: string): void {
-    this.#skipping = true;
-    this.#events.garbage(reason);
-  }
-
-  /** Returns the offset after the next line feed, or -1 having dropped what there is. */
-  #skipLine(bytes: Uint8Array, offset: number): number {
-    const end = bytes.indexOf(LINE_FEED, offset);
-    if (end < 0) return bytes.length;
-    this.#skipping = false;
-    return end + 1;
-  }
-
-  /** Returns the offset after one frame, or -1 when it is not all there yet. */
-  #readFrame(bytes: Uint8Array, offset: number): number {
-    const first = bytes[offset] as number;
-    if (isWhiteSpace(first)) return offset + 1;
+  /** Reads on in the frame at hand; false when more must come first. */
+  #readFrame(): boolean {
+    const bytes = this.#buffer.bytes();
+    const first = bytes[0] as number;
+    if (this.#scan === undefined && isWhiteSpace(first)) {
+      this.#buffer.consume(1);
+      return true;
+    }
+    let frame: Frame | undefined;
     try {
-      const end =
-        first === OPENING_BRACE
-          ? jsonObjectEnd(bytes, offset)
-          : opensMap(first)
-            ? messagePackLength(bytes, offset)
-            : undefined;
-      if (end === undefined) throw new Error(`byte 0x${first.toString(16)} opens no frame`);
-      if (end < 0) return -1;
-      const value: unknown =
-        first === OPENING_BRACE
-          ? decodeBody(bytes.subarray(offset, end))
-          : decode(bytes.subarray(offset, end));
-      const frame = toFrame(value);
-      if (frame) this.#events.frame(frame);
-      else this.#events.garbage('a frame needs an event');
-      return end;
+      this.#scan ??= openScan(first);
+      const length = this.#advance(this.#scan, bytes);
+      if (length < 0) return false;
+      frame =
+        this.#scan instanceof JsonFrameScan
+          ? this.#scan.read(bytes)
+          : readMessagePackFrame(bytes.subarray(0, length));
+      this.#scan = undefined;
+      this.#buffer.consume(length);
     } catch (error) {
-      this.#giveUp(error instanceof Error ? error.message : String(error));
-      return offset;
+      this.#giveUp(bytes, error);
+      return true;
     }
+    if (frame) this.#events.frame(frame);
+    else this.#events.garbage('a frame needs an event');
+    return true;
   }
+
+  /** The length of the frame, or -1 when it is not all there yet. */
+  #advance(scan: JsonFrameScan | MessagePackWalk, bytes: Uint8Array): number {
+    if (scan instanceof JsonFrameScan) {
+      const length = scan.advance(bytes);
+      if (length < 0) refuseBeyondBound(bytes.length);
+      return length;
+    }
+    if (scan.advance(bytes, bytes.length)) return scan.offset;
+    refuseBeyondBound(scan.offset + scan.announced(bytes, bytes.length));
+    return -1;
+  }
+
+  /**
+   * Skips what is broken. A JSON frame that was cut off swallows the beginning of the next one before
+   * that is noticed, so the last line that began before the fault is looked at again.
+   */
+  #giveUp(bytes: Uint8Array, error: unknown): void {
+    const fault = error instanceof BrokenFrame ? error.offset : 0;
+    const lineEnd = fault > 0 ? bytes.lastIndexOf(LINE_FEED, fault) : -1;
+    this.#buffer.consume(lineEnd > 0 ? lineEnd : Math.max(1, fault));
+    this.#scan = undefined;
+    this.#skipping = true;
+    this.#atLineStart = false;
+    this.#events.garbage(error instanceof Error ? error.message : String(error));
+  }
+
+  /** Drops bytes up to where a frame plainly begins; false when more must come first. */
+  #skip(): boolean {
+    const bytes = this.#buffer.bytes();
+    for (let offset = 0; offset < bytes.length; offset++) {
+      const byte = bytes[offset] as number;
+      if ((this.#atLineStart && byte === OPENING_BRACE) || opensWithEvent(bytes, offset)) {
+        this.#buffer.consume(offset);
+        this.#skipping = false;
+        return true;
+      }
+      if (opensMap(byte) && offset + MAP_OPENING_MAX_BYTES > bytes.length) {
+        // Whether it opens a frame is not known before the next chunk.
+        this.#buffer.consume(offset);
+        return false;
+      }
+      if (byte === LINE_FEED) this.#atLineStart = true;
+      else if (!isWhiteSpace(byte)) this.#atLineStart = false;
+    }
+    this.#buffer.consume(bytes.length);
+    return false;
+  }
+}
+
+function openScan(first: number): JsonFrameScan | MessagePackWalk {
+  if (first === OPENING_BRACE) return new JsonFrameScan();
+  if (opensMap(first) || opensPositional(first)) return new MessagePackWalk(0);
+  throw new BrokenFrame(`byte 0x${first.toString(16).padStart(2, '0')} opens no frame`, 0);
+}
+
+function refuseBeyondBound(bytes: number): void {
+  if (bytes <= STDIO_FRAME_MAX_BYTES) return;
+  throw new BrokenFrame(`a frame is longer than ${STDIO_FRAME_MAX_BYTES} bytes`, bytes);
 }

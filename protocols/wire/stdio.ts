@@ -1,19 +1,30 @@
 /**
- * Writing frames on standard output.
+ * Writing frames for another process.
  *
  * Two forms. JSON: one object a line, `{"event":"MESSAGE_CREATE","data":{…}}`, for the payload modes
  * `json` and `raw`. MessagePack: maps `{ event, data }` one after the other, without lengths between
- * them, for `map`, and for `discordjs`, whose own shape is one for Redis. In the JSON form Discord's own bytes of `d` are copied between a
- * head that is made once for each event and the end of the line, unparsed.
+ * them, for `map`, and for `discordjs`, whose own shape is one for Redis. A call and its answer carry
+ * a `key` besides. In the JSON form Discord's own bytes of `d` are copied between a head that is made
+ * once for each event and the end of the line, unparsed.
+ *
+ * A body that the form cannot show as data travels as the bytes that it is: as MessagePack bin, or in
+ * JSON, which has no bytes, in base64 under `bytes` instead of `data`.
  */
 import { encode } from '@msgpack/msgpack';
 import { decodeBody } from './body.ts';
+import type { Frame } from './frame.ts';
+import { packJson } from './json-to-message-pack.ts';
+import { messagePackLength } from './message-pack-length.ts';
 import { type PayloadMode, payloadEncoder } from './payload.ts';
 
 const utf8 = new TextEncoder();
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
+const FIRST_BYTE_NOT_TEXT = 0x80;
+const BIN8 = 0xc4;
+const BIN32 = 0xc6;
+const FIXMAP = 0x80;
 const JSON_END = utf8.encode('}\n');
 
 /** Writes dispatches as frames into a buffer that its caller owns. */
@@ -65,7 +76,7 @@ const jsonFramer: DispatchFramer = {
 function mapHead(event: string): Uint8Array {
   const name = encode(event);
   const keys = [encode('event'), encode('data')] as const;
-  return Uint8Array.from([0x82, ...keys[0], ...name, ...keys[1]]);
+  return Uint8Array.from([FIXMAP + 2, ...keys[0], ...name, ...keys[1]]);
 }
 
 const mapBody = payloadEncoder('map');
@@ -83,10 +94,89 @@ export function dispatchFramer(mode: PayloadMode): DispatchFramer {
   return isMap(mode) ? mapFramer : jsonFramer;
 }
 
+/** Whether JSON says all of `value`: no bytes, no dates, no numbers beyond it. */
+function isJson(value: unknown): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true;
+    case 'number':
+      return Number.isFinite(value);
+    case 'object':
+      if (value === null) return true;
+      if (Array.isArray(value)) return value.every(isJson);
+      return isPlain(value) && Object.values(value).every(isJson);
+    default:
+      return false;
+  }
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function isText(body: Uint8Array): boolean {
+  return body.length > 1 && (body[0] as number) < FIRST_BYTE_NOT_TEXT;
+}
+
+/** The value of a body that JSON can show; undefined for others. */
+function shownInJson(body: Uint8Array): { readonly data: unknown } | undefined {
+  try {
+    const data = decodeBody(body);
+    return isJson(data) ? { data } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function jsonFrame({ event, body, key }: Frame): Uint8Array {
+  const shown = shownInJson(body);
+  if (shown === undefined) {
+    const bytes = Buffer.from(body).toString('base64');
+    return utf8.encode(`${JSON.stringify({ event, bytes, key })}\n`);
+  }
+  if (!isText(body)) {
+    return utf8.encode(`${JSON.stringify({ event, data: shown.data, key })}\n`);
+  }
+  // Text stays as it is, with every digit of its numbers.
+  const head = jsonFramer.head(event);
+  const tail = utf8.encode(key === undefined ? '}\n' : `,"key":${JSON.stringify(key)}}\n`);
+  const line = new Uint8Array(head.length + body.length + tail.length);
+  line.set(head);
+  line.set(body, head.length);
+  keepOnOneLine(line.subarray(head.length, head.length + body.length));
+  line.set(tail, head.length + body.length);
+  return line;
+}
+
+/** Whether `body` is one MessagePack value that a reader will not take for bytes of another body. */
+function isMessagePack(body: Uint8Array): boolean {
+  const first = body[0] ?? BIN8;
+  if (first >= BIN8 && first <= BIN32) return false;
+  try {
+    return messagePackLength(body, 0) === body.length;
+  } catch {
+    return false;
+  }
+}
+
+/** The data of a MessagePack frame: the body itself, its value, or its bytes. */
+function messagePackData(body: Uint8Array): Uint8Array {
+  if (isMessagePack(body)) return body;
+  const packed = isText(body) ? packJson(new TextDecoder().decode(body)) : undefined;
+  return packed ?? encode(body);
+}
+
+function mapFrame({ event, body, key }: Frame): Uint8Array {
+  const data = messagePackData(body);
+  const entries = key === undefined ? [] : [encode('key'), encode(key)];
+  const head = mapHead(event);
+  head[0] = FIXMAP + 2 + entries.length / 2;
+  return Buffer.concat([head, data, ...entries]);
+}
+
 /** A whole frame around a body in any encoding. */
-export function encodeFrame(mode: PayloadMode, event: string, body: Uint8Array): Uint8Array {
-  const data = decodeBody(body);
-  return isMap(mode)
-    ? encode({ event, data })
-    : utf8.encode(`${JSON.stringify({ event, data })}\n`);
+export function encodeFrame(mode: PayloadMode, frame: Frame): Uint8Array {
+  return isMap(mode) ? mapFrame(frame) : jsonFrame(frame);
 }

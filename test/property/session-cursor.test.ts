@@ -126,7 +126,7 @@ describe('the session cursor', () => {
         fc
           .array(kind, { minLength: 1, maxLength: 20, size: 'max' })
           .filter((kinds) => kinds.some((k) => k !== 'absent')),
-        fc.array(action, { maxLength: 600, size: 'max' }),
+        fc.array(action, { maxLength: 500, size: 'max' }),
         (start, kinds, actions) => {
           let losses = 0;
           const cursor = new SessionCursor(0, 'session', start, () => losses++);
@@ -147,7 +147,7 @@ describe('the session cursor', () => {
           }
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 250 },
     );
   });
 

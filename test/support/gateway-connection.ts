@@ -74,7 +74,7 @@ export class ConnectionBench {
       meanwhile();
       if (this.timers.get(timer) !== dueMs) continue;
       this.timers.delete(timer);
-      this.tell({ type: timer as 'heartbeat-due' | 'deadline' });
+      this.tell({ type: timer as 'heartbeat-due' | 'deadline' | 'hold-overdue' });
     }
     this.nowMs = untilMs;
   }

@@ -41,17 +41,17 @@ process.on('exit', () => {
 });
 
 export class Program {
-  stdout = '';
   stderr = '';
   /** Resolves when the process is over and all of its output is here. */
   readonly ended: Promise<ProgramEnd>;
   readonly #child: ChildProcessWithoutNullStreams;
+  readonly #output: Buffer[] = [];
   #isOver = false;
 
   constructor(child: ChildProcessWithoutNullStreams) {
     this.#child = child;
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      this.stdout += text;
+    child.stdout.on('data', (chunk: Buffer) => {
+      this.#output.push(chunk);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
@@ -69,6 +69,16 @@ export class Program {
     });
     // Whoever waits for the end is told of a program that could not be started.
     this.ended.catch(() => running.delete(this));
+  }
+
+  get stdoutBytes(): Buffer {
+    // What has been put together once stays so.
+    if (this.#output.length > 1) this.#output.splice(0, Infinity, Buffer.concat(this.#output));
+    return this.#output[0] ?? Buffer.alloc(0);
+  }
+
+  get stdout(): string {
+    return this.stdoutBytes.toString('utf8');
   }
 
   get stdoutLines(): readonly string[] {
@@ -121,6 +131,15 @@ export class Program {
 
   write(text: string): void {
     this.#child.stdin.write(text);
+  }
+
+  endInput(): void {
+    this.#child.stdin.end();
+  }
+
+  /** As a reader in a pipe does that ends. */
+  closeOutput(): void {
+    this.#child.stdout.destroy();
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -8,6 +8,7 @@ import {
   GATEWAY_FRAME_WINDOW_MS,
   GATEWAY_FRAMES_PER_WINDOW,
   HELLO_TIMEOUT_MS,
+  HOLD_MAX_MS,
   READY_TIMEOUT_MS,
   RESUMED_TIMEOUT_MAX_MS,
   RESUMED_TIMEOUT_MS,
@@ -301,6 +302,53 @@ describe('the heartbeat', () => {
   });
 });
 
+describe('a broker without room', () => {
+  it('GP-77: stops the reading, tries again when there is room, and reads on when all is taken', () => {
+    const bench = inPhase(live);
+    bench.tell({ type: 'held' });
+    bench.tell({ type: 'held' });
+    expect(bench.visible()).toEqual([{ type: 'pause' }]);
+    bench.tell({ type: 'room' });
+    bench.tell({ type: 'held' });
+    bench.tell({ type: 'room' });
+    expect(bench.visible()).toEqual([{ type: 'drain' }, { type: 'drain' }]);
+    bench.tell({ type: 'released' });
+    expect(bench.visible()).toEqual([{ type: 'resume-reading' }]);
+    bench.pass(2 * HOLD_MAX_MS, acknowledged(bench));
+    expect(bench.state.phase).toBe('live');
+  });
+
+  it('GP-77, GP-13: is no reason to miss a beat, nor to take the peer for dead', () => {
+    const bench = opening()
+      .greet(HOLD_MAX_MS / 10)
+      .identify()
+      .ready();
+    bench.tell({ type: 'held' });
+    bench.taken();
+    bench.pass(HOLD_MAX_MS - 1);
+    expect(heartbeats(bench.deeds).length).toBe(10);
+    bench.tell({ type: 'released' });
+    bench.pass(HOLD_MAX_MS / 10 - 1);
+    expect(bench.state.phase).toBe('live');
+    // From here on it is read, and its silence counts again.
+    bench.pass(2 * HOLD_MAX_MS);
+    expect(endOf(bench)).toEqual({ kind: 'zombie' });
+  });
+
+  it('GP-77: is waited for no longer than its bound', () => {
+    const bench = inPhase(live);
+    bench.tell({ type: 'held' });
+    bench.taken();
+    bench.pass(HOLD_MAX_MS);
+    expect(bench.visible()).toContainEqual({ type: 'close', code: 4000 });
+    for (const type of ['held', 'room', 'released', 'hold-overdue'] as const) bench.tell({ type });
+    expect(bench.taken()).toEqual([]);
+    bench.pass(CLOSE_TIMEOUT_MS);
+    expect(endOf(bench)).toEqual({ kind: 'replay' });
+    expect(bench.timers.size).toBe(0);
+  });
+});
+
 describe('the limit of frames', () => {
   /** The largest number of frames that left within one window, both its ends included. */
   function busiestWindow(deeds: readonly Deed[]): number {
@@ -500,6 +548,9 @@ describe('any schedule', () => {
       { type: 'resume', session: SESSION },
       { type: 'garbled', detail: '' },
       { type: 'replay' },
+      { type: 'held' },
+      { type: 'room' },
+      { type: 'released' },
       { type: 'unreachable', detail: '' },
       { type: 'frame', frame: { kind: 'hello', heartbeatIntervalMs: 41_250 } },
       { type: 'frame', frame: { kind: 'hello', heartbeatIntervalMs: 300 } },
@@ -535,7 +586,7 @@ describe('any schedule', () => {
           bench.pass(pauseMs);
         }
         // Whatever state that left it in: a peer that says nothing more cannot hold it.
-        bench.pass(HELLO_TIMEOUT_MS + 3 * 41_250 + CLOSE_TIMEOUT_MS);
+        bench.pass(HELLO_TIMEOUT_MS + HOLD_MAX_MS + 3 * 41_250 + CLOSE_TIMEOUT_MS);
         expect(bench.state.phase).toBe('ended');
         expect(bench.timers.size).toBe(0);
         const deeds = bench.taken();

@@ -309,8 +309,8 @@ describe('a shard and its connections', () => {
     await bench.settle();
     const written = bench.writer.ids.length;
     old
-      .say(event(12))
-      .say({ ...READY, s: 13 })
+      .say(event(11))
+      .say({ ...READY, s: 12 })
       .say({ op: 9, d: false });
     await bench.settle();
     expect(bench.writer.ids.length).toBe(written);

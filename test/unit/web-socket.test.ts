@@ -295,6 +295,7 @@ describe('a web socket that does not come about', () => {
         client = new Client(`ws://127.0.0.1:${port}`);
       };
       await arrival;
+      client?.socket.send('too early');
       if (how === 'close') client?.socket.close(4000, '');
       else client?.socket.terminate();
       expect((await client?.heard(1))?.[0]?.kind).toBe('failed');
