@@ -1,37 +1,71 @@
 /**
- * How long to wait before trying again: a pure value.
+ * How long to wait before the next try: a pure value that grows with each try and is forgotten after
+ * a stable run.
  *
- * Waits double from `minMs` to `maxMs`. Each is drawn from the upper half of its span, so that many
- * which failed together do not come back together, and none comes back at once. Nothing here resets by
- * itself: its owner starts over with FRESH_BACKOFF when things have been stable for a while, not when a
- * connection merely opens (GP-06).
+ * Only a stable run resets it. A child that starts well and fails a moment later would otherwise be
+ * started again without pause, for ever.
  */
-
-export type Backoff = {
-  /** Waits handed out since the last fresh start. */
-  readonly attempts: number;
-};
+import type { Random } from './ports.ts';
 
 export type BackoffPolicy = {
-  /** The longest first wait. */
-  readonly minMs: number;
-  /** The longest wait of all. */
+  /** The wait before the first restart, before jitter. */
+  readonly initialMs: number;
+  /** No wait is longer. */
   readonly maxMs: number;
+  /** What each wait is multiplied by to make the next. */
+  readonly factor: number;
+  /** The part of each wait that is drawn at random, from 0 to 1, so that many do not return at once. */
+  readonly jitter: number;
+  /** A run of at least this length makes the next wait the first again. */
+  readonly stableMs: number;
 };
 
-export const FRESH_BACKOFF: Backoff = { attempts: 0 };
+export type BackoffState = {
+  /** Tries since the last stable run. */
+  readonly attempts: number;
+  /** The next wait, before jitter; undefined if it is the first. */
+  readonly nextMs: number | undefined;
+};
 
-/**
- * @param random uniform in [0, 1)
- * @returns the wait, in [span / 2, span) where span = min(maxMs, minMs * 2 ^ attempts), and what follows
- */
+export const FRESH_BACKOFF: BackoffState = { attempts: 0, nextMs: undefined };
+
+/** Throws RangeError for a policy that could wait for ever, shrink, or never wait at all. */
+export function checkBackoffPolicy(policy: BackoffPolicy): BackoffPolicy {
+  const { initialMs, maxMs, factor, jitter, stableMs } = policy;
+  const usable =
+    initialMs > 0 &&
+    initialMs <= maxMs &&
+    Number.isFinite(maxMs) &&
+    factor >= 1 &&
+    Number.isFinite(factor) &&
+    jitter >= 0 &&
+    jitter <= 1 &&
+    stableMs >= 0;
+  if (!usable) {
+    throw new RangeError(
+      `unusable back-off ${JSON.stringify(policy)}: 0 < initialMs <= maxMs, factor >= 1, jitter from 0 to 1, stableMs >= 0`,
+    );
+  }
+  return policy;
+}
+
+/** The wait before the next try: between `1 - jitter` of the full wait and the full wait. */
 export function nextBackoff(
-  backoff: Backoff,
+  state: BackoffState,
   policy: BackoffPolicy,
-  random: number,
-): { readonly backoff: Backoff; readonly delayMs: number } {
-  const spanMs = Math.min(policy.maxMs, policy.minMs * 2 ** backoff.attempts);
-  // The exponent stops growing at the cap, so that the power never overflows.
-  const attempts = spanMs < policy.maxMs ? backoff.attempts + 1 : backoff.attempts;
-  return { backoff: { attempts }, delayMs: spanMs * (0.5 + random / 2) };
+  random: Random,
+): { readonly state: BackoffState; readonly delayMs: number } {
+  const fullMs = state.nextMs ?? policy.initialMs;
+  return {
+    state: {
+      attempts: state.attempts + 1,
+      nextMs: Math.min(fullMs * policy.factor, policy.maxMs),
+    },
+    delayMs: fullMs * (1 - policy.jitter * random()),
+  };
+}
+
+/** The state after a run of `uptimeMs`: fresh if the run was stable, else unchanged. */
+export function stable(state: BackoffState, policy: BackoffPolicy, uptimeMs: number): BackoffState {
+  return uptimeMs >= policy.stableMs ? FRESH_BACKOFF : state;
 }

@@ -25,7 +25,6 @@ export const IDENTIFY_MARGIN_MS = 250;
 
 /** Discord: IDENTIFYs of one application in 24 h; the next one ends all sessions and resets the token. */
 export const IDENTIFIES_PER_DAY = 1_000;
-export const IDENTIFY_BUDGET_WINDOW_MS = 24 * 60 * 60_000;
 
 /** Discord: guilds one session may handle; above it close 4011. */
 export const GUILDS_PER_SHARD = 2_500;
@@ -143,7 +142,13 @@ export const RESUME_ATTEMPTS_MAX = 3;
 /** A shard that has been ready this long has recovered: its back-off starts over. */
 export const SHARD_STABLE_MS = 30_000;
 /** The wait before a shard connects again: doubling from the first, with jitter, up to the second. */
-export const SHARD_BACKOFF: BackoffPolicy = { minMs: 500, maxMs: 120_000 };
+export const SHARD_BACKOFF: BackoffPolicy = {
+  initialMs: 500,
+  maxMs: 120_000,
+  factor: 2,
+  jitter: 0.5,
+  stableMs: SHARD_STABLE_MS,
+};
 /** The random wait before the IDENTIFY that follows an invalidated session. */
 export const INVALID_SESSION_WAIT_MIN_MS = 1_000;
 export const INVALID_SESSION_WAIT_MAX_MS = 5_000;
@@ -292,6 +297,8 @@ export const CONFIRM_CHECK_MS = 2_500;
 
 /** Ours: publishes and calls waiting for their confirm or answer; above it they fail at once. */
 export const BROKER_OPERATIONS_MAX = 10_000;
+/** Ours: the bytes of their bodies, and of answers not yet confirmed; one that is larger may be alone. */
+export const BROKER_OPERATIONS_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Ours: how long a publish may wait for its confirm, reconnections included. */
 export const PUBLISH_TIMEOUT_MS = 10_000;
@@ -328,6 +335,21 @@ export const RETRY_DELAY_MS = 100;
 
 /** AMQP: seconds between heartbeats that we ask for; two missed ones end the connection. */
 export const AMQP_HEARTBEAT_SECONDS = 10;
+
+/** AMQP 0-9-1: bytes of the name of a queue, an exchange or a routing key; a longer one is refused. */
+export const AMQP_NAME_MAX_BYTES = 255;
+
+/** AMQP: deliveries of one message from a quorum queue; then it goes to the queue's dead letters. */
+export const AMQP_DELIVERY_LIMIT = 20;
+
+/**
+ * AMQP: a message that arrives this much later than it expires is dropped. Its age is known only by
+ * its sender's clock, and the clocks of two machines differ.
+ */
+export const AMQP_CLOCK_SKEW_MS = 30_000;
+
+/** Ours: a check that runs this much late says that the process was too busy to keep its connections. */
+export const LOOP_LAG_WARN_MS = 2_000;
 
 /** AMQP: the buffer that bodies are encoded in; a larger body gets one of its own. */
 export const AMQP_BODY_BYTES = 64 * 1024;
@@ -408,7 +430,13 @@ export const REDIS_CONSUMER_IDLE_MS = 60 * 60_000;
 /** How long GET /gateway/bot may wait for Discord's headers, and for the body. */
 export const GATEWAY_BOT_TIMEOUT_MS = 15_000;
 /** The wait before it is sent again. */
-export const GATEWAY_BOT_BACKOFF: BackoffPolicy = { minMs: 1_000, maxMs: 60_000 };
+export const GATEWAY_BOT_BACKOFF: BackoffPolicy = {
+  initialMs: 1_000,
+  maxMs: 60_000,
+  factor: 2,
+  jitter: 0.5,
+  stableMs: 0,
+};
 
 /**
  * Ours: restarts of one child that a supervisor grants within the window; one more and the supervisor

@@ -16,6 +16,13 @@ import type { ChannelExit, ChannelMessage } from '../actors/channel/machine.ts';
 import { ChannelWriter } from '../actors/channel/writer.ts';
 import type { ActorContext, ActorSystem, Behaviour } from '../actors/runtime.ts';
 import type { ActorRef, Exit, Reply } from '../protocols/actor.ts';
+import {
+  type BackoffPolicy,
+  type BackoffState,
+  FRESH_BACKOFF,
+  nextBackoff,
+  stable,
+} from '../protocols/backoff.ts';
 import type { Broker, BrokerState } from '../protocols/broker.ts';
 import { BrokerUnavailableError, FatalError, type SpectaclesError } from '../protocols/errors.ts';
 import {
@@ -27,13 +34,6 @@ import {
   BROKER_STABLE_MS,
 } from '../protocols/limits.ts';
 import type { Clock, Log } from '../protocols/ports.ts';
-import {
-  type BackoffPolicy,
-  type BackoffState,
-  FRESH_BACKOFF,
-  nextBackoff,
-  stable,
-} from './backoff.ts';
 
 export type BrokerTreeOptions = {
   readonly driver: LinkDriver;
@@ -250,9 +250,14 @@ type Front = {
   readonly supervisor: ActorRef<SupervisorMessage>;
   readonly clock: Clock;
   readonly label: string;
+  /** Whether the supervisor has ended: it answers nobody any more. */
+  readonly isOver: () => boolean;
 };
 
 function change(front: Front, kind: 'subscribe' | 'unsubscribe', event: string): Promise<void> {
+  if (front.isOver()) {
+    return Promise.reject(new BrokerUnavailableError(`${front.label} has ended; no ${kind}`));
+  }
   return new Promise((resolve, reject) => {
     const done: Reply<void> = { ok: resolve, fail: reject };
     front.supervisor.tell({ kind: 'to-channel', message: { kind, event, done } });
@@ -260,6 +265,7 @@ function change(front: Front, kind: 'subscribe' | 'unsubscribe', event: string):
 }
 
 async function close(front: Front): Promise<void> {
+  if (front.isOver()) return;
   front.desk.refuseNew(new BrokerUnavailableError(`${front.label} is closing`));
   if (front.board.state === 'open') {
     await within(front.clock, BROKER_CLOSE_MS, front.desk.idle());
@@ -315,6 +321,7 @@ export async function startBroker(options: BrokerTreeOptions): Promise<Broker> {
     supervisor?.tell({ kind: 'to-channel', message: { kind: 'fault', error } });
   });
   let started = false;
+  let isOver = false;
   await new Promise<void>((resolve, reject) => {
     const firstAttempt = (failure: SpectaclesError | undefined) => {
       if (started) {
@@ -338,6 +345,7 @@ export async function startBroker(options: BrokerTreeOptions): Promise<Broker> {
       options.name ?? 'broker',
       brokerSupervisor(shared),
       (exit) => {
+        isOver = true;
         if (exit.kind !== 'crashed') return;
         log.error({ error: exit.error }, 'the supervisor of the broker crashed');
         const failure = new FatalError('the supervisor of the broker crashed', {
@@ -349,5 +357,6 @@ export async function startBroker(options: BrokerTreeOptions): Promise<Broker> {
     );
   });
   if (supervisor === undefined) throw new FatalError('the broker was not started');
-  return brokerFront({ desk, writer, board, supervisor, clock, label: driver.label });
+  const { label } = driver;
+  return brokerFront({ desk, writer, board, supervisor, clock, label, isOver: () => isOver });
 }

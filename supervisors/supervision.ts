@@ -17,14 +17,14 @@
  * any other end.
  */
 import type { Exit } from '../protocols/actor.ts';
-import type { Random } from '../protocols/ports.ts';
 import {
   type BackoffPolicy,
   type BackoffState,
   FRESH_BACKOFF,
   nextBackoff,
   stable,
-} from './backoff.ts';
+} from '../protocols/backoff.ts';
+import type { Random } from '../protocols/ports.ts';
 import {
   type ChildSpec,
   chargeRestart,

@@ -17,6 +17,7 @@
  */
 import type { ActorContext, Behaviour } from '../actors/runtime.ts';
 import type { ActorRef, Exit } from '../protocols/actor.ts';
+import { type BackoffPolicy, checkBackoffPolicy } from '../protocols/backoff.ts';
 import { RestartIntensityError } from '../protocols/errors.ts';
 import {
   SUPERVISED_SHUTDOWN_MS,
@@ -26,7 +27,6 @@ import {
   SUPERVISOR_RESTART_WINDOW_MS,
   SUPERVISOR_RESTARTS_MAX,
 } from '../protocols/limits.ts';
-import { type BackoffPolicy, checkBackoffPolicy } from './backoff.ts';
 import type { ChildSpec, Intensity, Strategy } from './restart.ts';
 import {
   createSupervision,
@@ -126,8 +126,7 @@ export function supervisor(
       random: context.random,
     };
     const next = supervise(state.supervision, event, rules, context.clock.nowMs());
-    for (const effect of next.effects)
-      carryOut(effect, options, state, intensity, context);
+    for (const effect of next.effects) carryOut(effect, options, state, intensity, context);
     return { ...state, supervision: next.supervision };
   };
   return {

@@ -15,7 +15,7 @@
  */
 import { GatewayCloseCodes } from 'discord-api-types/v10';
 import { type Draft, produce } from 'immer';
-import { type Backoff, FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
+import { type BackoffState, FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
 import type { BrokerState } from '../../protocols/broker.ts';
 import type {
   ConnectionEnd,
@@ -56,7 +56,7 @@ export type ShardState = {
   readonly generation: number;
   /** Resumes in a row that were answered by nothing. */
   readonly failedResumes: number;
-  readonly backoff: Backoff;
+  readonly backoff: BackoffState;
   readonly broker: BrokerState;
 };
 
@@ -298,8 +298,8 @@ function endsSession(end: ConnectionEnd): boolean {
 }
 
 function waitAfter(work: Work, end: ConnectionEnd, random: number): number {
-  const { backoff, delayMs } = nextBackoff(work.backoff, SHARD_BACKOFF, random);
-  work.backoff = backoff;
+  const { state, delayMs } = nextBackoff(work.backoff, SHARD_BACKOFF, () => random);
+  work.backoff = state;
   if (end.kind !== 'invalid-session' || end.resumable) return delayMs;
   const spanMs = INVALID_SESSION_WAIT_MAX_MS - INVALID_SESSION_WAIT_MIN_MS;
   return Math.max(delayMs, INVALID_SESSION_WAIT_MIN_MS + spanMs * random);

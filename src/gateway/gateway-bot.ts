@@ -43,8 +43,8 @@ export async function fetchGatewayBot(options: GatewayBotOptions): Promise<Gatew
   for (;;) {
     const attempt = await tryOnce(options);
     if ('answer' in attempt) return attempt.answer;
-    const next = nextBackoff(backoff, GATEWAY_BOT_BACKOFF, options.random());
-    backoff = next.backoff;
+    const next = nextBackoff(backoff, GATEWAY_BOT_BACKOFF, options.random);
+    backoff = next.state;
     const delayMs = Math.max(next.delayMs, attempt.retryAfterMs);
     options.log.warn(
       { reason: attempt.problem, retryInMs: Math.round(delayMs) },

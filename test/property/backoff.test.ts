@@ -14,7 +14,7 @@ import {
   FRESH_BACKOFF,
   nextBackoff,
   stable,
-} from '../../supervisors/backoff.ts';
+} from '../../protocols/backoff.ts';
 
 const policies: fc.Arbitrary<BackoffPolicy> = fc
   .record({

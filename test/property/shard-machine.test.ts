@@ -115,7 +115,7 @@ class Account {
     this.connected = false;
     const waits = effects.filter((effect) => effect.type === 'arm' && effect.timer === 'retry');
     expect(after.phase).toBe('waiting');
-    const spanMs = Math.min(SHARD_BACKOFF.maxMs, SHARD_BACKOFF.minMs * 2 ** this.failures);
+    const spanMs = Math.min(SHARD_BACKOFF.maxMs, SHARD_BACKOFF.initialMs * 2 ** this.failures);
     this.failures++;
     expect(waits).toHaveLength(1);
     const [wait] = waits;

@@ -6,7 +6,7 @@
  * let through starts a new window for its key. The day begins with the first IDENTIFY.
  */
 
-import { IDENTIFY_BUDGET_WINDOW_MS, IDENTIFY_WINDOW_MS } from '../../../protocols/limits.ts';
+import { IDENTIFY_BUDGET_PERIOD_MS, IDENTIFY_WINDOW_MS } from '../../../protocols/limits.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 import type { GatewayOptions } from './options.ts';
 
@@ -73,8 +73,8 @@ export class IdentifyLimits {
   }
 
   #msLeft(): number {
-    if (this.#dayStartedMs === undefined) return IDENTIFY_BUDGET_WINDOW_MS;
-    return this.#dayStartedMs + IDENTIFY_BUDGET_WINDOW_MS - this.#clock.nowMs();
+    if (this.#dayStartedMs === undefined) return IDENTIFY_BUDGET_PERIOD_MS;
+    return this.#dayStartedMs + IDENTIFY_BUDGET_PERIOD_MS - this.#clock.nowMs();
   }
 
   #renew(): void {
