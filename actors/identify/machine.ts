@@ -28,6 +28,8 @@ export type IdentifyBudget = {
   readonly total: number;
   readonly remaining: number;
   readonly resetAtMs: number;
+  /** Whether an IDENTIFY of this day has been sent for certain, so that the reset stands. */
+  readonly begun: boolean;
 };
 
 type Holder = {
@@ -110,6 +112,7 @@ function step(work: Work, input: IdentifyInput, nowMs: number): Effects {
     case 'prepared':
       return prepared(work, line, key, input.shard, nowMs);
     case 'used':
+      work.budget.begun = true;
       return used(line, key, input.shard, nowMs);
     case 'release':
       return release(line, key, input.shard, nowMs);
@@ -216,13 +219,19 @@ function free(line: Draft<Line>, key: number, openAtMs: number): Effects {
 
 /**
  * A new day begins with its first IDENTIFY, not when the old one's budget happens to be used up: what
- * was left of the old day must not be spent on top of the new.
+ * was left of the old day must not be spent on top of the new. A permit that came to nothing begins
+ * none, so until one is known to have been used each permit puts the reset off.
  */
 function renewBudget(work: Work, nowMs: number): void {
-  if (nowMs < work.budget.resetAtMs) return;
-  work.budget.remaining = work.budget.total;
+  const { budget } = work;
+  if (nowMs >= budget.resetAtMs) {
+    budget.remaining = budget.total;
+    budget.begun = false;
+  }
   // It begins for Discord when the IDENTIFY arrives, which is somewhat after the permit.
-  work.budget.resetAtMs = nowMs + IDENTIFY_PREPARE_TIMEOUT_MS + IDENTIFY_BUDGET_PERIOD_MS;
+  if (!budget.begun && budget.remaining > 0) {
+    budget.resetAtMs = nowMs + IDENTIFY_PREPARE_TIMEOUT_MS + IDENTIFY_BUDGET_PERIOD_MS;
+  }
 }
 
 function resetBudget(work: Work, nowMs: number): Effects {

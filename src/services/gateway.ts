@@ -295,6 +295,7 @@ function budgetOf({ session_start_limit: limit }: GatewayBot, clock: Clock): Ide
     total: limit.total,
     remaining: limit.remaining,
     resetAtMs: clock.nowMs() + limit.reset_after,
+    begun: limit.remaining < limit.total,
   };
 }
 

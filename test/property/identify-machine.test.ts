@@ -71,6 +71,7 @@ class Gateway {
       total: world.total,
       remaining: Math.max(0, world.total - world.spent),
       resetAtMs: world.resetInMs,
+      begun: true,
     };
     this.state = startIdentify(world.maxConcurrency, budget, 0);
     this.phases = world.manners.map(() => 'asleep');

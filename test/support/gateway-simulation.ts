@@ -126,6 +126,7 @@ export function startSimulation(options: SimulationOptions) {
       total: sessionStartLimit.total,
       remaining: sessionStartLimit.remaining,
       resetAtMs: clock.nowMs() + sessionStartLimit.reset_after,
+      begun: false,
     },
     onBudget: () => crashAt('identify'),
     onFailure: (error) => failures.push(error),

@@ -19,6 +19,7 @@ const PLENTY: IdentifyBudget = {
   total: 1_000,
   remaining: 1_000,
   resetAtMs: IDENTIFY_BUDGET_PERIOD_MS,
+  begun: true,
 };
 
 /** Drives the governor on a clock of its own, as its actor would. */
@@ -181,7 +182,7 @@ describe('the identify governor', () => {
   });
 
   it('a holder that waits for its window or for the budget does not lose its place', () => {
-    const broke = { total: 10, remaining: 0, resetAtMs: 20 * 60 * 60_000 };
+    const broke = { total: 10, remaining: 0, resetAtMs: 20 * 60 * 60_000, begun: true };
     const bench = new GovernorBench(1, broke, 60 * 60_000);
     bench.tell('request', 0, 1);
     bench.tell('prepared', 0);
@@ -203,7 +204,12 @@ describe('the identify governor', () => {
   });
 
   it('GP-33: permits nobody when the budget is used up, until it is renewed', () => {
-    const bench = new GovernorBench(2, { total: 5, remaining: 1, resetAtMs: 1_000_000 });
+    const bench = new GovernorBench(2, {
+      total: 5,
+      remaining: 1,
+      resetAtMs: 1_000_000,
+      begun: true,
+    });
     bench.tell('request', 0, 1);
     bench.tell('prepared', 0, 1);
     expect(bench.heard()).toEqual(['prepare 0', 'prepare 1', 'permitted 0']);
@@ -216,7 +222,7 @@ describe('the identify governor', () => {
   });
 
   it('GP-33: what was left of an old day is not spent on top of a new one', () => {
-    const bench = new GovernorBench(1, { total: 3, remaining: 2, resetAtMs: 100_000 });
+    const bench = new GovernorBench(1, { total: 3, remaining: 2, resetAtMs: 100_000, begun: true });
     const identify = (shard: number): boolean => {
       bench.tell('request', shard);
       bench.tell('prepared', shard);
