@@ -6,25 +6,26 @@
  * their broker. It fails for good when the broker refuses it, or when no shard is left that could run.
  */
 import { Registry } from 'prom-client';
+import type { SocketFactory } from '../../actors/connection/ports.ts';
 import type { IdentifyBudget } from '../../actors/identify/machine.ts';
 import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
-import type { ShardNotice } from '../../actors/shard/machine.ts';
 import type { SessionStore } from '../../actors/shard/ports.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
-import { ConfigurationError, FatalError } from '../../protocols/errors.ts';
+import { ConfigurationError } from '../../protocols/errors.ts';
 import { EventTable, FILTERED } from '../../protocols/gateway/event-table.ts';
 import type { Identity } from '../../protocols/gateway/frames.ts';
 import { EVENT_SUMMARY_MS } from '../../protocols/limits.ts';
-import type { Clock, Log, Random, Timer } from '../../protocols/ports.ts';
-import { encodeBody } from '../../protocols/wire/body.ts';
+import type { Clock, Log, Random } from '../../protocols/ports.ts';
 import { startGatewayTree } from '../../supervisors/gateway.ts';
 import type { RunningService, ServiceRuntime } from '../cli/services.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
+import { createFailure } from '../failure.ts';
 import { createDecompressor } from '../gateway/decompression.ts';
-import { describeCode, describeEnd, remedyFor } from '../gateway/describe.ts';
+import { EventSummary } from '../gateway/event-summary.ts';
 import { fetchGatewayBot, type GatewayBot } from '../gateway/gateway-bot.ts';
 import { localSessions } from '../gateway/local-sessions.ts';
+import { ShardWatch } from '../gateway/shard-watch.ts';
 import { webSockets } from '../gateway/web-socket.ts';
 import { ANY_ADDRESS } from '../listen.ts';
 import { GatewayMetrics } from '../metrics/gateway-metrics.ts';
@@ -32,10 +33,6 @@ import { startHealthServer } from '../metrics/health-server.ts';
 import { processRandom } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
 import { openGatewayBroker } from './broker.ts';
-import { createFailure } from './failure.ts';
-
-/** The event by which consumers hear of events that may be missing; Discord has none of that name. */
-const GAP_EVENT = 'SPECTACLES_GAP';
 
 /** What a gateway shares with the other services of its process. */
 export type GatewayHost = {
@@ -47,6 +44,8 @@ export type GatewayHost = {
   readonly signal: AbortSignal;
   /** How often the log says how many events came in. */
   readonly summaryMs: number;
+  /** How connections are opened; over ws unless given. */
+  readonly sockets?: SocketFactory;
 };
 
 /** Runs a gateway alone in its process. */
@@ -121,7 +120,7 @@ export async function startGatewayOn(
       identity: identityOf(config),
       mainUrl: bot.url,
       connectUrl: (address) => connectUrl(address, config),
-      sockets: webSockets,
+      sockets: host.sockets ?? webSockets,
       createDecompressor: () => createDecompressor(config.compression),
       writer: broker.writer,
       events,
@@ -151,121 +150,6 @@ export async function startGatewayOn(
       await health?.close();
     },
   };
-}
-
-/** Hears of every shard: says it in the log, counts it, and knows whether the gateway is ready. */
-class ShardWatch {
-  readonly #metrics: GatewayMetrics;
-  readonly #log: Log;
-  readonly #broker: Broker;
-  readonly #states: Map<number, 'ready' | 'down' | 'failed'>;
-  readonly #failure = createFailure();
-
-  constructor(shards: readonly number[], metrics: GatewayMetrics, broker: Broker, log: Log) {
-    this.#metrics = metrics;
-    this.#broker = broker;
-    this.#log = log;
-    this.#states = new Map(shards.map((shard) => [shard, 'down']));
-  }
-
-  /** Rejects when the gateway cannot go on. */
-  get failed(): Promise<void> {
-    return this.#failure.promise;
-  }
-
-  readonly fail = (error: Error): void => this.#failure.report(error);
-
-  readonly see = (shard: number, notice: ShardNotice): void => {
-    this.#metrics.notice(shard, notice);
-    switch (notice.kind) {
-      case 'ready':
-        this.#states.set(shard, 'ready');
-        this.#log.info({ shard }, 'shard is ready');
-        break;
-      case 'resumed':
-        this.#states.set(shard, 'ready');
-        this.#log.info({ shard }, 'shard has resumed its session');
-        break;
-      case 'down':
-        this.#states.set(shard, 'down');
-        this.#log.warn(
-          { shard, why: describeEnd(notice.end), retryInMs: Math.round(notice.nextInMs) },
-          'shard lost its connection',
-        );
-        break;
-      case 'session-lost':
-        this.#log.warn(
-          { shard, why: describeEnd(notice.end), sequence: notice.sequence },
-          'the session is lost: events after its last one may never be seen',
-        );
-        this.#tellGap(shard, notice);
-        break;
-      case 'failed':
-        this.#shardFailed(shard, notice.code);
-        break;
-      case 'latency':
-        this.#log.debug({ shard, latencyMs: Math.round(notice.milliseconds) }, 'heartbeat');
-        break;
-    }
-  };
-
-  readonly readiness = (): { ready: boolean; detail: string } => {
-    const down = [...this.#states].filter(([, state]) => state !== 'ready').map(([shard]) => shard);
-    return down.length === 0
-      ? { ready: true, detail: `all ${this.#states.size} shards are ready` }
-      : { ready: false, detail: `shards that are not ready: ${down.join(', ')}` };
-  };
-
-  /** Says to whoever consumes the events that some of them may be missing. */
-  #tellGap(shard: number, lost: Extract<ShardNotice, { kind: 'session-lost' }>): void {
-    const { sessionId: session, sequence, end } = lost;
-    const body = encodeBody({ shard, session, sequence, reason: describeEnd(end) });
-    this.#broker.publish(GAP_EVENT, body).catch((error: unknown) => {
-      this.#log.error({ shard, error }, 'the notice of the lost session could not be published');
-    });
-  }
-
-  #shardFailed(shard: number, code: number): void {
-    this.#states.set(shard, 'failed');
-    const reason = `Discord closed shard ${shard} with ${describeCode(code)}: ${remedyFor(code)}`;
-    this.#log.error({ shard, code }, reason);
-    const hope = [...this.#states.values()].some((state) => state !== 'failed');
-    if (!hope) this.#failure.report(new FatalError(reason));
-  }
-}
-
-/** Says now and then how many events came in, as long as there are any. */
-class EventSummary {
-  readonly #metrics: GatewayMetrics;
-  readonly #host: GatewayHost;
-  #seen = 0;
-  #timer: Timer;
-
-  constructor(metrics: GatewayMetrics, host: GatewayHost) {
-    this.#metrics = metrics;
-    this.#host = host;
-    this.#timer = this.#next();
-  }
-
-  stop(): void {
-    this.#timer.cancel();
-  }
-
-  #next(): Timer {
-    const { clock, summaryMs } = this.#host;
-    return clock.setTimer(summaryMs, () => {
-      this.#say();
-      this.#timer = this.#next();
-    });
-  }
-
-  #say(): void {
-    const total = this.#metrics.events;
-    const events = total - this.#seen;
-    this.#seen = total;
-    const { log, summaryMs } = this.#host;
-    if (events > 0) log.info({ events, inMs: summaryMs }, 'events received');
-  }
 }
 
 function shardIds({ shards }: GatewayConfig, shardCount: number): readonly number[] {

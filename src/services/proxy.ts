@@ -6,6 +6,7 @@ import { ConfigurationError } from '../../protocols/errors.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import type { RunningService, ServiceRuntime } from '../cli/services.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
+import { createFailure } from '../failure.ts';
 import { ANY_ADDRESS } from '../listen.ts';
 import { startHealthServer } from '../metrics/health-server.ts';
 import { createProxyMetrics } from '../metrics/proxy-metrics.ts';
@@ -13,7 +14,6 @@ import { startProxy as openDoors } from '../proxy/proxy.ts';
 import { processRandom } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
 import { openProxyBroker } from './broker.ts';
-import { createFailure } from './failure.ts';
 
 /** What a proxy shares with the other services of its process. */
 export type ProxyHost = {

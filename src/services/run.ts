@@ -22,11 +22,11 @@ import type { RunningService, RunOptions, ServiceRuntime } from '../cli/services
 import { Attached } from '../client/local.ts';
 import { Rest } from '../client/rest.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
+import { createFailure, type Failure } from '../failure.ts';
 import { processRandom } from '../random.ts';
 import type { Simulator } from '../simulator/server.ts';
 import { systemClock } from '../system-clock.ts';
 import { openGatewayBroker, openProxyBroker } from './broker.ts';
-import { createFailure, type Failure } from './failure.ts';
 import { startGatewayOn } from './gateway.ts';
 import { startProxyOn } from './proxy.ts';
 import { openSimulator, reportBreaches } from './simulate.ts';

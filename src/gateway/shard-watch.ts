@@ -1,0 +1,103 @@
+/**
+ * Hears what becomes of each shard: says it in the log, counts it, tells consumers of lost sessions, and
+ * knows whether the gateway is ready and whether it can go on.
+ *
+ * Nothing here throws into the shards; a notice that cannot be published is an error in the log.
+ */
+import type { ShardNotice } from '../../actors/shard/machine.ts';
+import type { Broker } from '../../protocols/broker.ts';
+import { FatalError } from '../../protocols/errors.ts';
+import type { Log } from '../../protocols/ports.ts';
+import { encodeBody } from '../../protocols/wire/body.ts';
+import { createFailure } from '../failure.ts';
+import type { GatewayMetrics } from '../metrics/gateway-metrics.ts';
+import type { Readiness } from '../metrics/health-server.ts';
+import { describeCode, describeEnd, remedyFor } from './describe.ts';
+
+/** The event by which consumers hear of events that may be missing; Discord has none of that name. */
+const GAP_EVENT = 'SPECTACLES_GAP';
+
+export class ShardWatch {
+  readonly #metrics: GatewayMetrics;
+  readonly #log: Log;
+  readonly #broker: Pick<Broker, 'publish'>;
+  readonly #states: Map<number, 'ready' | 'down' | 'failed'>;
+  readonly #failure = createFailure();
+
+  constructor(
+    shards: readonly number[],
+    metrics: GatewayMetrics,
+    broker: Pick<Broker, 'publish'>,
+    log: Log,
+  ) {
+    this.#metrics = metrics;
+    this.#broker = broker;
+    this.#log = log;
+    this.#states = new Map(shards.map((shard) => [shard, 'down']));
+  }
+
+  /** Rejects when the gateway cannot go on. */
+  get failed(): Promise<void> {
+    return this.#failure.promise;
+  }
+
+  readonly fail = (error: Error): void => this.#failure.report(error);
+
+  readonly see = (shard: number, notice: ShardNotice): void => {
+    this.#metrics.notice(shard, notice);
+    switch (notice.kind) {
+      case 'ready':
+        this.#states.set(shard, 'ready');
+        this.#log.info({ shard }, 'shard is ready');
+        break;
+      case 'resumed':
+        this.#states.set(shard, 'ready');
+        this.#log.info({ shard }, 'shard has resumed its session');
+        break;
+      case 'down':
+        this.#states.set(shard, 'down');
+        this.#log.warn(
+          { shard, why: describeEnd(notice.end), retryInMs: Math.round(notice.nextInMs) },
+          'shard lost its connection',
+        );
+        break;
+      case 'session-lost':
+        this.#log.warn(
+          { shard, why: describeEnd(notice.end), sequence: notice.sequence },
+          'the session is lost: events after its last one may never be seen',
+        );
+        this.#tellGap(shard, notice);
+        break;
+      case 'failed':
+        this.#shardFailed(shard, notice.code);
+        break;
+      case 'latency':
+        this.#log.debug({ shard, latencyMs: Math.round(notice.milliseconds) }, 'heartbeat');
+        break;
+    }
+  };
+
+  readonly readiness = (): Readiness => {
+    const down = [...this.#states].filter(([, state]) => state !== 'ready').map(([shard]) => shard);
+    return down.length === 0
+      ? { ready: true, detail: `all ${this.#states.size} shards are ready` }
+      : { ready: false, detail: `shards that are not ready: ${down.join(', ')}` };
+  };
+
+  /** Says to whoever consumes the events that some of them may be missing. */
+  #tellGap(shard: number, lost: Extract<ShardNotice, { kind: 'session-lost' }>): void {
+    const { sessionId: session, sequence, end } = lost;
+    const body = encodeBody({ shard, session, sequence, reason: describeEnd(end) });
+    this.#broker.publish(GAP_EVENT, body).catch((error: unknown) => {
+      this.#log.error({ shard, error }, 'the notice of the lost session could not be published');
+    });
+  }
+
+  #shardFailed(shard: number, code: number): void {
+    this.#states.set(shard, 'failed');
+    const reason = `Discord closed shard ${shard} with ${describeCode(code)}: ${remedyFor(code)}`;
+    this.#log.error({ shard, code }, reason);
+    const hope = [...this.#states.values()].some((state) => state !== 'failed');
+    if (!hope) this.#failure.report(new FatalError(reason));
+  }
+}
