@@ -1,0 +1,141 @@
+/**
+ * Our whole gateway service, as `spectacles gateway` runs it: socket, shard, writer, broker, metrics.
+ *
+ * An event is done when the broker has confirmed it. Anything that the service would warn of (a lost
+ * connection, a broker that is away) fails the row.
+ */
+
+import { ChannelWriter } from '../../actors/channel/writer.ts';
+import type { Compression } from '../../actors/connection/ports.ts';
+import { createActorSystem } from '../../actors/runtime.ts';
+import type { Broker } from '../../protocols/broker.ts';
+import { MemoryHub } from '../../src/brokers/memory.ts';
+import { type GatewayConfig, loadGatewayConfig } from '../../src/config/gateway-config.ts';
+import { processRandom } from '../../src/random.ts';
+import { createRedactor } from '../../src/secrets.ts';
+import { openGatewayBroker } from '../../src/services/broker.ts';
+import { startGatewayOn } from '../../src/services/gateway.ts';
+import { systemClock } from '../../src/system-clock.ts';
+import { RecordingLog } from '../../test/support/recording-log.ts';
+import { Arrivals } from '../arrivals.ts';
+import { fed } from '../fed.ts';
+import { BROKER_GROUP, type Place, type Row, type Work } from '../row.ts';
+import { EVENT, sequenceOf } from '../source/messages.ts';
+
+type Target = 'nobody' | 'memory' | 'redis' | 'amqp';
+
+const ABOUT: Readonly<Record<Target, string>> = {
+  nobody: 'our gateway, its broker in memory, no consumer',
+  memory: 'our gateway, to a handler in the same process',
+  redis: 'our gateway, to Redis, confirmed',
+  amqp: 'our gateway, to RabbitMQ, confirmed, persistent',
+};
+
+const READY_TIMEOUT_MS = 20_000;
+const READY_POLL_MS = 2;
+const SUMMARY_MS = 3_600_000;
+
+function gateway(target: Target, compression: Compression): Row {
+  return {
+    name: `gateway ${target} ${compression}`,
+    about: ABOUT[target],
+    compression,
+    ...(target !== 'nobody' && { receiver: target === 'memory' ? 'itself' : target }),
+    figures: target === 'nobody' ? ['full', 'steady', 'heap'] : ['full', 'steady', 'half', 'heap'],
+    setup: (place) => setup(place, target, compression),
+  };
+}
+
+async function setup(place: Place, target: Target, compression: Compression): Promise<Work> {
+  const log = new RecordingLog();
+  const clock = systemClock;
+  const random = processRandom();
+  const config = await configure(place, target, compression);
+  const system = createActorSystem({ name: 'bench', clock, random, log });
+  const onFailure = (error: Error) => log.error({ error }, error.message);
+  const broker = await openGatewayBroker(config, {
+    system,
+    clock,
+    log,
+    onFailure,
+    hub: new MemoryHub(clock),
+  });
+  const memory = target === 'memory' ? await subscribe(broker) : undefined;
+  const { signal } = new AbortController();
+  const host = { system, broker, clock, random, log, signal, summaryMs: SUMMARY_MS };
+  const service = await startGatewayOn(config, host);
+  service.done.catch(onFailure);
+  await untilReady(log);
+  const { writer } = broker;
+  if (!(writer instanceof ChannelWriter)) throw new Error('the writer does not count its confirms');
+  const done = memory?.count ?? (() => writer.settled);
+  return {
+    run: fed(place, done, () => checkLog(log)),
+    ...(memory && { arrivals: memory.arrivals }),
+    async stop() {
+      await service.stop();
+      await broker.close();
+      await system.stop();
+      checkLog(log);
+    },
+  };
+}
+
+async function configure(
+  { addresses }: Place,
+  target: Target,
+  compression: Compression,
+): Promise<GatewayConfig> {
+  const isServer = target === 'redis' || target === 'amqp';
+  const { config } = await loadGatewayConfig({
+    file: undefined,
+    redactor: createRedactor(),
+    environment: {
+      DISCORD_TOKEN: 'bench',
+      DISCORD_EVENTS: EVENT,
+      DISCORD_INTENTS: 'GUILDS,GUILD_MESSAGES,MESSAGE_CONTENT',
+      DISCORD_COMPRESSION: compression,
+      DISCORD_API_SCHEME: 'http',
+      DISCORD_API_HOST: addresses.gateway,
+      BROKER_GROUP,
+      ...(isServer && { BROKER_TYPE: target }),
+      REDIS_URL: addresses.redis,
+      AMQP_URL: addresses.amqp,
+    },
+  });
+  return isServer ? config : { ...config, broker: { ...config.broker, type: 'memory' } };
+}
+
+async function subscribe(broker: Broker) {
+  const arrivals = new Arrivals();
+  let handled = 0;
+  await broker.subscribe(EVENT, (delivery) => {
+    handled++;
+    if (arrivals.recording) arrivals.note(sequenceOf(delivery.body));
+    delivery.ack();
+  });
+  return { arrivals, count: () => handled };
+}
+
+async function untilReady(log: RecordingLog): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  while (!log.lines.some(({ message }) => message === 'shard is ready')) {
+    checkLog(log);
+    if (performance.now() > deadline) throw new Error('the shard did not become ready');
+    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+  }
+}
+
+function checkLog(log: RecordingLog): void {
+  const bad = log.lines.find(({ level }) => level === 'warn' || level === 'error');
+  if (bad !== undefined) throw new Error(`${bad.message} ${JSON.stringify(bad.fields)}`);
+}
+
+export const rows: readonly Row[] = [
+  gateway('nobody', 'none'),
+  gateway('memory', 'none'),
+  gateway('redis', 'none'),
+  gateway('redis', 'zlib-stream'),
+  gateway('redis', 'zstd-stream'),
+  gateway('amqp', 'none'),
+];
