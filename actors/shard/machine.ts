@@ -65,8 +65,8 @@ export type ShardNotice =
   | { readonly kind: 'ready'; readonly sessionId: string }
   | { readonly kind: 'resumed' }
   | { readonly kind: 'latency'; readonly milliseconds: number }
-  /** Not ready any more; `nextInMs` until it tries again. */
-  | { readonly kind: 'down'; readonly end: ConnectionEnd; readonly nextInMs: number }
+  /** Not ready any more; `nextInMs` until it tries again, undefined if that is when the broker is back. */
+  | { readonly kind: 'down'; readonly end: ConnectionEnd; readonly nextInMs: number | undefined }
   /** A session died: events after this sequence of it may never have been seen. */
   | {
       readonly kind: 'session-lost';
@@ -262,6 +262,10 @@ function ended(work: Work, end: ConnectionEnd, random: number): Effects {
     return [...effects, { type: 'save' }, { type: 'notice', notice }];
   }
   effects.push(...judge(work, end));
+  if (work.broker === 'away') {
+    work.phase = 'paused';
+    return [...effects, { type: 'notice', notice: { kind: 'down', end, nextInMs: undefined } }];
+  }
   const delayMs = waitAfter(work, end, random);
   work.phase = 'waiting';
   return [

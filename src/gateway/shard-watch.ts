@@ -7,6 +7,7 @@
 import type { ShardNotice } from '../../actors/shard/machine.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { FatalError } from '../../protocols/errors.ts';
+import type { ConnectionEnd } from '../../protocols/gateway/messages.ts';
 import type { Log } from '../../protocols/ports.ts';
 import { encodeBody } from '../../protocols/wire/body.ts';
 import { createFailure } from '../failure.ts';
@@ -56,10 +57,7 @@ export class ShardWatch {
         break;
       case 'down':
         this.#states.set(shard, 'down');
-        this.#log.warn(
-          { shard, why: describeEnd(notice.end), retryInMs: Math.round(notice.nextInMs) },
-          'shard lost its connection',
-        );
+        this.#shardDown(shard, notice.end, notice.nextInMs);
         break;
       case 'session-lost':
         this.#log.warn(
@@ -83,6 +81,15 @@ export class ShardWatch {
       ? { ready: true, detail: `all ${this.#states.size} shards are ready` }
       : { ready: false, detail: `shards that are not ready: ${down.join(', ')}` };
   };
+
+  #shardDown(shard: number, end: ConnectionEnd, nextInMs: number | undefined): void {
+    const why = describeEnd(end);
+    if (nextInMs === undefined) {
+      this.#log.warn({ shard, why }, 'shard lost its connection, and waits for the broker');
+    } else {
+      this.#log.warn({ shard, why, retryInMs: Math.round(nextInMs) }, 'shard lost its connection');
+    }
+  }
 
   /** Says to whoever consumes the events that some of them may be missing. */
   #tellGap(shard: number, lost: Extract<ShardNotice, { kind: 'session-lost' }>): void {

@@ -114,6 +114,11 @@ class Account {
   #ended(end: ConnectionEnd, after: ShardState, effects: readonly ShardEffect[]): void {
     this.connected = false;
     const waits = effects.filter((effect) => effect.type === 'arm' && effect.timer === 'retry');
+    if (after.broker === 'away') {
+      expect(after.phase).toBe('paused');
+      expect(waits).toEqual([]);
+      return;
+    }
     expect(after.phase).toBe('waiting');
     const spanMs = Math.min(SHARD_BACKOFF.maxMs, SHARD_BACKOFF.initialMs * 2 ** this.failures);
     this.failures++;

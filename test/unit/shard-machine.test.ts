@@ -486,6 +486,17 @@ describe('the broker', () => {
     expect(host(bench.tell({ type: 'broker', state: 'open' }))).toBe('session');
   });
 
+  it('GP-77: one that is away is waited for, not a back-off; the next attempt follows its return', () => {
+    const bench = resumed();
+    bench.tell({ type: 'broker', state: 'away' });
+    const effects = bench.ended({ kind: 'replay' });
+    expect(effects.filter(({ type }) => type === 'arm')).toEqual([]);
+    expect(notices(effects)).toEqual([
+      { kind: 'down', end: { kind: 'replay' }, nextInMs: undefined },
+    ]);
+    expect(host(bench.tell({ type: 'broker', state: 'open' }))).toBe('session');
+  });
+
   it('one that comes back does not cut a wait short', () => {
     const bench = resumed();
     bench.ended(closed(1006));
