@@ -5,6 +5,7 @@ import { ConfigurationError } from '../../protocols/errors.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import { type BrokerConfig, createBroker, redisPlace } from '../brokers/create-broker.ts';
 import { MemoryHub } from '../brokers/memory.ts';
+import type { RedisPlace } from '../brokers/redis-connection.ts';
 import type { RedisEndpoint } from '../config/broker-urls.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
@@ -47,7 +48,9 @@ function gatewayBroker(config: GatewayConfig, host: BrokerHost): BrokerConfig {
         group,
         payload,
         retentionMs,
-        place: redisPlace(single(config.redis.endpoints)),
+        place: clusterOrSingle(config.redis.endpoints),
+        // Without a timeout an entry of a consumer that has died still goes to another, later.
+        settings: messageTimeoutMs > 0 ? { claimIdleMs: messageTimeoutMs } : {},
       };
     case 'amqp':
       return { type, group, payload, endpoint: config.amqp, messageTimeoutMs };
@@ -76,10 +79,8 @@ function proxyBroker(config: ProxyConfig, host: BrokerHost): BrokerConfig | unde
   }
 }
 
-function single(endpoints: readonly RedisEndpoint[]): RedisEndpoint {
-  const [endpoint] = endpoints;
-  if (endpoint !== undefined && endpoints.length === 1) return endpoint;
-  throw new ConfigurationError(
-    `redis.urls: ${endpoints.length} addresses are given, and clusters are not supported yet; give one`,
-  );
+function clusterOrSingle(endpoints: readonly RedisEndpoint[]): RedisPlace {
+  const [first, ...others] = endpoints;
+  if (first === undefined) throw new ConfigurationError('redis.urls names no server');
+  return redisPlace(first, ...others);
 }

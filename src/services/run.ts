@@ -5,7 +5,8 @@
  * its listeners. What it listens to is what the gateway publishes, unless the configuration names the
  * events itself. With a simulator, that starts first, and gateway and proxy are pointed at it.
  *
- * It stops in the reverse order: no new events, then the requests that are under way, then the brokers.
+ * It stops in the reverse order: no new events, then the requests that are under way (those of the
+ * handler first, which may have one more to make), then the brokers.
  * A listener that fails is logged and costs its own event; a handler that cannot start ends the run.
  */
 import { createActorSystem } from '../../actors/runtime.ts';
@@ -28,6 +29,7 @@ import type { Simulator } from '../simulator/server.ts';
 import { systemClock } from '../system-clock.ts';
 import { openGatewayBroker, openProxyBroker } from './broker.ts';
 import { startGatewayOn } from './gateway.ts';
+import { HandlerCalls } from './handler-calls.ts';
 import { startProxyOn } from './proxy.ts';
 import { openSimulator, reportBreaches } from './simulate.ts';
 
@@ -97,8 +99,15 @@ async function startAll(
   if (requests !== undefined) stops.add(() => requests.close());
   const proxy = await startProxyOn(proxyConfig, { system, broker: requests, clock, log });
   stops.add(() => proxy.stop());
+  const calls = new HandlerCalls(wayToProxy(requests, log));
+  stops.add(() => calls.close(clock));
 
-  const listened = await startHandler(options, events, requests, runtime);
+  const listened = await startHandler(
+    options,
+    events,
+    new Rest(calls, options.gateway.token),
+    runtime,
+  );
   const gatewayConfig: GatewayConfig = {
     ...options.gateway,
     events: published(options.gateway, listened),
@@ -142,9 +151,9 @@ function refuseStdio(config: GatewayConfig): GatewayConfig {
 
 /** Hands the bot to the handler. @returns the events that it listens to, all of them subscribed */
 async function startHandler(
-  { handler, gateway }: RunOptions,
+  { handler }: RunOptions,
   events: Broker,
-  requests: Broker | undefined,
+  rest: Rest,
   { log }: ServiceRuntime,
 ): Promise<readonly DispatchEventName[]> {
   const module = await handler.load();
@@ -156,7 +165,7 @@ async function startHandler(
   }
   const broker = new Attached(events, { log });
   broker.on('error', (error) => log.error({ error }, error.message));
-  const bot: Bot = { broker, rest: restOf(requests, gateway.token, log), log };
+  const bot: Bot = { broker, rest, log };
   try {
     await start(bot);
   } catch (error) {
@@ -169,11 +178,11 @@ async function startHandler(
 }
 
 /** Requests go through the proxy, and wait there for as long as Discord's limits want it. */
-function restOf(requests: Broker | undefined, token: string, log: Log): Rest {
+function wayToProxy(requests: Broker | undefined, log: Log): Attached {
   if (requests === undefined) {
     throw new ConfigurationError('broker.type: "none" leaves the handler no way to the proxy');
   }
-  return new Rest(new Attached(requests, { log }), token);
+  return new Attached(requests, { log });
 }
 
 function published(

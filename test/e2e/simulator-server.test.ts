@@ -6,12 +6,12 @@ import * as fzstd from 'fzstd';
 import { afterEach, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { PortInUseError } from '../../protocols/errors.ts';
-import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
 import {
   type Simulator,
   type SimulatorOptions,
   startSimulator,
 } from '../../src/simulator/index.ts';
+import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
 import { type Frame, field, IDENTIFY } from '../support/simulated-client.ts';
 
 const running: Simulator[] = [];

@@ -9,7 +9,7 @@ export function redisConfig(url: string, group: string): BrokerConfig {
   return { type: 'redis', group, place, retentionMs: 3_600_000, payload: 'json' };
 }
 
-export function amqpConfig(url: string, group: string): BrokerConfig {
+export function amqpConfig(url: string, group: string): Extract<BrokerConfig, { type: 'amqp' }> {
   const parsed = parseAmqpUrl(url);
   if ('problem' in parsed) throw new Error(parsed.problem);
   const endpoint = parsed.value;

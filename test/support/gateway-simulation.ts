@@ -2,6 +2,8 @@
  * A whole gateway tree against the simulated Discord on virtual time: the real actors, the real machines,
  * a network in memory, and a broker that confirms late, refuses and loses as its seed says.
  */
+
+import type { SocketFactory } from '../../actors/connection/ports.ts';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { ShardNotice } from '../../actors/shard/machine.ts';
 import type { BrokerState, EventOrigin, EventWriter } from '../../protocols/broker.ts';
@@ -30,6 +32,8 @@ export type SimulationOptions = {
   readonly refusal?: number;
   /** The chance that the broker loses an event that it took. */
   readonly loss?: number;
+  /** Stands between the connections and the network. */
+  readonly watchSockets?: (sockets: SocketFactory) => SocketFactory;
 };
 
 /** Where an actor of the tree can be made to throw: each is called within a handler of that actor. */
@@ -117,7 +121,9 @@ export function startSimulation(options: SimulationOptions) {
   };
   const sessions = localSessions();
   const compression = options.compression ?? 'none';
-  const { sessionStartLimit } = discord.gateway.facts();
+  const { gateway } = discord;
+  const network = new VirtualNetwork({ clock, random, gateway, zstd: storedZstdStream });
+  const { sessionStartLimit } = gateway.facts();
   const tree = startGatewayTree({
     system,
     shards: Array.from({ length: shards }, (_, shard) => shard),
@@ -150,12 +156,7 @@ export function startSimulation(options: SimulationOptions) {
         if (compression !== 'none') url.searchParams.set('compress', compression);
         return url.href;
       },
-      sockets: new VirtualNetwork({
-        clock,
-        random,
-        gateway: discord.gateway,
-        zstd: storedZstdStream,
-      }),
+      sockets: options.watchSockets?.(network) ?? network,
       createDecompressor: () => createDecompressor(compression),
       writer,
       events,

@@ -37,6 +37,7 @@ export async function dockerServer(
     resume: () => {
       docker('unpause', id);
     },
+    control: async (...words) => docker('exec', id, 'rabbitmqctl', '--quiet', ...words),
     stop: async () => {
       docker('rm', '-f', id);
     },

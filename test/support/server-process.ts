@@ -5,11 +5,12 @@
  * its Erlang process leaves the group of whoever started it: it is found by its pid file. When the
  * test process ends without stopping its servers they are killed.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { ServerKind, TestServer } from './servers.ts';
 
 type Ports = { readonly main: number; readonly distribution: number };
@@ -37,10 +38,18 @@ function startRedis(program: string, folder: string, port: number, more: readonl
   return spawn(program, ['--port', String(port), ...settings, ...more], { stdio: 'ignore' });
 }
 
+/** Debian's wrapper runs for root and rabbitmq only; behind it is a program that anyone may run. */
+function directProgram(program: string): string {
+  const behind = join('/usr/lib/rabbitmq/bin', basename(program));
+  return process.getuid?.() !== 0 && existsSync(behind) ? behind : program;
+}
+
+function rabbitName(ports: Ports): string {
+  return `spectacles-${ports.main}@localhost`;
+}
+
 function startRabbit(program: string, folder: string, ports: Ports): ChildProcess {
-  // Debian's wrapper runs for root and rabbitmq only; behind it is a program that anyone may run.
-  const behind = '/usr/lib/rabbitmq/bin/rabbitmq-server';
-  const direct = process.getuid?.() !== 0 && existsSync(behind) ? behind : program;
+  const direct = directProgram(program);
   const configuration = join(folder, 'rabbitmq');
   writeFileSync(
     `${configuration}.conf`,
@@ -52,7 +61,7 @@ function startRabbit(program: string, folder: string, ports: Ports): ChildProces
     env: {
       ...process.env,
       HOME: folder,
-      RABBITMQ_NODENAME: `spectacles-${ports.main}@localhost`,
+      RABBITMQ_NODENAME: rabbitName(ports),
       RABBITMQ_NODE_PORT: String(ports.main),
       RABBITMQ_DIST_PORT: String(ports.distribution),
       RABBITMQ_CONFIG_FILE: configuration,
@@ -121,6 +130,15 @@ class ProcessServer {
     this.#child = undefined;
   }
 
+  async control(words: readonly string[]): Promise<string> {
+    if (this.#kind !== 'rabbitmq') throw new Error('rabbitmqctl is for RabbitMQ');
+    const program = directProgram(join(dirname(this.#program), 'rabbitmqctl'));
+    const line = ['--node', rabbitName(this.#ports), '--quiet', ...words];
+    const env = { ...process.env, HOME: this.#folder };
+    const { stdout } = await promisify(execFile)(program, line, { env });
+    return stdout;
+  }
+
   removeFolder(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -155,6 +173,7 @@ export async function processServer(
     restart: start,
     pause: () => server.signal('SIGSTOP'),
     resume: () => server.signal('SIGCONT'),
+    control: (...words) => server.control(words),
     async stop() {
       server.signal('SIGCONT');
       // Nothing in it is worth an orderly end, which takes RabbitMQ seconds.

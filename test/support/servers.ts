@@ -30,6 +30,8 @@ export type TestServer = {
   /** Freezes it: connections stay open and nothing is answered. */
   pause(): void;
   resume(): void;
+  /** Runs `rabbitmqctl` against it, for RabbitMQ; resolves with what that wrote. */
+  control(...words: readonly string[]): Promise<string>;
   /** Ends it and removes what it had. */
   stop(): Promise<void>;
 };
@@ -178,6 +180,7 @@ export async function startSharedServer(kind: ServerKind): Promise<TestServer> {
     restart: notOurs,
     pause: nothing,
     resume: nothing,
+    control: notOurs,
     stop: async () => undefined,
   };
 }

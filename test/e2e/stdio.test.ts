@@ -1,0 +1,189 @@
+/**
+ * `spectacles gateway` with its broker on stdin and stdout, as a process: whatever happens to its
+ * connections, its actors and whoever is at the other end, stdout carries frames and nothing else.
+ *
+ * A frame has no id here, so an event that Discord had to send again after a lost connection may be
+ * there twice; none may be missing, and nothing may be there that Discord has not sent.
+ */
+import { fileURLToPath } from 'node:url';
+import { decodeMulti } from '@msgpack/msgpack';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  type Fault,
+  SIMULATED_TOKEN,
+  type Simulator,
+  startSimulator,
+} from '../../src/simulator/index.ts';
+import { until } from '../support/broker-bench.ts';
+import { type Program, startSpectacles } from '../support/process.ts';
+
+const SHARDS = [0, 1];
+const STOPPED = { status: 0, signal: null };
+const CRASHES = new URL('./fixtures/crashes.mjs', import.meta.url);
+
+async function simulate(): Promise<Simulator> {
+  const simulator = await startSimulator({
+    seed: 8,
+    guildCount: 6,
+    rate: 200,
+    gateway: {
+      maxConcurrency: SHARDS.length,
+      recommendedShards: SHARDS.length,
+      heartbeatIntervalMs: 400,
+    },
+  });
+  onTestFinished(() => simulator.close());
+  return simulator;
+}
+
+function startGateway(simulator: Simulator, environment: Record<string, string> = {}): Program {
+  return startSpectacles(['gateway'], {
+    environment: {
+      DISCORD_TOKEN: SIMULATED_TOKEN,
+      DISCORD_EVENTS: '*',
+      DISCORD_RAW_INTENTS: '53608447',
+      DISCORD_API_SCHEME: 'http',
+      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+      BROKER_TYPE: 'stdio',
+      ...environment,
+    },
+  });
+}
+
+/** All that Discord has sent, as lines of stdout. */
+function frames({ discord }: Simulator): readonly string[] {
+  const sessions = discord.gateway.sessions();
+  expect(sessions).toHaveLength(SHARDS.length);
+  return sessions
+    .flatMap((session) => session.missed(0) ?? [])
+    .map(({ event, json }) => `{"event":"${event}","data":${json}}`);
+}
+
+/** The values of a MessagePack stream, but for one at its end that is not all there yet. */
+function wholeMaps(bytes: Uint8Array): readonly unknown[] {
+  const values: unknown[] = [];
+  try {
+    for (const value of decodeMulti(bytes)) values.push(value);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return values;
+}
+
+/** Ends the traffic and waits until all of it has come out; whatever else came out is an error. */
+async function expectFramesOnly(simulator: Simulator, gateway: Program): Promise<void> {
+  simulator.discord.setRate(0);
+  let missing: readonly string[] = [];
+  await until('every event came out', () => {
+    const written = new Set(gateway.stdoutLines);
+    missing = frames(simulator).filter((frame) => !written.has(frame));
+    return missing.length === 0;
+  });
+  const sent = new Set(frames(simulator));
+  expect(gateway.stdoutLines.filter((line) => !sent.has(line))).toEqual([]);
+  expect(gateway.stdout.endsWith('\n')).toBe(true);
+}
+
+async function expectCleanEnd(simulator: Simulator, gateway: Program): Promise<void> {
+  expect(await gateway.end('SIGINT')).toEqual(STOPPED);
+  expect(simulator.audit.of('session-end')).toEqual([]);
+  expect(simulator.audit.breaches).toEqual([]);
+  // The log is where it belongs, and whole.
+  expect(gateway.logs).toHaveLength(gateway.stderrLines.length);
+}
+
+const FAULTS: readonly Fault[] = [
+  { fault: 'drop' },
+  { fault: 'garbage', kind: 'bytes' },
+  { fault: 'garbage', kind: 'json' },
+  { fault: 'truncate' },
+  { fault: 'reconnect' },
+  { fault: 'invalid', resumable: true },
+];
+
+describe('spectacles gateway over stdio', () => {
+  it('writes frames only, whatever its connections go through', async () => {
+    const simulator = await simulate();
+    const { audit, scenario } = simulator.discord;
+    const gateway = startGateway(simulator);
+    await gateway.log('shard is ready', SHARDS.length);
+    scenario.strike({ fault: 'huge-guild', bytes: 2_000_000 });
+    scenario.strike({ fault: 'unknown-opcode' });
+    scenario.strike({ fault: 'unknown-event' });
+    for (const [index, fault] of FAULTS.entries()) {
+      // One shard after the other, so that each fault meets a connection that is well.
+      const shard = index % SHARDS.length;
+      scenario.strike({ ...fault, shard });
+      await gateway.log('shard has resumed its session', index + 1);
+    }
+    await expectFramesOnly(simulator, gateway);
+    expect(audit.count('identify')).toBe(SHARDS.length);
+    await expectCleanEnd(simulator, gateway);
+  });
+
+  it('writes frames only when its actors crash, and loses no session by it', async () => {
+    const simulator = await simulate();
+    const gateway = startGateway(simulator, { NODE_OPTIONS: `--import=${fileURLToPath(CRASHES)}` });
+    const crashes = (method: string) =>
+      gateway.stderrLines.filter((line) => line.includes(`a crash of ${method} that`)).length;
+    await gateway.until('crashed', () => crashes('send') >= 2 && crashes('notice') >= 2);
+    await until('both shards are connected again', () =>
+      SHARDS.every((shard) => {
+        const [session] = simulator.discord.gateway.sessions(shard);
+        return session?.connection !== undefined;
+      }),
+    );
+    await expectFramesOnly(simulator, gateway);
+    expect(simulator.audit.count('resume')).toBeGreaterThan(0);
+    expect(simulator.audit.count('identify')).toBe(SHARDS.length);
+    await expectCleanEnd(simulator, gateway);
+  });
+
+  it('writes MessagePack maps with payload map', async () => {
+    const simulator = await simulate();
+    const gateway = startGateway(simulator, { BROKER_PAYLOAD: 'map' });
+    await gateway.log('shard is ready', SHARDS.length);
+    // Of a guild there are no events before it is there, a moment after READY.
+    const { discord } = simulator;
+    await until('the guilds are there', () => {
+      const created = frames(simulator).filter((frame) => frame.includes('"GUILD_CREATE"'));
+      return created.length >= discord.world.guildIds.length;
+    });
+    discord.scenario.strike({ fault: 'burst', events: 200 });
+    discord.setRate(0);
+    const sent = frames(simulator).map((frame) => JSON.parse(frame));
+    let received: readonly unknown[] = [];
+    await until('all of it came out', () => {
+      received = wholeMaps(gateway.stdoutBytes);
+      return received.length >= sent.length;
+    });
+    expect(received).toHaveLength(sent.length);
+    expect(received).toEqual(expect.arrayContaining(sent));
+    await expectCleanEnd(simulator, gateway);
+  });
+
+  it('is not disturbed by what comes in on stdin, nor by its end', async () => {
+    const simulator = await simulate();
+    const gateway = startGateway(simulator);
+    await gateway.log('shard is ready', SHARDS.length);
+    gateway.write('hello?\n{"event":"NOBODY_KNOWS","data":1}\n{"event":\n\u0000\u0001\n');
+    await gateway.log('something on standard input is no command');
+    gateway.endInput();
+    simulator.discord.emit('MESSAGE_CREATE');
+    await expectFramesOnly(simulator, gateway);
+    await expectCleanEnd(simulator, gateway);
+  });
+
+  it('ends with 1 and a line when nobody reads any more, and keeps its sessions', async () => {
+    const simulator = await simulate();
+    const gateway = startGateway(simulator);
+    await gateway.log('shard is ready', SHARDS.length);
+    gateway.closeOutput();
+    expect(await gateway.ended).toEqual({ status: 1, signal: null });
+    expect(gateway.stderrLines.filter((line) => !line.startsWith('{'))).toEqual([
+      expect.stringMatching(/^spectacles: whoever read the frames is gone .*keep the reader/),
+    ]);
+    expect(simulator.audit.of('session-end')).toEqual([]);
+    expect(simulator.audit.breaches).toEqual([]);
+  });
+});
