@@ -16,6 +16,8 @@ export type StreamEntry = {
   readonly id: string;
   /** The message, unless the entry is somebody else's and has no field `data`. */
   readonly data: Uint8Array | undefined;
+  /** The sender's own name for the message, from the field `id`; of events `session:seq`. */
+  readonly messageId: string | undefined;
   /** After this, in milliseconds since the epoch, nobody waits for it; from the field `timeout_at`. */
   readonly timeoutAtMs: number | undefined;
 };
@@ -43,7 +45,10 @@ const ENTRY_ID = /^(\d{1,20})(?:-(\d{1,20}))?$/;
 /** Both halves of an id are 64 bits wide. */
 const SEQUENCE_MAX = 2n ** 64n - 1n;
 const NANOSECONDS_PER_MILLISECOND = 1_000_000n;
+const utf8 = new TextDecoder();
+const utf8Encoder = new TextEncoder();
 const FIELD_DATA = 'data';
+const FIELD_ID = 'id';
 const FIELD_TIMEOUT_AT = 'timeout_at';
 
 function asList(value: unknown): readonly unknown[] {
@@ -53,13 +58,13 @@ function asList(value: unknown): readonly unknown[] {
 function asText(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return String(value);
-  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  if (value instanceof Uint8Array) return utf8.decode(value);
   return undefined;
 }
 
 function asBytes(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
-  return typeof value === 'string' ? new TextEncoder().encode(value) : undefined;
+  return typeof value === 'string' ? utf8Encoder.encode(value) : undefined;
 }
 
 function asId(value: unknown): string | undefined {
@@ -93,7 +98,13 @@ function readEntry(event: string, value: unknown): StreamEntry | undefined {
   const id = asId(first);
   if (id === undefined) return undefined;
   const fields = asList(second);
-  return { event, id, data: asBytes(field(fields, FIELD_DATA)), timeoutAtMs: timeoutAtMs(fields) };
+  return {
+    event,
+    id,
+    data: asBytes(field(fields, FIELD_DATA)),
+    messageId: asText(field(fields, FIELD_ID)),
+    timeoutAtMs: timeoutAtMs(fields),
+  };
 }
 
 /** `[[id, [field, value, …]], …]`, as XCLAIM answers. A null, or an entry without fields, is a ghost. */

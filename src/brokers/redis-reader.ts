@@ -1,77 +1,60 @@
 /**
- * Consuming Redis streams: one connection that waits in XREADGROUP for every subscribed event.
+ * One connection that waits in XREADGROUP, for every event whose stream is where it is.
  *
- * Groups are made at `0` with MKSTREAM, and only BUSYGROUP is no error. A group that vanishes (FLUSHALL,
- * an evicted key, a server that came back empty) is made again after the last entry that this process
- * has seen, or at `0`. While nothing is subscribed, or the handlers hold CONSUMER_PREFETCH deliveries,
- * nothing is read. A change of the subscriptions wakes the read that is waiting.
+ * Purpose: to hand over new entries for as long as the link lives; nothing but its end ends the loop.
  *
- * Any other error of the read ends the link: the supervisor's next channel reads again. An entry
- * without `data` cannot be handled by anyone: it is acked, counted in the log and left behind.
+ * Inner workings: while there are no events, or the handlers have enough, nothing is read. A change of
+ * the events wakes the read that is waiting. A read that is later than Redis would ever answer is hung,
+ * whatever its socket says, and ends the link: waiting on would be for ever.
+ *
+ * Failure modes: a group that has vanished and a key that is no stream are the owner's to mend, by
+ * `onNoGroup` and `onWrongType`; then the loop goes on. Any other error ends the link.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import type { LinkHooks } from '../../actors/channel/link.ts';
-import {
-  CONSUMER_PREFETCH,
-  REDIS_BLOCK_MS,
-  REDIS_QUICK_ANSWER_MS,
-  REDIS_READ_COUNT,
-  RETRY_DELAY_MS,
-} from '../../protocols/limits.ts';
-import type { Log } from '../../protocols/ports.ts';
-import { InFlight } from './in-flight.ts';
-import { publishAnswer } from './redis-answer.ts';
-import { isReplyError, redisError } from './redis-connection.ts';
+import { BrokerUnavailableError } from '../../protocols/errors.ts';
+import { REDIS_BLOCK_GRACE_MS, REDIS_BLOCK_MS, RETRY_DELAY_MS } from '../../protocols/limits.ts';
+import type { Clock, Log } from '../../protocols/ports.ts';
+import { readStreams, type StreamEntry } from '../../protocols/wire/redis-stream.ts';
+import { isReplyError } from './redis-connection.ts';
+import { pause, type RedisNode, withDeadline } from './redis-node.ts';
 
 export type RedisReaderOptions = {
-  readonly commands: Redis;
-  readonly reader: Redis;
+  readonly node: RedisNode;
+  /** Opens the connection; called once, with the first event. */
+  readonly open: () => Promise<Redis>;
   readonly group: string;
   readonly consumer: string;
-  readonly label: string;
-  readonly hooks: LinkHooks;
+  readonly clock: Clock;
   readonly log: Log;
+  /** How many entries there is room for; 0 for not now. */
+  readonly room: () => number;
+  readonly onEntry: (entry: StreamEntry) => void;
+  readonly onNoGroup: (events: readonly string[]) => Promise<void>;
+  readonly onWrongType: (events: readonly string[]) => Promise<void>;
+  readonly onHung: () => void;
+  readonly lost: (reason: unknown) => void;
 };
 
-type Entry = { readonly event: string; readonly id: string; readonly data: Buffer | undefined };
-
 const WAKE_INTERVAL_MS = 10;
+const READ_TIMEOUT_MS = REDIS_BLOCK_MS + REDIS_BLOCK_GRACE_MS;
 
-function isNoGroup(error: unknown): boolean {
-  return isReplyError(error) && error.message.startsWith('NOGROUP');
+/** What a read says when a group is gone; the second when that happened while it was waiting. */
+const NO_GROUP = /^NOGROUP|^UNBLOCKED the stream key/;
+
+export function isNoGroup(error: unknown): boolean {
+  return isReplyError(error) && NO_GROUP.test(error.message);
 }
 
-/** The value of `data` among a flat list of field names and values. */
-function dataField(fields: unknown): Buffer | undefined {
-  if (!Array.isArray(fields)) return undefined;
-  for (let index = 0; index + 1 < fields.length; index += 2) {
-    if (String(fields[index]) === 'data') return Buffer.from(fields[index + 1]);
-  }
-  return undefined;
-}
-
-function readEntries(event: string, entries: unknown): Entry[] {
-  if (!Array.isArray(entries)) return [];
-  return entries
-    .filter((entry): entry is [unknown, unknown] => Array.isArray(entry))
-    .map(([id, fields]) => ({ event, id: String(id), data: dataField(fields) }));
-}
-
-/** What XREADGROUP answers: nothing, or `[[event, [[id, [field, value, …]], …]], …]`. */
-function readReply(reply: unknown): Entry[] {
-  if (!Array.isArray(reply)) return [];
-  return reply.flatMap((stream) =>
-    Array.isArray(stream) ? readEntries(String(stream[0]), stream[1]) : [],
-  );
+export function isWrongType(error: unknown): boolean {
+  return isReplyError(error) && error.message.startsWith('WRONGTYPE');
 }
 
 export class RedisReader {
   readonly #options: RedisReaderOptions;
   readonly #events = new Set<string>();
-  readonly #lastSeen = new Map<string, string>();
-  readonly #inFlight: InFlight;
+  #redis: Redis | undefined;
   #clientId = 0;
+  #isStarted = false;
   #isReading = false;
   #isStopped = false;
   #signal: () => void = () => undefined;
@@ -79,199 +62,127 @@ export class RedisReader {
 
   constructor(options: RedisReaderOptions) {
     this.#options = options;
-    this.#inFlight = new InFlight(() => this.#signal());
   }
 
-  async start(): Promise<void> {
-    this.#clientId = Number(await this.#options.reader.client('ID'));
-    this.#loop = this.#readUntilStopped();
+  get events(): readonly string[] {
+    return [...this.#events];
   }
 
-  async consume(event: string): Promise<void> {
-    await this.#createGroup(event);
+  add(event: string): void {
     this.#events.add(event);
-    this.#wake();
+    if (this.#isStarted) this.wake();
+    else this.#start();
   }
 
-  async cancel(event: string): Promise<void> {
-    this.#events.delete(event);
-    this.#wake();
+  remove(event: string): void {
+    if (this.#events.delete(event)) this.wake();
   }
 
-  /** Reads nothing more and waits for the handlers, until `deadline` settles. */
-  async stop(deadline: Promise<void>): Promise<void> {
+  /** Looks again at what there is to read, and ends the wait of a read that began before. */
+  wake(): void {
+    this.#signal();
+    if (this.#isReading) void this.#unblock();
+  }
+
+  /** There may be room again; a read that is waiting needs no waking for that. */
+  tellRoom(): void {
+    this.#signal();
+  }
+
+  /** Reads nothing more; resolves when what was read has been handed over. */
+  stop(): Promise<void> {
     this.#isStopped = true;
-    this.#wake();
-    await Promise.race([this.#loop, deadline]);
-    await Promise.race([this.#inFlight.idle(), deadline]);
-    await Promise.race([this.#leaveGroups(), deadline]);
+    this.wake();
+    return this.#loop;
   }
 
   /** Abandons everything at once. */
   abort(): void {
     this.#isStopped = true;
     this.#signal();
+    this.#redis?.disconnect();
   }
 
-  async #createGroup(event: string): Promise<void> {
-    const { commands, group, label } = this.#options;
-    const start = this.#lastSeen.get(event) ?? '0';
-    try {
-      await commands.xgroup('CREATE', event, group, start, 'MKSTREAM');
-    } catch (error) {
-      if (isReplyError(error) && error.message.startsWith('BUSYGROUP')) return;
-      throw redisError(error, label);
-    }
+  #start(): void {
+    this.#isStarted = true;
+    this.#loop = this.#readUntilStopped().catch((error: unknown) => {
+      if (!this.#isStopped) this.#options.lost(error);
+    });
   }
 
   async #readUntilStopped(): Promise<void> {
-    const { hooks, label } = this.#options;
+    const redis = await this.#options.open();
+    this.#redis = redis;
+    if (this.#isStopped) redis.disconnect();
+    else this.#clientId = Number(await redis.client('ID'));
     while (!this.#isStopped) {
-      try {
-        if (this.#mayRead()) await this.#readOnce();
-        else await this.#signalled();
-      } catch (error) {
-        if (this.#isStopped) return;
-        if (!isNoGroup(error)) {
-          hooks.lost(redisError(error, label));
-          return;
-        }
-        await this.#recreateGroups();
-      }
+      const events = this.events;
+      const room = this.#options.room();
+      if (events.length === 0 || room === 0) await this.#signalled();
+      else await this.#readOrMend(redis, events, room);
     }
-  }
-
-  #mayRead(): boolean {
-    return this.#events.size > 0 && this.#inFlight.count < CONSUMER_PREFETCH;
   }
 
   #signalled(): Promise<void> {
     return new Promise((resolve) => {
       this.#signal = resolve;
       // What the signal is for may have come about since it was looked at.
-      if (this.#isStopped || this.#mayRead()) resolve();
+      const mayRead = this.#events.size > 0 && this.#options.room() > 0;
+      if (this.#isStopped || mayRead) resolve();
     });
   }
 
-  async #readOnce(): Promise<void> {
-    const { reader, group, consumer } = this.#options;
-    const count = Math.min(REDIS_READ_COUNT, CONSUMER_PREFETCH - this.#inFlight.count);
-    const events = [...this.#events];
-    this.#isReading = true;
-    let reply: unknown;
+  async #readOrMend(redis: Redis, events: readonly string[], room: number): Promise<void> {
+    const { clock, onEntry, onNoGroup, onWrongType } = this.#options;
     try {
-      reply = await reader.callBuffer(
+      const reply = await this.#read(redis, events, room);
+      for (const entry of readStreams(reply)) onEntry(entry);
+    } catch (error) {
+      if (this.#isStopped) return;
+      const isMissing = isNoGroup(error);
+      if (!isMissing && !isWrongType(error)) throw error;
+      await pause(clock, RETRY_DELAY_MS);
+      if (this.#isStopped) return;
+      await (isMissing ? onNoGroup(events) : onWrongType(events));
+    }
+  }
+
+  async #read(redis: Redis, events: readonly string[], room: number): Promise<unknown> {
+    const { clock, node, group, consumer, onHung } = this.#options;
+    this.#isReading = true;
+    try {
+      const words = ['GROUP', group, consumer, 'COUNT', String(room)];
+      const streams = ['STREAMS', ...events, ...events.map(() => '>')];
+      const reply = redis.callBuffer(
         'XREADGROUP',
-        'GROUP',
-        group,
-        consumer,
-        'COUNT',
-        String(count),
+        ...words,
         'BLOCK',
         String(REDIS_BLOCK_MS),
-        'STREAMS',
-        ...events,
-        ...events.map(() => '>'),
+        ...streams,
       );
+      return await withDeadline(clock, READ_TIMEOUT_MS, reply, () => {
+        onHung();
+        return new BrokerUnavailableError(
+          `${node.label} did not end a blocking read within ${READ_TIMEOUT_MS} ms`,
+        );
+      });
     } finally {
       this.#isReading = false;
     }
-    for (const entry of readReply(reply)) this.#deliver(entry);
-  }
-
-  #deliver(entry: Entry): void {
-    const { hooks, log } = this.#options;
-    const { event, id, data } = entry;
-    this.#lastSeen.set(event, id);
-    if (data === undefined) {
-      log.warn({ event, id }, 'an entry has no field data; it was acked and skipped');
-      this.#ack(event, id);
-      return;
-    }
-    const deliveredMs = performance.now();
-    hooks.delivery(
-      this.#inFlight.enter({
-        event,
-        body: data,
-        // Nothing in an entry says whether its sender waits for an answer.
-        wantsReply: true,
-        ack: () => this.#ack(event, id),
-        retry: () => void this.#redeliver(event, id),
-        reject: (reason) => {
-          log.warn({ event, id, reason }, 'a message was rejected');
-          this.#ack(event, id);
-        },
-        reply: (body) =>
-          publishAnswer(
-            this.#options.commands,
-            `${event}:${id}`,
-            Buffer.from(body),
-            performance.now() - deliveredMs < REDIS_QUICK_ANSWER_MS,
-          ),
-      }),
-    );
-  }
-
-  /** An ack that does not arrive leaves the entry pending, to be claimed: it is never an error here. */
-  #ack(event: string, id: string): void {
-    const { commands, group, log } = this.#options;
-    commands.xack(event, group, id).catch((error: Error) => {
-      log.debug({ event, id, reason: error.message }, 'an ack was not delivered');
-    });
-  }
-
-  /** Claims the entry for this consumer again, which counts the delivery, and delivers what comes back. */
-  async #redeliver(event: string, id: string): Promise<void> {
-    const { commands, group, consumer, log } = this.#options;
-    try {
-      await sleep(RETRY_DELAY_MS);
-      if (this.#isStopped) return;
-      const claimed = await commands.callBuffer('XCLAIM', event, group, consumer, '0', id);
-      for (const entry of readEntries(event, claimed)) this.#deliver(entry);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.debug({ event, id, reason }, 'a message could not be claimed again; it stays pending');
-    }
-  }
-
-  async #recreateGroups(): Promise<void> {
-    const { hooks, label, log } = this.#options;
-    log.warn({ events: [...this.#events] }, 'a consumer group has vanished; it is made again');
-    try {
-      await sleep(RETRY_DELAY_MS);
-      for (const event of this.#events) await this.#createGroup(event);
-    } catch (error) {
-      this.#isStopped = true;
-      hooks.lost(redisError(error, label));
-    }
-  }
-
-  /** Ends the wait of a read that has begun before the subscriptions changed. */
-  #wake(): void {
-    this.#signal();
-    if (this.#isReading) void this.#unblock();
   }
 
   async #unblock(): Promise<void> {
+    const { node, clock, log } = this.#options;
     try {
       // The read may have been written and not begun: then there is nothing to unblock yet.
-      while (this.#isReading && this.#options.commands.status === 'ready') {
-        const unblocked = await this.#options.commands.client('UNBLOCK', this.#clientId);
+      while (this.#isReading && node.commands.status === 'ready') {
+        const unblocked = await node.commands.client('UNBLOCK', this.#clientId);
         if (Number(unblocked) === 1) return;
-        await sleep(WAKE_INTERVAL_MS);
+        await pause(clock, WAKE_INTERVAL_MS);
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#options.log.debug({ reason }, 'a waiting read could not be woken');
-    }
-  }
-
-  /** A consumer with nothing pending is forgotten by its groups; one with something must stay. */
-  async #leaveGroups(): Promise<void> {
-    const { commands, group, consumer } = this.#options;
-    for (const event of this.#lastSeen.keys()) {
-      const pending = await commands.xpending(event, group, '-', '+', 1, consumer);
-      if (pending.length === 0) await commands.xgroup('DELCONSUMER', event, group, consumer);
+      log.debug({ reason }, 'a waiting read could not be woken; it ends by itself');
     }
   }
 }

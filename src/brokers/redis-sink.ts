@@ -33,10 +33,21 @@ class AwaitedXadd extends Command {
   }
 }
 
+export type RedisSinkOptions = {
+  readonly redis: Redis;
+  readonly encoder: PayloadEncoder;
+  /** Told of each event in the order in which they were sent. */
+  readonly confirms: Pick<Confirms, 'settleOldest'>;
+  readonly lost: (reason: unknown) => void;
+  /** Told of each event that may be sent. */
+  readonly prepared: (event: string) => void;
+};
+
 export class RedisSink implements EventSink {
   readonly #redis: Redis;
   readonly #encoder: PayloadEncoder;
   readonly #lost: (reason: unknown) => void;
+  readonly #prepared: (event: string) => void;
   readonly #awaited: AwaitedXadd;
   readonly #heads: Uint8Array[] = [];
   readonly #events: string[] = [];
@@ -47,15 +58,12 @@ export class RedisSink implements EventSink {
   #count = 0;
   #isFlushDue = false;
 
-  constructor(
-    redis: Redis,
-    encoder: PayloadEncoder,
-    confirms: Confirms,
-    lost: (reason: unknown) => void,
-  ) {
+  constructor(options: RedisSinkOptions) {
+    const { redis, encoder, confirms, lost, prepared } = options;
     this.#redis = redis;
     this.#encoder = encoder;
     this.#lost = lost;
+    this.#prepared = prepared;
     this.#awaited = new AwaitedXadd(
       () => confirms.settleOldest(true),
       (error) => {
@@ -68,6 +76,7 @@ export class RedisSink implements EventSink {
   prepare(route: number, event: string): void {
     this.#heads[route] = xaddHead(event);
     this.#events[route] = event;
+    this.#prepared(event);
   }
 
   send(

@@ -1,139 +1,213 @@
 /**
  * The broker over Redis streams.
  *
- * A link is up to three connections, because each of them would stop the others: one for commands and
- * published events, one that waits in blocking reads, one in subscriber mode for answers to calls (made
- * with the first call). The loss of any is the loss of the link.
+ * A link is at least three connections, because each would stop the others: one for commands and
+ * published events to every server, one that waits in blocking reads (one a slot in a cluster), one in
+ * subscriber mode for answers to calls, made with the first call. The loss of any is the loss of the link.
  *
  * An event is a stream of the same name; an entry has the fields `data`, `id` and, from the gateway,
- * `shard`. Streams are trimmed to the retention by the server's own clock, as the publisher's may be wrong.
+ * `shard`; one that is of no use after a time has `timeout_at`. Every time is the server's, as the clocks
+ * of those who use it may differ.
  */
 import type { Redis } from 'ioredis';
-import type { Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
-import { BrokerUnavailableError } from '../../protocols/errors.ts';
-import { REDIS_TRIM_INTERVAL_MS, REDIS_TRIMMED_STREAMS_MAX } from '../../protocols/limits.ts';
+import type { EventSink, Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
+import type { CallOptions, PublishOptions } from '../../protocols/broker.ts';
+import { BrokerUnavailableError, UnroutableError } from '../../protocols/errors.ts';
+import { REDIS_CLAIM_IDLE_MS } from '../../protocols/limits.ts';
 import type { Clock, Log, Timer } from '../../protocols/ports.ts';
 import type { PayloadEncoder } from '../../protocols/wire/payload.ts';
-import { isReplyError, openRedis, type RedisPlace, redisError } from './redis-connection.ts';
-import { RedisReader } from './redis-reader.ts';
+import { readGroups, timeoutAtField } from '../../protocols/wire/redis-stream.ts';
+import { RedisClaimer } from './redis-claimer.ts';
+import { RedisClusterSink } from './redis-cluster-sink.ts';
+import { isReplyError, type RedisPlace, redisError } from './redis-connection.ts';
+import { RedisConsumption } from './redis-consumption.ts';
+import type { RedisCounter } from './redis-counts.ts';
+import { RedisLedger } from './redis-ledger.ts';
+import { Pulse } from './redis-node.ts';
 import { RedisReplies } from './redis-replies.ts';
 import { RedisSink } from './redis-sink.ts';
+import { RedisTopologies, type RedisTopology } from './redis-topology.ts';
+import { RedisTrimmer } from './redis-trimmer.ts';
 
-export type RedisDriverOptions = {
+/** What may be left out. */
+export type RedisSettings = {
+  /** An entry is taken over from a consumer that has not asked about it for this long. */
+  readonly claimIdleMs?: number;
+  /** Hears the answers of the Go client, which come on a channel of another name. */
+  readonly goReplies?: boolean;
+  readonly counter?: RedisCounter;
+};
+
+export type RedisDriverOptions = RedisSettings & {
   readonly place: RedisPlace;
   readonly group: string;
-  /** This process among the consumers of the group. */
+  /** This process among the consumers of the group; no other may have the same name. */
   readonly consumer: string;
   /** Entries older than this are trimmed from the streams that we publish to; 0 keeps all. */
   readonly retentionMs: number;
+  /** Deliveries that handlers may have and not have settled. */
+  readonly prefetch: number;
   readonly encoder: PayloadEncoder;
   readonly clock: Clock;
   readonly log: Log;
 };
 
-/** Remembers which streams are published to. */
-class TrackingSink extends RedisSink {
-  readonly streams = new Set<string>();
-
-  override prepare(route: number, event: string): void {
-    super.prepare(route, event);
-    if (this.streams.size < REDIS_TRIMMED_STREAMS_MAX) this.streams.add(event);
-  }
-}
-
 class RedisLink implements Link {
-  readonly sink: TrackingSink;
+  readonly sink: EventSink;
   readonly #options: RedisDriverOptions;
   readonly #hooks: LinkHooks;
-  readonly #commands: Redis;
-  readonly #reader: Redis;
-  readonly #consumption: RedisReader;
+  readonly #topology: RedisTopology;
+  readonly #consumption: RedisConsumption;
+  readonly #claimer: RedisClaimer;
+  readonly #trimmer: RedisTrimmer;
   readonly #replies: RedisReplies;
-  #repliesRedis: Redis | undefined;
-  #trimTimer: Timer | undefined;
+  #repliesPulse: Pulse | undefined;
   #isOver = false;
 
-  constructor(options: RedisDriverOptions, hooks: LinkHooks, commands: Redis, reader: Redis) {
+  constructor(
+    options: RedisDriverOptions,
+    hooks: LinkHooks,
+    topology: RedisTopology,
+    ledger: RedisLedger,
+  ) {
     this.#options = options;
     this.#hooks = hooks;
-    this.#commands = commands;
-    this.#reader = reader;
-    const { place, encoder, group, consumer, log } = options;
-    const lost = (reason: unknown) => this.lost(reason);
-    this.sink = new TrackingSink(commands, encoder, hooks.confirms, lost);
-    this.#consumption = new RedisReader({
-      commands,
-      reader,
+    this.#topology = topology;
+    const { place, group, consumer, clock, log, retentionMs } = options;
+    const count = options.counter ?? (() => undefined);
+    const guarded = { ...hooks, lost: (reason: unknown) => this.lost(reason) };
+    const consuming = {
+      topology,
+      ledger,
       group,
       consumer,
       label: place.label,
-      hooks: { ...hooks, lost },
+      hooks: guarded,
+      clock,
       log,
+      prefetch: options.prefetch,
+      count,
+    };
+    this.#consumption = new RedisConsumption(consuming);
+    this.#claimer = new RedisClaimer({
+      ...consuming,
+      consumption: this.#consumption,
+      idleMs: options.claimIdleMs ?? REDIS_CLAIM_IDLE_MS,
     });
-    this.#replies = new RedisReplies(() => this.#openReplies());
+    this.#trimmer = new RedisTrimmer({ topology, retentionMs, clock, log, count });
+    this.#replies = new RedisReplies({
+      open: () => this.#openReplies(),
+      goReplies: options.goReplies ?? false,
+    });
+    this.sink = this.#makeSink(guarded);
   }
 
-  async start(): Promise<void> {
-    await this.#consumption.start();
-    if (this.#options.retentionMs > 0) this.#trimLater();
+  start(): void {
+    this.#consumption.start();
+    this.#claimer.start();
+    this.#trimmer.start();
   }
 
   lost(reason: unknown): void {
     if (!this.#isOver) this.#hooks.lost(redisError(reason, this.#options.place.label));
   }
 
-  consume(event: string): Promise<void> {
-    return this.#consumption.consume(event);
+  async consume(event: string): Promise<void> {
+    await this.#consumption.consume(event);
+    this.#claimer.look(event);
   }
 
   cancel(event: string): Promise<void> {
     return this.#consumption.cancel(event);
   }
 
-  async publish(event: string, body: Uint8Array, id: string): Promise<void> {
-    await this.#append(event, body, id);
-  }
-
-  call(
+  async publish(
     event: string,
     body: Uint8Array,
     id: string,
-    _options: unknown,
+    options: PublishOptions,
+  ): Promise<void> {
+    if (options.mandatory === true) await this.#refuseUnread(event);
+    await this.#append(event, body, id, options.expirationMs);
+  }
+
+  async call(
+    event: string,
+    body: Uint8Array,
+    id: string,
+    options: CallOptions,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    return this.#replies.await(event, () => this.#append(event, body, id), signal);
+    const send = () => this.#append(event, body, id, options.timeoutMs);
+    try {
+      return await this.#replies.await(event, send, signal);
+    } catch (error) {
+      throw redisError(error, this.#options.place.label);
+    }
   }
 
   async close(deadlineMs: number): Promise<void> {
-    const { clock } = this.#options;
     let timer: Timer | undefined;
     const deadline = new Promise<void>((resolve) => {
-      timer = clock.setTimer(deadlineMs, resolve);
+      timer = this.#options.clock.setTimer(deadlineMs, resolve);
     });
+    this.#claimer.stop();
     await this.#consumption.stop(deadline);
-    // Acks and replies of the last handlers are ahead of this in the same connection.
-    await Promise.race([this.#commands.ping(), deadline]);
+    // Acks and replies of the last handlers are ahead of this in the same connections.
+    const settled = Promise.all(this.#topology.nodes.map(({ commands }) => commands.ping()));
+    await Promise.race([settled, deadline]);
     timer?.cancel();
   }
 
   destroy(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#trimTimer?.cancel();
+    this.#repliesPulse?.stop();
+    this.#trimmer.stop();
+    this.#claimer.stop();
     this.#consumption.abort();
-    this.#commands.disconnect();
-    this.#reader.disconnect();
-    this.#repliesRedis?.disconnect();
+    this.#topology.destroy();
   }
 
-  async #append(event: string, body: Uint8Array, id: string): Promise<string> {
-    const { label } = this.#options.place;
-    if (this.sink.streams.size < REDIS_TRIMMED_STREAMS_MAX) this.sink.streams.add(event);
+  #makeSink(hooks: LinkHooks): EventSink {
+    const { encoder } = this.#options;
+    const parts = {
+      encoder,
+      confirms: hooks.confirms,
+      lost: hooks.lost,
+      prepared: (event: string) => this.#trimmer.add(event),
+    };
+    if (this.#topology.isCluster)
+      return new RedisClusterSink({ ...parts, topology: this.#topology });
+    return new RedisSink({ ...parts, redis: this.#topology.any.commands });
+  }
+
+  /** A stream without a group is one that nobody has ever subscribed to. */
+  async #refuseUnread(event: string): Promise<void> {
+    const { commands } = this.#topology.nodeOf(event);
     try {
-      const entry = await this.#commands.xadd(event, '*', 'data', Buffer.from(body), 'id', id);
-      return String(entry);
+      if (readGroups(await commands.callBuffer('XINFO', 'GROUPS', event)).length > 0) return;
     } catch (error) {
-      const known = redisError(error, label);
+      const isMissing = isReplyError(error) && /no such key/i.test(error.message);
+      if (!isMissing) throw redisError(error, this.#options.place.label);
+    }
+    throw new UnroutableError(event);
+  }
+
+  async #append(
+    event: string,
+    body: Uint8Array,
+    id: string,
+    expirationMs: number | undefined,
+  ): Promise<string> {
+    this.#trimmer.add(event);
+    const node = this.#topology.nodeOf(event);
+    const fields = ['data', Buffer.from(body), 'id', id];
+    if (expirationMs !== undefined) fields.push(...timeoutAtField(node.epochMs() + expirationMs));
+    try {
+      return String(await node.commands.xadd(event, '*', ...fields));
+    } catch (error) {
+      const known = redisError(error, this.#options.place.label);
       // A server that answers and is not able to write (READONLY, OOM, LOADING) is as good as gone.
       if (isReplyError(error) && known instanceof BrokerUnavailableError) this.lost(known);
       throw known;
@@ -141,56 +215,50 @@ class RedisLink implements Link {
   }
 
   async #openReplies(): Promise<Redis> {
-    const redis = await openRedis(this.#options.place, 'replies', (reason) => this.lost(reason));
-    if (this.#isOver) redis.disconnect();
-    this.#repliesRedis = redis;
-    return redis;
-  }
-
-  #trimLater(): void {
-    this.#trimTimer = this.#options.clock.setTimer(REDIS_TRIM_INTERVAL_MS, () => {
-      void this.#trim().then(
-        () => {
-          if (!this.#isOver) this.#trimLater();
-        },
-        (error: unknown) => {
-          const reason = error instanceof Error ? error.message : String(error);
-          this.#options.log.warn({ reason }, 'streams cannot be trimmed (Redis 6.2 or later can)');
-        },
+    const { clock, place } = this.#options;
+    try {
+      const redis = await this.#topology.connect(this.#topology.any, 'replies');
+      const label = `${place.label} (answers)`;
+      this.#repliesPulse = new Pulse(
+        clock,
+        label,
+        () => redis.ping(),
+        (reason) => this.lost(reason),
       );
-    });
-  }
-
-  async #trim(): Promise<void> {
-    const [seconds] = await this.#commands.time();
-    const oldest = Math.max(0, Number(seconds) * 1_000 - this.#options.retentionMs);
-    for (const event of this.sink.streams) {
-      await this.#commands.xtrim(event, 'MINID', '~', String(oldest));
+      if (!this.#isOver) this.#repliesPulse.start();
+      return redis;
+    } catch (error) {
+      this.lost(error);
+      throw error;
     }
   }
 }
 
 export function redisDriver(options: RedisDriverOptions): LinkDriver {
-  const { place } = options;
+  const { place, clock, log } = options;
+  const topologies = new RedisTopologies(place, clock);
+  const ledger = new RedisLedger(place.label, options.counter ?? (() => undefined));
+  let isWarned = false;
   return {
     label: place.label,
     async open(hooks, signal) {
       let link: RedisLink | undefined;
-      const onEnd = (reason: unknown) => (link ? link.lost(reason) : hooks.lost(reason));
-      const commands = await openRedis(place, 'commands', onEnd);
-      let reader: Redis;
-      try {
-        reader = await openRedis(place, 'reader', onEnd);
-      } catch (error) {
-        commands.disconnect();
-        throw error;
-      }
-      link = new RedisLink(options, hooks, commands, reader);
+      const lost = (reason: unknown) => (link ? link.lost(reason) : hooks.lost(reason));
+      const topology = await topologies.open(signal, lost);
       if (signal.aborted) {
-        link.destroy();
+        topology.destroy();
         throw new BrokerUnavailableError(`${place.label} was given up while it opened`);
       }
-      await link.start();
+      const { evictionPolicy } = topology;
+      if (evictionPolicy !== undefined && !isWarned) {
+        isWarned = true;
+        log.warn(
+          { evictionPolicy },
+          `${place.label} may throw streams away when its memory is full: set maxmemory-policy to noeviction`,
+        );
+      }
+      link = new RedisLink(options, hooks, topology, ledger);
+      link.start();
       return link;
     },
   };

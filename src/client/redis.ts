@@ -3,12 +3,13 @@
  *
  * The ioredis client that it is given says where Redis is and how to get in; connections of our own are
  * opened to the same place, since one connection cannot wait for messages and do anything else. Any
- * version of ioredis will do. The given client itself is disconnected together with the broker, as
- * it always was.
+ * version of ioredis will do, and so will a client of a cluster. The given client itself is disconnected
+ * together with the broker, as it always was.
  */
 import type { RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../protocols/errors.ts';
 import type { RedisPlace } from '../brokers/redis-connection.ts';
+import { parseRedisUrl } from '../config/broker-urls.ts';
 import { BrokerClient, type BrokerClientOptions, type Running } from './broker-client.ts';
 
 /** The part of an ioredis client, of any version, that is used. */
@@ -19,16 +20,46 @@ export type RedisClient = {
 };
 
 export type RedisBrokerOptions = BrokerClientOptions & {
-  /** This process among the consumers of the group; drawn at random unless given. */
+  /**
+   * This process among the consumers of the group; drawn at random unless given. A process that comes
+   * back under its old name goes on with what it had in hand, so no two may have the same at a time.
+   */
   readonly name?: string;
+  /** Messages that listeners may have and not have acked. */
+  readonly prefetch?: number;
+  /** Milliseconds after which a message is taken over from a process that gives no sign of it. */
+  readonly claimAfter?: number;
+  /** Whether `call` hears services that were written with the Go client, for one more subscription. */
+  readonly goReplies?: boolean;
 };
 
-function placeOf(redis: RedisClient): RedisPlace {
-  if (redis.isCluster) {
-    throw new ConfigurationError(
-      'a cluster client was given to Redis; give a client of one server',
-    );
+/** One of the addresses of a cluster: a port, a URL, or an object. */
+function nodeOptions(node: unknown): RedisOptions | undefined {
+  if (typeof node === 'number') return { port: node };
+  if (typeof node === 'object' && node !== null) {
+    const { host, port } = node as RedisOptions;
+    return { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
   }
+  const parsed = typeof node === 'string' ? parseRedisUrl(node) : undefined;
+  if (parsed === undefined || 'problem' in parsed) return undefined;
+  return { host: parsed.value.host, port: parsed.value.port };
+}
+
+function clusterPlaceOf(redis: RedisClient): RedisPlace {
+  // The addresses that it was given; it has them under this name in every version.
+  const given: unknown = 'startupNodes' in redis ? redis.startupNodes : undefined;
+  const addresses: readonly unknown[] = Array.isArray(given) ? given : [];
+  const [first, ...others] = addresses.flatMap((node) => nodeOptions(node) ?? []);
+  if (first === undefined) {
+    throw new ConfigurationError('the cluster client that was given to Redis names no addresses');
+  }
+  const { redisOptions } = redis.options as { redisOptions?: RedisOptions };
+  const place = placeOf({ options: { ...redisOptions, ...first }, disconnect: () => undefined });
+  return { ...place, others };
+}
+
+function placeOf(redis: RedisClient): RedisPlace {
+  if (redis.isCluster) return clusterPlaceOf(redis);
   const { host, port, path, keyPrefix, ...options } = redis.options as RedisOptions;
   if (keyPrefix) {
     throw new ConfigurationError(
@@ -44,13 +75,24 @@ function placeOf(redis: RedisClient): RedisPlace {
   };
 }
 
+/** Refuses what no broker could work with, naming the option. */
+function checked({ prefetch, claimAfter }: RedisBrokerOptions): void {
+  for (const [name, value] of Object.entries({ prefetch, claimAfter })) {
+    if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
+    throw new ConfigurationError(`${name} is ${value}; it must be a whole number above 0`);
+  }
+}
+
 export class Redis extends BrokerClient {
   readonly group: string;
   readonly redis: RedisClient;
   readonly name: string | undefined;
+  readonly #options: RedisBrokerOptions;
 
   constructor(group: string, redis: RedisClient, options: RedisBrokerOptions = {}) {
     super(options);
+    checked(options);
+    this.#options = options;
     this.group = group;
     this.redis = redis;
     this.name = options.name;
@@ -67,12 +109,18 @@ export class Redis extends BrokerClient {
   }
 
   protected override async open(): Promise<Running> {
+    const { prefetch, claimAfter, goReplies } = this.#options;
     return this.openOwn({
       type: 'redis',
       group: this.group,
       place: placeOf(this.redis),
       retentionMs: 0,
       payload: 'map',
+      settings: {
+        ...(claimAfter !== undefined && { claimIdleMs: claimAfter }),
+        ...(goReplies !== undefined && { goReplies }),
+      },
+      ...(prefetch !== undefined && { prefetch }),
       ...(this.name !== undefined && { consumer: this.name }),
     });
   }

@@ -1,0 +1,111 @@
+/**
+ * One Redis server of a link: its connection for commands, its clock, and the sign that it is alive.
+ *
+ * Every REDIS_PULSE_MS the server is asked for its time. Commands are answered in order, so an answer
+ * that does not come within REDIS_PULSE_TIMEOUT_MS stands for every command before it: the link is over
+ * and all of them fail. Between two answers the server's clock is told from our own monotonic one.
+ */
+import type { Redis } from 'ioredis';
+import { BrokerUnavailableError } from '../../protocols/errors.ts';
+import { REDIS_PULSE_MS, REDIS_PULSE_TIMEOUT_MS } from '../../protocols/limits.ts';
+import type { Clock, Timer } from '../../protocols/ports.ts';
+
+export function pause(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => clock.setTimer(delayMs, resolve));
+}
+
+/** Settles as `work` does; rejects with `late` when that has not happened within `timeoutMs`. */
+export function withDeadline<Value>(
+  clock: Clock,
+  timeoutMs: number,
+  work: Promise<Value>,
+  late: () => Error,
+): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(timeoutMs, () => reject(late()));
+    work.then(resolve, reject).finally(() => timer.cancel());
+  });
+}
+
+/** Asks `redis` for a sign of life again and again, until it gives none or `stop`. */
+export class Pulse {
+  readonly #clock: Clock;
+  readonly #ask: () => Promise<unknown>;
+  readonly #label: string;
+  readonly #lost: (reason: unknown) => void;
+  #timer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(
+    clock: Clock,
+    label: string,
+    ask: () => Promise<unknown>,
+    lost: (reason: unknown) => void,
+  ) {
+    this.#clock = clock;
+    this.#label = label;
+    this.#ask = ask;
+    this.#lost = lost;
+  }
+
+  start(): void {
+    this.#timer = this.#clock.setTimer(REDIS_PULSE_MS, () => void this.#beat());
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+  }
+
+  async #beat(): Promise<void> {
+    const late = () =>
+      new BrokerUnavailableError(`${this.#label} gave no answer for ${REDIS_PULSE_TIMEOUT_MS} ms`);
+    try {
+      await withDeadline(this.#clock, REDIS_PULSE_TIMEOUT_MS, this.#ask(), late);
+    } catch (error) {
+      if (!this.#isStopped) this.#lost(error);
+      return;
+    }
+    if (!this.#isStopped) this.start();
+  }
+}
+
+export class RedisNode {
+  readonly label: string;
+  readonly commands: Redis;
+  readonly #clock: Clock;
+  readonly #pulse: Pulse;
+  /** The server's time since the epoch less our monotonic time. */
+  #offsetMs: number;
+
+  constructor(label: string, commands: Redis, clock: Clock, lost: (reason: unknown) => void) {
+    this.label = label;
+    this.commands = commands;
+    this.#clock = clock;
+    this.#offsetMs = clock.epochMs() - clock.nowMs();
+    this.#pulse = new Pulse(clock, label, () => this.#readClock(), lost);
+  }
+
+  async start(): Promise<void> {
+    await this.#readClock();
+    this.#pulse.start();
+  }
+
+  /** Milliseconds since the epoch by the server's clock, which all who use it share. */
+  epochMs(): number {
+    return this.#clock.nowMs() + this.#offsetMs;
+  }
+
+  run(script: string, keys: readonly string[], values: readonly string[]): Promise<unknown> {
+    return this.commands.eval(script, keys.length, ...keys, ...values);
+  }
+
+  stop(): void {
+    this.#pulse.stop();
+  }
+
+  async #readClock(): Promise<void> {
+    const [seconds, microseconds] = await this.commands.time();
+    this.#offsetMs = Number(seconds) * 1_000 + Number(microseconds) / 1_000 - this.#clock.nowMs();
+  }
+}

@@ -1,0 +1,156 @@
+/** What can go wrong with calls over Redis: quick, late and lost answers, and those of the Go client. */
+import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { decodeBody } from '../../protocols/wire/body.ts';
+import { type Bench, body, createBench, until } from '../support/broker-bench.ts';
+import { Counts, countedConfig, portOf } from '../support/redis-bench.ts';
+import { startServer, type TestServer } from '../support/servers.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+
+const TIMEOUT_MS = 60_000;
+const CALL = { timeoutMs: 10_000 };
+
+let server: TestServer;
+let admin: Redis;
+let proxy: TcpProxy;
+let bench: Bench;
+let counts: Counts;
+let event: string;
+let group: string;
+let responders: Redis[];
+
+beforeAll(async () => {
+  server = await startServer('redis');
+  admin = new Redis(server.url);
+  proxy = await startTcpProxy(portOf(server.url));
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  admin.disconnect();
+  await proxy.close();
+  await server.stop();
+});
+
+beforeEach(() => {
+  bench = createBench();
+  counts = new Counts();
+  group = `group-${randomUUID()}`;
+  event = `EVENT_${randomUUID()}`;
+  responders = [];
+});
+
+afterEach(async () => {
+  proxy.resume();
+  proxy.delay(0);
+  for (const redis of responders) redis.disconnect();
+  await bench.stop();
+});
+
+/** Somebody else's service, which answers each entry as fast as it can on a channel of its own choice. */
+async function respond(channelOf: (id: string) => string): Promise<void> {
+  const redis = new Redis(server.url);
+  responders.push(redis);
+  const answerer = new Redis(server.url);
+  responders.push(answerer);
+  const loop = async () => {
+    for (let last = '0'; ; ) {
+      const reply = await redis.xread('BLOCK', 0, 'STREAMS', event, last);
+      for (const [, entries] of reply ?? []) {
+        for (const [id] of entries) {
+          last = id;
+          await answerer.publish(channelOf(id), Buffer.from(body({ answered: id })));
+        }
+      }
+    }
+  };
+  loop().catch(() => undefined);
+}
+
+describe('a call over Redis', () => {
+  it('R25 hears an answer that comes before its caller knows what it waits for', async () => {
+    await respond((id) => `${event}:${id}`);
+    const broker = await bench.open(
+      countedConfig(`redis://127.0.0.1:${proxy.port}`, group, counts),
+    );
+    // All that reaches us comes late, and in the order in which it was sent: the answer in one piece
+    // with the id that it answers, or before it.
+    proxy.delay(30);
+    for (let round = 0; round < 10; round++) {
+      const answer = decodeBody(await broker.call(event, body(round), CALL));
+      expect(answer).toMatchObject({ answered: expect.stringMatching(/^\d+-\d+$/) });
+    }
+  });
+
+  it('R2 R26 fails at once when the connection for its answer breaks, and the next one is answered', async () => {
+    const broker = await bench.open(countedConfig(server.url, group, counts));
+    const call = broker.call(event, body(1), { timeoutMs: 60_000 });
+    const failed = expect(call).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' });
+    await until('it was sent', async () => (await admin.xlen(event)) === 1);
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await failed;
+    await respond((id) => `${event}:${id}`);
+    await until('it is back', () => broker.state === 'open');
+    expect(decodeBody(await broker.call(event, body(2), CALL))).toMatchObject({});
+  });
+
+  it('R26 outlives a server that cuts its connection off for reading too slowly', async () => {
+    await admin.config('SET', 'client-output-buffer-limit', 'pubsub 1kb 1kb 1');
+    try {
+      const broker = await bench.open(
+        countedConfig(`redis://127.0.0.1:${proxy.port}`, group, counts),
+      );
+      const call = broker.call(event, body(1), { timeoutMs: 60_000 });
+      const failed = expect(call).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' });
+      await until('it was sent', async () => (await admin.xlen(event)) === 1);
+      proxy.pause();
+      const noise = 'x'.repeat(1024 * 1024);
+      await until('it was cut off', async () => (await admin.publish(`${event}:0-1`, noise)) === 0);
+      proxy.resume();
+      await failed;
+      await until('it is back', () => broker.state === 'open');
+    } finally {
+      await admin.config('SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60');
+    }
+  });
+
+  it('R27 is not disturbed by answers that come late, twice, or to others', async () => {
+    const broker = await bench.open(countedConfig(server.url, group, counts));
+    await expect(broker.call(event, body(1), { timeoutMs: 100 })).rejects.toMatchObject({
+      code: 'CALL_TIMEOUT',
+    });
+    const [late] = (await admin.xrange(event, '-', '+')).map(([id]) => id);
+    const call = broker.call(event, body(2), CALL);
+    await until('the next was sent', async () => (await admin.xlen(event)) === 2);
+    const [, next] = (await admin.xrange(event, '-', '+')).map(([id]) => id);
+    await admin.publish(`${event}:${late}`, Buffer.from(body('late')));
+    await admin.publish(`${event}:1-1`, Buffer.from(body('of another')));
+    await admin.publish(`${event}:${next}`, Buffer.from(body('right')));
+    await admin.publish(`${event}:${next}`, Buffer.from(body('right')));
+    expect(decodeBody(await call)).toBe('right');
+  });
+
+  it('hears the answers of the Go client, which lack the colon, if it is asked to', async () => {
+    await respond((id) => `${event}${id}`);
+    const deaf = await bench.open(countedConfig(server.url, group, counts));
+    await expect(deaf.call(event, body(1), { timeoutMs: 300 })).rejects.toMatchObject({
+      code: 'CALL_TIMEOUT',
+    });
+    const broker = await bench.open(countedConfig(server.url, group, counts, { goReplies: true }));
+    expect(decodeBody(await broker.call(event, body(2), CALL))).toMatchObject({
+      answered: expect.any(String),
+    });
+    await respond((id) => `${event}:${id}`);
+    expect(decodeBody(await broker.call(event, body(3), CALL))).toMatchObject({});
+  });
+
+  it('R36 tells its service until when somebody waits', async () => {
+    const broker = await bench.open(countedConfig(server.url, group, counts));
+    await broker.call(event, body(1), { timeoutMs: 200 }).catch(() => undefined);
+    const service = await bench.open(countedConfig(server.url, group, counts));
+    let asked = 0;
+    await service.subscribe(event, () => asked++);
+    await until('it was dropped', () => counts.of('expired') === 1);
+    expect(asked).toBe(0);
+  });
+});
