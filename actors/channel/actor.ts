@@ -18,6 +18,7 @@ import {
   BROKER_CLOSE_MS,
   BROKER_CONNECT_TIMEOUT_MS,
   CONFIRM_CHECK_MS,
+  LOOP_LAG_WARN_MS,
 } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
@@ -40,13 +41,15 @@ export type ChannelParts = {
 };
 
 /** `check-due` is turned into the machine's `check` when it arrives, with what is true by then. */
-type ShellMessage = ChannelMessage | { readonly kind: 'check-due' };
+type ShellMessage = ChannelMessage | { readonly kind: 'check-due'; readonly atMs: number };
 
 type Running = {
   channel: ChannelState;
   /** Kept outside the machine, so that a link whose channel ended before it heard of it is destroyed. */
   link: Link | undefined;
   readonly opening: AbortController;
+  /** Aborted with the first word that the link is gone, which an actor that stops no longer hears. */
+  readonly lost: AbortController;
   readonly clock: Clock;
 };
 
@@ -82,18 +85,23 @@ async function establish(
   return { link, consumed };
 }
 
-/** Gives a delivery to its subscription's handler, outside the client library's own stack frames. */
+/** Gives a delivery to its subscription's handler; one that throws, or rejects, refuses the message. */
 function deliver(desk: Desk, log: Log, delivery: Delivery): void {
   const handler = desk.subscriptions.get(delivery.event);
   if (handler === undefined) {
     delivery.retry();
     return;
   }
-  try {
-    handler(delivery);
-  } catch (error) {
+  const failed = (error: unknown) => {
     log.error({ event: delivery.event, error }, 'the handler of a message threw');
     delivery.reject('its handler threw');
+  };
+  try {
+    // TypeScript lets an async function stand where nothing is returned.
+    const result: unknown = handler(delivery);
+    if (result instanceof Promise) result.catch(failed);
+  } catch (error) {
+    failed(error);
   }
 }
 
@@ -116,11 +124,15 @@ function makeHooks(
   parts: ChannelParts,
   context: ActorContext<ShellMessage>,
   isAlive: () => boolean,
+  lost: AbortController,
 ): LinkHooks {
   const { self, log } = context;
   return {
     confirms: confirmsWhile(isAlive, parts.writer),
-    lost: (reason) => self.tell({ kind: 'lost', reason }),
+    lost(reason) {
+      lost.abort();
+      self.tell({ kind: 'lost', reason });
+    },
     blocked: (isBlocked) => self.tell({ kind: 'blocked', isBlocked }),
     room: () => parts.writer.tellRoom(),
     delivery: (delivery) => deliver(parts.desk, log, delivery),
@@ -210,24 +222,55 @@ function run(
   }
 }
 
-/** Lets what was taken be confirmed and what was delivered be handled, then says goodbye. */
-async function drain(link: Link, parts: ChannelParts, clock: Clock): Promise<void> {
+function whenAborted({ signal }: AbortController): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/**
+ * Lets what was taken be confirmed and what was delivered be handled, then says goodbye. All of it is
+ * over when the link is lost meanwhile.
+ */
+async function drain(link: Link, parts: ChannelParts, running: Running): Promise<void> {
+  const { clock, lost } = running;
   const startedMs = clock.nowMs();
+  const gone = whenAborted(lost);
   parts.writer.pause();
-  await within(clock, BROKER_CLOSE_MS, Promise.all([parts.writer.idle(), parts.desk.sentIdle()]));
+  const settled = Promise.all([parts.writer.idle(), parts.desk.sentIdle()]);
+  await within(clock, BROKER_CLOSE_MS, Promise.race([gone, settled]));
+  if (lost.signal.aborted) return;
   const leftMs = Math.max(0, BROKER_CLOSE_MS - (clock.nowMs() - startedMs));
-  await within(clock, leftMs, link.close(leftMs));
+  await within(clock, leftMs, Promise.race([gone, link.close(leftMs)]));
+}
+
+function checkLater(context: ActorContext<ShellMessage>): void {
+  const atMs = context.clock.nowMs() + CONFIRM_CHECK_MS;
+  context.after('check', CONFIRM_CHECK_MS, { kind: 'check-due', atMs });
+}
+
+/** A process that is too busy misses heartbeats, and its broker hangs up: then this says why. */
+function noteLag(dueMs: number, label: string, context: ActorContext<ShellMessage>): void {
+  const lagMs = context.clock.nowMs() - dueMs;
+  if (lagMs < LOOP_LAG_WARN_MS) return;
+  context.log.warn(
+    { lagMs: Math.round(lagMs) },
+    `the process was too busy to see to ${label}, which may hang up on it: shorten what handlers do in one go`,
+  );
 }
 
 function startChannel(parts: ChannelParts, context: ActorContext<ShellMessage>): Running {
   const opening = new AbortController();
+  const lost = new AbortController();
   const running: Running = {
     channel: INITIAL_CHANNEL,
     link: undefined,
     opening,
+    lost,
     clock: context.clock,
   };
-  const hooks = makeHooks(parts, context, () => !opening.signal.aborted);
+  const hooks = makeHooks(parts, context, () => !opening.signal.aborted, lost);
   establish(parts, hooks, opening.signal).then(
     ({ link, consumed }) => {
       if (opening.signal.aborted) {
@@ -245,7 +288,7 @@ function startChannel(parts: ChannelParts, context: ActorContext<ShellMessage>):
       `${parts.driver.label} did not open within ${BROKER_CONNECT_TIMEOUT_MS} ms`,
     ),
   });
-  context.after('check', CONFIRM_CHECK_MS, { kind: 'check-due' });
+  checkLater(context);
   return running;
 }
 
@@ -256,7 +299,8 @@ export function channelActor(parts: ChannelParts): Behaviour<Running, ShellMessa
       let known: ChannelMessage;
       if (message.kind === 'check-due') {
         known = checkMessage(parts, running.clock);
-        context.after('check', CONFIRM_CHECK_MS, message);
+        noteLag(message.atMs, parts.driver.label, context);
+        checkLater(context);
       } else {
         known = message;
       }
@@ -267,9 +311,9 @@ export function channelActor(parts: ChannelParts): Behaviour<Running, ShellMessa
       return running;
     },
     async stop(running, exit: Exit) {
-      const { channel, opening, clock } = running;
+      const { channel, opening } = running;
       if (channel.phase === 'open' && exit.kind === 'stopped') {
-        await drain(channel.link, parts, clock);
+        await drain(channel.link, parts, running);
       }
       opening.abort();
       running.link?.destroy();

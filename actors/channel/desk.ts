@@ -6,7 +6,8 @@
  * id, so a broker or a consumer may see it twice and never not at all; a call that was sent is failed
  * at once instead, since nobody can know whether it was carried out.
  *
- * Every operation has a deadline, and there are at most BROKER_OPERATIONS_MAX of them.
+ * Every operation has a deadline, and there are at most BROKER_OPERATIONS_MAX of them, with bodies of
+ * BROKER_OPERATIONS_MAX_BYTES in all.
  */
 import type { CallOptions, Delivery, PublishOptions } from '../../protocols/broker.ts';
 import {
@@ -15,7 +16,11 @@ import {
   PublishTimeoutError,
   type SpectaclesError,
 } from '../../protocols/errors.ts';
-import { BROKER_OPERATIONS_MAX, PUBLISH_TIMEOUT_MS } from '../../protocols/limits.ts';
+import {
+  BROKER_OPERATIONS_MAX,
+  BROKER_OPERATIONS_MAX_BYTES,
+  PUBLISH_TIMEOUT_MS,
+} from '../../protocols/limits.ts';
 import type { Clock, Timer } from '../../protocols/ports.ts';
 import type { Link } from './link.ts';
 
@@ -23,6 +28,7 @@ export type DeliveryHandler = (delivery: Delivery) => void;
 
 type Operation = {
   readonly event: string;
+  readonly bytes: number;
   /** Performs it on a link. Settles the promise that its caller waits for. */
   perform(link: Link): Promise<void>;
   fail(error: unknown): void;
@@ -42,6 +48,7 @@ export class Desk {
   /** What no link has been given yet, in the order in which it was asked for. */
   #unsent = new Set<Operation>();
   #isWoken = false;
+  #bytes = 0;
   #closed: SpectaclesError | undefined;
   #waiters: { condition: () => boolean; resolve: () => void }[] = [];
 
@@ -59,7 +66,7 @@ export class Desk {
   }
 
   publish(event: string, body: Uint8Array, options: PublishOptions): Promise<void> {
-    return this.#take(event, PUBLISH_TIMEOUT_MS, true, {
+    return this.#take(event, body.length, PUBLISH_TIMEOUT_MS, true, {
       onDeadline: (sent) =>
         sent ? new PublishTimeoutError(event, PUBLISH_TIMEOUT_MS) : this.#unavailable(event),
       perform: (link, id) => link.publish(event, body, id, options),
@@ -67,7 +74,7 @@ export class Desk {
   }
 
   call(event: string, body: Uint8Array, options: CallOptions): Promise<Uint8Array> {
-    return this.#take(event, options.timeoutMs, false, {
+    return this.#take(event, body.length, options.timeoutMs, false, {
       onDeadline: (sent) =>
         sent ? new CallTimeoutError(event, options.timeoutMs) : this.#unavailable(event),
       perform: (link, id, signal) => link.call(event, body, id, options, signal),
@@ -119,6 +126,14 @@ export class Desk {
     return this.#when(() => ![...this.#operations.values()].some((operation) => operation.sent));
   }
 
+  #fits(bytes: number): boolean {
+    const { size } = this.#operations;
+    return (
+      size < BROKER_OPERATIONS_MAX &&
+      (size === 0 || this.#bytes + bytes <= BROKER_OPERATIONS_MAX_BYTES)
+    );
+  }
+
   #when(condition: () => boolean): Promise<void> {
     if (condition()) return Promise.resolve();
     return new Promise((resolve) => {
@@ -128,6 +143,7 @@ export class Desk {
 
   #take<Value>(
     event: string,
+    bytes: number,
     timeoutMs: number,
     repeatable: boolean,
     work: {
@@ -136,10 +152,10 @@ export class Desk {
     },
   ): Promise<Value> {
     if (this.#closed) return Promise.reject(this.#closed);
-    if (this.#operations.size >= BROKER_OPERATIONS_MAX) {
+    if (!this.#fits(bytes)) {
       return Promise.reject(
         new BrokerUnavailableError(
-          `${BROKER_OPERATIONS_MAX} messages wait for ${this.#label} already; ${event} was not taken`,
+          `${this.#operations.size} messages wait for ${this.#label} already; ${event} was not taken`,
         ),
       );
     }
@@ -148,6 +164,7 @@ export class Desk {
       const abort = new AbortController();
       const operation: Operation = {
         event,
+        bytes,
         repeatable,
         sent: false,
         timer: this.#clock.setTimer(timeoutMs, () =>
@@ -171,6 +188,7 @@ export class Desk {
           ),
       };
       this.#operations.set(id, operation);
+      this.#bytes += bytes;
       this.#unsent.add(operation);
       if (this.#isWoken) return;
       this.#isWoken = true;
@@ -181,6 +199,7 @@ export class Desk {
   #drop(id: string, operation: Operation): boolean {
     if (this.#operations.get(id) !== operation) return false;
     this.#operations.delete(id);
+    this.#bytes -= operation.bytes;
     this.#unsent.delete(operation);
     operation.timer.cancel();
     this.#waiters = this.#waiters.filter(({ condition, resolve }) => {

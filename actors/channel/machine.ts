@@ -6,7 +6,7 @@
  * come and go while it is still establishing: what differs is made good when the link is there.
  *
  * A link that takes events and confirms nothing for CONFIRM_STALL_MS is as good as lost, unless the
- * broker has said that it blocks publishers.
+ * broker has said that it blocks publishers. Then nothing is published until it says otherwise.
  */
 import type { Reply } from '../../protocols/actor.ts';
 import type { SpectaclesError } from '../../protocols/errors.ts';
@@ -124,7 +124,8 @@ function whenOpen(
   const { link } = state;
   switch (message.kind) {
     case 'work':
-      return stay(state, { kind: 'perform-waiting', link });
+      // While publishers are blocked it waits on the desk: known there not to have been sent.
+      return state.isBlocked ? stay(state) : stay(state, { kind: 'perform-waiting', link });
     case 'subscribe':
       return stay(state, { kind: 'consume', link, event: message.event, done: message.done });
     case 'unsubscribe':
@@ -143,6 +144,7 @@ function whenOpen(
         : stay(
             { ...state, isBlocked: false, progress: undefined },
             { kind: 'open-writer', link },
+            { kind: 'perform-waiting', link },
             { kind: 'announce', state: 'open' },
           );
     case 'check':

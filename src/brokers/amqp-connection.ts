@@ -5,55 +5,84 @@
  * process; so listeners are attached before anything is awaited. Whatever ends one of them, an error
  * or an operator's shutdown (320), which amqplib tells only by `close`, is told once to `onEnd`.
  *
- * What the server refuses for good is fatal and says what to change: credentials (403), a virtual
- * host that is not there (530), a queue or exchange that exists with other arguments (406).
+ * What the server refuses for good is fatal and says what to change: credentials or rights (403), a
+ * virtual host that is not there (530), a queue or exchange that exists with other arguments (406).
+ * The same 406 on a channel in use means something else (a handler kept a message for longer than the
+ * server allows) and is mended by the next link, so ends are judged by `endError` and what was asked
+ * for by `declarationError`.
  */
 import { type ChannelModel, connect } from 'amqplib';
 import { BrokerUnavailableError, FatalError, SpectaclesError } from '../../protocols/errors.ts';
 import { AMQP_HEARTBEAT_SECONDS, BROKER_CONNECT_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { AmqpEndpoint } from '../config/broker-urls.ts';
 
-const REFUSALS: readonly (readonly [pattern: RegExp, remedy: string])[] = [
-  [
-    /ACCESS[_-]REFUSED|\b403\b/,
-    'check the user name and password of the AMQP URL, and the rights of that user',
-  ],
-  [
-    /NOT[_-]ALLOWED|\b530\b/,
-    'check the virtual host of the AMQP URL, and that its user may use it',
-  ],
-  [
-    /PRECONDITION[_-]FAILED|\b406\b/,
-    'a queue or exchange of that name exists with other arguments: delete it, or choose another broker.group',
-  ],
-  [
-    /frame_max|Negotiated maxFrameSize/i,
-    'raise frame_max in the AMQP URL: RabbitMQ 4.1 needs at least 8192',
-  ],
+type Refusal = readonly [pattern: RegExp, remedy: string];
+
+const NO_RIGHTS: Refusal = [
+  /ACCESS[_-]REFUSED/,
+  'check the user name and password of the AMQP URL, and the rights of that user',
 ];
 
-/** The error that the rest of the project is told, for whatever amqplib has said. */
-export function amqpError(error: unknown, label: string): SpectaclesError {
+const REFUSALS: readonly Refusal[] = [
+  NO_RIGHTS,
+  [/NOT[_-]ALLOWED/, 'check the virtual host of the AMQP URL, and that its user may use it'],
+  [
+    /PRECONDITION[_-]FAILED/,
+    'a queue or exchange of that name exists with other arguments: delete it, or choose another broker.group',
+  ],
+  [/frame_max|frameMax/, 'raise frame_max: in the AMQP URL if it is set there, else in the server'],
+];
+
+function knownError(error: unknown, label: string, refusals: readonly Refusal[]): SpectaclesError {
   if (error instanceof SpectaclesError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const refusal = REFUSALS.find(([pattern]) => pattern.test(message));
+  const refusal = refusals.find(([pattern]) => pattern.test(message));
   if (refusal)
     return new FatalError(`${label} refuses: ${message}; ${refusal[1]}`, { cause: error });
   return new BrokerUnavailableError(`${label}: ${message}`, { cause: error });
 }
 
+/** What became of something that was asked for: a connection, a declaration, a consumer. */
+export function declarationError(error: unknown, label: string): SpectaclesError {
+  return knownError(error, label, REFUSALS);
+}
+
+/** Why a connection or channel that was in use has ended: only lost rights are for good. */
+export function endError(error: unknown, label: string): SpectaclesError {
+  return knownError(error, label, [NO_RIGHTS]);
+}
+
 /** amqplib keeps to itself why a virtual host was refused; this is all it says. */
 const OPEN_REFUSED = /Expected ConnectionOpenOk; got <ConnectionClose/;
 
+/** What amqplib makes of bytes that are no frames. */
+const NOT_AMQP = /exceeds maxFrameSize|Invalid frame/;
+
+/** RabbitMQ from 4.1 on refuses smaller ones, by the same means. */
+const FRAME_MAX_FLOOR_BYTES = 8_192;
+
 /**
- * The same for a broker that was never open: its virtual host is not there, or is not this user's.
- * One that was open before may have its virtual host back in a moment.
+ * The same for a broker that was never open: its virtual host is not there, or is not this user's; or
+ * it is another program. One that was open before may have its virtual host back in a moment.
  */
-export function firstOpenError(error: unknown, label: string): SpectaclesError {
+export function firstOpenError(
+  error: unknown,
+  label: string,
+  endpoint: AmqpEndpoint,
+): SpectaclesError {
   const message = error instanceof Error ? error.message : String(error);
-  if (!OPEN_REFUSED.test(message)) return amqpError(error, label);
+  if (NOT_AMQP.test(message)) {
+    return new FatalError(
+      `${label} does not speak AMQP 0-9-1: check the host and port of the AMQP URL`,
+      { cause: error },
+    );
+  }
+  if (!OPEN_REFUSED.test(message)) return declarationError(error, label);
+  const { frameMaxBytes } = endpoint;
+  const isSmall = frameMaxBytes !== undefined && frameMaxBytes < FRAME_MAX_FLOOR_BYTES;
+  const frames = isSmall ? `; frame_max is ${frameMaxBytes}, RabbitMQ 4.1 needs 8192` : '';
   return new FatalError(
-    `${label} refuses the virtual host: check that it exists and that the user may use it`,
+    `${label} refuses the virtual host: check that it exists, that the user may use it, and its limit of connections${frames}`,
     { cause: error },
   );
 }
@@ -72,36 +101,32 @@ export function watchEnd(emitter: Emitter, onEnd: (reason: unknown) => void): vo
   emitter.on('close', end);
 }
 
+/** What it rejects with is amqplib's own: whether that is for good depends on what was there before. */
 export async function openAmqp(
   endpoint: AmqpEndpoint,
-  label: string,
   role: string,
   onEnd: (reason: unknown) => void,
 ): Promise<ChannelModel> {
   const { host, port, tls, username, password, vhost, frameMaxBytes, channelMax } = endpoint;
-  try {
-    const connection = await connect(
-      {
-        protocol: tls ? 'amqps' : 'amqp',
-        hostname: host,
-        port,
-        vhost: encodeURIComponent(vhost),
-        heartbeat: endpoint.heartbeatSeconds ?? AMQP_HEARTBEAT_SECONDS,
-        ...(username !== undefined && { username }),
-        ...(password !== undefined && { password }),
-        ...(frameMaxBytes !== undefined && { frameMax: frameMaxBytes }),
-        ...(channelMax !== undefined && { channelMax }),
-      },
-      {
-        timeout: BROKER_CONNECT_TIMEOUT_MS,
-        noDelay: true,
-        keepAlive: true,
-        clientProperties: { connection_name: `spectacles ${role}` },
-      },
-    );
-    watchEnd(connection, onEnd);
-    return connection;
-  } catch (error) {
-    throw OPEN_REFUSED.test(String(error)) ? error : amqpError(error, label);
-  }
+  const connection = await connect(
+    {
+      protocol: tls ? 'amqps' : 'amqp',
+      hostname: host,
+      port,
+      vhost: encodeURIComponent(vhost),
+      heartbeat: endpoint.heartbeatSeconds ?? AMQP_HEARTBEAT_SECONDS,
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      ...(frameMaxBytes !== undefined && { frameMax: frameMaxBytes }),
+      ...(channelMax !== undefined && { channelMax }),
+    },
+    {
+      timeout: BROKER_CONNECT_TIMEOUT_MS,
+      noDelay: true,
+      keepAlive: true,
+      clientProperties: { connection_name: `spectacles ${role}` },
+    },
+  );
+  watchEnd(connection, onEnd);
+  return connection;
 }

@@ -23,6 +23,7 @@ export function contentType(payload: PayloadMode): string {
 export type AmqpSinkOptions = {
   readonly channel: ConfirmChannel;
   readonly exchange: string;
+  readonly persistent: boolean;
   readonly messageTimeoutMs: number;
   readonly payload: PayloadMode;
   readonly encoder: PayloadEncoder;
@@ -48,7 +49,7 @@ export class AmqpSink implements EventSink {
     this.#encoder = options.encoder;
     this.#lost = options.lost;
     this.#properties = {
-      persistent: true,
+      persistent: options.persistent,
       contentType: contentType(options.payload),
       headers: this.#headers,
       messageId: '',

@@ -9,8 +9,11 @@ import type { Delivery } from '../../protocols/broker.ts';
 
 export type DeliveryParts = {
   readonly event: string;
+  readonly id?: string | undefined;
   readonly body: Uint8Array;
   readonly wantsReply: boolean;
+  /** Which delivery of the message this is; the first, unless the broker tells otherwise. */
+  readonly attempt?: number;
   ack(): void;
   retry(): void;
   reject(reason: string): void;
@@ -43,8 +46,10 @@ export class InFlight {
     };
     return {
       event: parts.event,
+      id: parts.id,
       body: parts.body,
       wantsReply: parts.wantsReply,
+      attempt: parts.attempt ?? 1,
       ack: () => once(() => parts.ack()),
       retry: () => once(() => parts.retry()),
       reject: (reason) => once(() => parts.reject(reason)),

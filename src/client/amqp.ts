@@ -1,23 +1,35 @@
 /** `new Amqp(group, subgroup?)`: the library's broker over AMQP, for RabbitMQ. */
 import { ConfigurationError } from '../../protocols/errors.ts';
+import type { AmqpQueueType } from '../brokers/amqp-consumers.ts';
 import { parseAmqpUrl } from '../config/broker-urls.ts';
 import { BrokerClient, type BrokerClientOptions, type Running } from './broker-client.ts';
 
 const DEFAULT_GROUP = 'default';
 
+export type AmqpOptions = BrokerClientOptions & {
+  /** Messages of one subscription that listeners may have and not have acked. */
+  readonly prefetch?: number;
+  /**
+   * `quorum` for queues that live on several nodes and count deliveries; each then has a queue of dead
+   * letters, `group:event.dead`. All clients of the group must say the same.
+   */
+  readonly queueType?: AmqpQueueType;
+  /** Whether what is published lives through a restart of the broker; it does unless told not to. */
+  readonly persistent?: boolean;
+};
+
 export class Amqp extends BrokerClient {
   readonly group: string;
   readonly subgroup: string | undefined;
+  readonly #options: AmqpOptions;
   #url = 'amqp://localhost';
 
-  constructor(group?: string, options?: BrokerClientOptions);
-  constructor(group?: string, subgroup?: string, options?: BrokerClientOptions);
-  constructor(
-    group = DEFAULT_GROUP,
-    subgroup?: string | BrokerClientOptions,
-    options?: BrokerClientOptions,
-  ) {
-    super(typeof subgroup === 'object' ? subgroup : options);
+  constructor(group?: string, options?: AmqpOptions);
+  constructor(group?: string, subgroup?: string, options?: AmqpOptions);
+  constructor(group = DEFAULT_GROUP, subgroup?: string | AmqpOptions, options?: AmqpOptions) {
+    const given = (typeof subgroup === 'object' ? subgroup : options) ?? {};
+    super(given);
+    this.#options = given;
     this.group = group;
     this.subgroup = typeof subgroup === 'string' ? subgroup : undefined;
   }
@@ -33,6 +45,15 @@ export class Amqp extends BrokerClient {
     if ('problem' in parsed) {
       throw new ConfigurationError(`the URL given to connect cannot be used: ${parsed.problem}`);
     }
+    const { prefetch, queueType, persistent } = this.#options;
+    if (
+      prefetch !== undefined &&
+      !(Number.isInteger(prefetch) && prefetch > 0 && prefetch < 65_536)
+    ) {
+      throw new ConfigurationError(
+        `prefetch is ${prefetch}; it must be a whole number from 1 to 65535`,
+      );
+    }
     return this.openOwn({
       type: 'amqp',
       group: this.group,
@@ -40,6 +61,9 @@ export class Amqp extends BrokerClient {
       messageTimeoutMs: 0,
       payload: 'map',
       ...(this.subgroup !== undefined && { subgroup: this.subgroup }),
+      ...(prefetch !== undefined && { prefetch }),
+      ...(queueType !== undefined && { queueType }),
+      ...(persistent !== undefined && { persistent }),
     });
   }
 }

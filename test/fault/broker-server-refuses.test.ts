@@ -178,6 +178,19 @@ describe('RabbitMQ', () => {
     await connection.close();
   });
 
+  it('A10 is fatal for an exchange of another kind, in one line and without trying again', async () => {
+    const connection = await connect(amqpUrl());
+    const channel = await connection.createChannel();
+    await channel.assertExchange(group, 'topic', { durable: true });
+    const error = await bench.open(amqpConfig(amqpUrl(), group)).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'FATAL' });
+    expect((error as Error).message).toMatch(/other arguments/);
+    expect((error as Error).message).not.toContain('\n');
+    expect(bench.log.at('warn')).toEqual([]);
+    await channel.deleteExchange(group);
+    await connection.close();
+  });
+
   it('A8 consumes again after its queue was deleted', async () => {
     const broker = await bench.open(amqpConfig(amqpUrl(), group));
     const inbox = new Inbox();
@@ -210,6 +223,7 @@ describe('RabbitMQ', () => {
     fresh?.ack();
     await broker.publish(event, body('next'));
     await until('the next one came', () => inbox.deliveries.length === 3);
+    inbox.deliveries[2]?.ack();
     expect(broker.state).toBe('open');
     await connection.close();
   });

@@ -1,14 +1,16 @@
 /** The tree of a broker on virtual time, over a driver whose links do what the test says. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
-import type { Broker } from '../../protocols/broker.ts';
+import type { Broker, Delivery } from '../../protocols/broker.ts';
 import { FatalError, type SpectaclesError } from '../../protocols/errors.ts';
 import {
   BROKER_BACKOFF_MAX_MS,
   BROKER_BACKOFF_MIN_MS,
+  BROKER_CLOSE_MS,
   BROKER_CONNECT_TIMEOUT_MS,
   BROKER_CRASHES_MAX,
   BROKER_OPERATIONS_MAX,
+  BROKER_OPERATIONS_MAX_BYTES,
   CONFIRM_STALL_MS,
   PUBLISH_TIMEOUT_MS,
 } from '../../protocols/limits.ts';
@@ -271,6 +273,87 @@ describe('the tree of a broker', () => {
     expect(links).toHaveLength(1);
     last().hooks.confirms.settle(1, true);
     expect(origin.confirmedSequences).toEqual([1]);
+  });
+
+  it('A5 sends nothing while publishers are blocked, and what waited afterwards', async () => {
+    const broker = await start();
+    last().hooks.blocked(true);
+    await world.pass(0);
+    const late = outcome(broker.publish('LATE', BODY));
+    await world.pass(PUBLISH_TIMEOUT_MS);
+    // It was never sent, and its sender may know.
+    expect(late.value).toBe('BROKER_UNAVAILABLE');
+    const waiting = outcome(broker.publish('WAITING', BODY));
+    await world.pass(0);
+    expect(last().published).toEqual([]);
+    last().hooks.blocked(false);
+    await world.pass(0);
+    expect(last().published.map(({ event }) => event)).toEqual(['WAITING']);
+    last().published[0]?.confirm();
+    await world.pass(0);
+    expect(waiting.value).toBe('done');
+  });
+
+  it('takes bodies up to a bound in bytes, and one that is larger alone', async () => {
+    const broker = await start();
+    const large = new Uint8Array(BROKER_OPERATIONS_MAX_BYTES + 1);
+    const alone = outcome(broker.publish('A', large));
+    await expect(broker.publish('B', BODY)).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' });
+    await world.pass(0);
+    last().published[0]?.confirm();
+    await world.pass(0);
+    expect(alone.value).toBe('done');
+    const half = large.subarray(0, BROKER_OPERATIONS_MAX_BYTES / 2);
+    const both = [broker.publish('A', half), broker.publish('B', half)].map(outcome);
+    await expect(broker.publish('C', BODY)).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' });
+    await world.pass(0);
+    for (const { confirm } of last().published) confirm();
+    await world.pass(0);
+    expect(both.map(({ value }) => value)).toEqual(['done', 'done']);
+  });
+
+  it('A16 A17 refuses a message whose handler throws, at once or later, and lives', async () => {
+    const broker = await start();
+    const fates: string[] = [];
+    const delivery = (event: string): Delivery => ({
+      event,
+      body: BODY,
+      wantsReply: false,
+      attempt: 1,
+      ack: () => fates.push(`${event} acked`),
+      retry: () => fates.push(`${event} handed back`),
+      reject: () => fates.push(`${event} refused`),
+      reply: async () => undefined,
+    });
+    const subscribed = Promise.all([
+      broker.subscribe('NOW', () => {
+        throw new Error('at once');
+      }),
+      broker.subscribe('LATER', async () => {
+        await Promise.resolve();
+        throw new Error('later');
+      }),
+      broker.subscribe('FINE', async (one) => one.ack()),
+    ]);
+    await world.pass(0);
+    await subscribed;
+    for (const event of ['NOW', 'LATER', 'FINE']) last().hooks.delivery(delivery(event));
+    await world.pass(0);
+    expect(fates.sort()).toEqual(['FINE acked', 'LATER refused', 'NOW refused']);
+    expect(links).toHaveLength(1);
+    expect(broker.state).toBe('open');
+  });
+
+  it('A30 does not wait for a link that is lost while it closes', async () => {
+    const broker = await start();
+    writeEvent(broker, 'E', 1, new RecordingOrigin(), 1);
+    const closed = outcome(broker.close());
+    await world.pass(BROKER_CLOSE_MS / 2);
+    expect(closed.value).toBe('pending');
+    last().hooks.lost(new Error('reset'));
+    await world.pass(0);
+    expect(closed.value).toBe('done');
+    expect(last().isDestroyed).toBe(true);
   });
 
   it('fails to start, or fails later and once, when the broker refuses for good', async () => {
