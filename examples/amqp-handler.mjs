@@ -5,7 +5,10 @@ import { Amqp, Redis, Rest } from 'spectacles';
 
 const token = process.env.DISCORD_TOKEN;
 const events = new Amqp('gateway');
-const requests = new Redis('proxy', new IORedis(`redis://${process.env.REDIS_URL ?? 'localhost:6379'}`));
+const requests = new Redis(
+  'proxy',
+  new IORedis(`redis://${process.env.REDIS_URL ?? 'localhost:6379'}`),
+);
 const rest = new Rest(requests, token);
 
 events.on('MESSAGE_CREATE', async (message, { ack }) => {

@@ -45,9 +45,13 @@ export interface EventWriter {
 /** One message on its way to a handler. Exactly one of ack, retry and reject counts: the first. */
 export interface Delivery {
   readonly event: string;
+  /** The sender's name for the message, where it has one; a repeat carries the same, so it can be told. */
+  readonly id?: string | undefined;
   readonly body: Uint8Array;
   /** Whether the sender waits for an answer. */
   readonly wantsReply: boolean;
+  /** Which delivery of this message this is, as far as the broker tells: 1 is the first. */
+  readonly attempt: number;
   ack(): void;
   /** Hands the message back to be delivered again. */
   retry(): void;
@@ -59,6 +63,10 @@ export interface Delivery {
 export interface PublishOptions {
   /** After this the message may be dropped unread. */
   readonly expirationMs?: number;
+  /** Fails with an `UnroutableError` if nobody has ever subscribed, where the transport can tell. */
+  readonly mandatory?: boolean;
+  /** Whether it should live through a restart of the broker, where the transport lets one choose. */
+  readonly persistent?: boolean;
 }
 
 export interface CallOptions {

@@ -159,6 +159,16 @@ export class CallTimeoutError extends SpectaclesError {
   }
 }
 
+/** Who was to answer a call has gone; whether it was carried out is unknown. */
+export class PeerGoneError extends SpectaclesError {
+  readonly code = 'PEER_GONE';
+  constructor(event: string) {
+    super(
+      `the process that was to answer ${event} has gone; whether it was carried out is unknown`,
+    );
+  }
+}
+
 /** A request to the proxy cannot be read; `status` is what its sender is answered with. */
 export class ProxyRequestError extends SpectaclesError {
   readonly code = 'PROXY_REQUEST';

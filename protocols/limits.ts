@@ -279,6 +279,18 @@ export const FRAME_DEPTH_MAX = 10_000;
 /** Ours: the deepest nesting that is written as MessagePack; Go's and Rust's readers stop at 1,024. */
 export const MESSAGE_PACK_DEPTH_MAX = 1_000;
 
+/** Ours: how long a reader of frames may take nothing before the gateway is told to hold back. */
+export const READER_STALL_MS = 5_000;
+
+/** Ours: how often the log says what was skipped on standard input. */
+export const GARBAGE_REPORT_MS = 5_000;
+
+/** Ours: bodies on their way to a child process that has not taken them; above it it gets no more. */
+export const IPC_UNSENT_MAX_BYTES = 8 * 1024 * 1024;
+
+/** Ours: events that a child process sends to its parent in one message. */
+export const IPC_BATCH_EVENTS_MAX = 256;
+
 /** Ours: the buffer that a turn's frames are collected in; a full one is written before the turn ends. */
 export const STDIO_BATCH_BYTES = 64 * 1024;
 
@@ -371,6 +383,9 @@ export const REDIS_TRIMMED_STREAMS_MAX = 1_024;
 export const REDIS_ANSWER_ATTEMPTS_MAX = 7;
 export const REDIS_ANSWER_RETRY_MS = 10;
 
+/** Redis: how often an answer is sent in a cluster, which does not say whether anybody heard it. */
+export const REDIS_CLUSTER_ANSWERS = 3;
+
 /** Redis: an answer this soon after its question was read may come before its caller listens. */
 export const REDIS_QUICK_ANSWER_MS = 50;
 
@@ -462,6 +477,9 @@ export const PROBE_TIMEOUT_MS = 10_000;
 /** How often a gateway's log says how many events came in; oftener where a person is looking on. */
 export const EVENT_SUMMARY_MS = 60_000;
 export const RUN_EVENT_SUMMARY_MS = 10_000;
+
+/** Ours: how long a stop lets a handler's requests land before the proxy takes no more of them. */
+export const RUN_DRAIN_MS = 500;
 
 /**
  * How long a connection waits for room at the broker before it is closed, to be resumed later. Short,

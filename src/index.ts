@@ -3,6 +3,8 @@
  *
  * @module spectacles
  */
+
+export { SpectaclesError } from '../protocols/errors.ts';
 export { Amqp } from './client/amqp.ts';
 export type {
   BrokerClientOptions,
@@ -10,8 +12,8 @@ export type {
   MessageOptions,
   SendOptions,
 } from './client/broker-client.ts';
+export { Ipc, type IpcForkOptions, type IpcOptions } from './client/ipc.ts';
 export { Memory, Stdio } from './client/local.ts';
 export { Redis } from './client/redis.ts';
 export { Rest, type RestResponse, type RestResult } from './client/rest.ts';
-export { SpectaclesError } from '../protocols/errors.ts';
 export type { Bot } from './services/run.ts';

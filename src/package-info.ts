@@ -8,7 +8,8 @@ const manifest = z.object({ version: z.string() });
 function readVersion(): string {
   for (const path of ['../package.json', '../../package.json']) {
     try {
-      return manifest.parse(JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))).version;
+      return manifest.parse(JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')))
+        .version;
     } catch {
       // The other place, then.
     }

@@ -8,7 +8,9 @@
 export type Frame = {
   readonly event: string;
   readonly body: Uint8Array;
-  readonly key?: string;
+  readonly key?: string | undefined;
+  /** The sender's name for the message, where it gives one. */
+  readonly id?: string | undefined;
 };
 
 /** The body of a frame that has none. */
@@ -18,6 +20,6 @@ const SPACE = 0x20;
 
 /** JSON text as a body: a single digit would be read as MessagePack, so it gets company. */
 export function textBody(text: Uint8Array): Uint8Array {
-  if (text.length !== 1) return text.slice();
+  if (text.length !== 1) return new Uint8Array(text);
   return Uint8Array.of(SPACE, text[0] as number);
 }

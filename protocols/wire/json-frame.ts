@@ -27,7 +27,7 @@ const TAB = 0x09;
 type Last = 'start' | 'open' | 'name' | 'value' | 'comma' | 'colon';
 
 /** The members of a frame that mean something; others are passed over. */
-const MEMBER_NAMES = ['event', 'name', 'data', 'bytes', 'key'] as const;
+const MEMBER_NAMES = ['event', 'name', 'data', 'bytes', 'key', 'id'] as const;
 type MemberName = (typeof MEMBER_NAMES)[number];
 
 type Range = { readonly start: number; readonly end: number };
@@ -101,9 +101,8 @@ export class JsonFrameScan {
     };
     const event = textOf(member('event')) ?? textOf(member('name'));
     if (event === undefined) return undefined;
-    const key = textOf(member('key'));
-    const body = bodyOf(member('data'), textOf(member('bytes')));
-    return key === undefined ? { event, body } : { event, body, key };
+    const body = bodyOf(member('data'), member('bytes'));
+    return { event, body, key: textOf(member('key')), id: textOf(member('id')) };
   }
 
   /** Goes on to the end of a string, or of what there is of it. */
@@ -230,7 +229,8 @@ function textOf(member: Uint8Array | undefined): string | undefined {
   return readText(member) || undefined;
 }
 
-function bodyOf(data: Uint8Array | undefined, bytes: string | undefined): Uint8Array {
-  if (bytes !== undefined) return Uint8Array.from(Buffer.from(bytes, 'base64'));
+function bodyOf(data: Uint8Array | undefined, bytes: Uint8Array | undefined): Uint8Array {
+  const encoded = bytes?.[0] === QUOTE ? readText(bytes) : undefined;
+  if (encoded !== undefined) return new Uint8Array(Buffer.from(encoded, 'base64'));
   return data === undefined || data.length === 0 ? NIL_BODY : textBody(data);
 }

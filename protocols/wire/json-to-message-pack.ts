@@ -10,24 +10,24 @@
  */
 import { packable, packPlain } from './message-pack.ts';
 
-/** A digit run that may be no safe integer, an escaped surrogate or letter, or the key itself. */
-const SUSPECT = /\d{16}|\\u[dD][89a-fA-F]|\\u00[5-7]|__proto__/;
+/** A number that may be no safe integer, an escaped surrogate or letter, or the key itself. */
+const SUSPECT = /(?:^|[:,[])\s*-?\d{16}|\\u[dD][89a-fA-F]|\\u00[5-7]|__proto__/;
 
-/** Strings are matched so that digits inside them are not. */
-const STRING_OR_INTEGER = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+/** Strings are matched so that digits inside them are not, and numbers whole. */
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
 
 const INTEGER_MARK = '\u0000spectacles-integer:';
 
-function isExact(digits: string): boolean {
-  return Number.isSafeInteger(Number(digits));
+function isWide(token: string): boolean {
+  return /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token));
 }
 
 /** JSON whose wide integers are bigints. */
 function parseWide(text: string): unknown {
   // Text that has the mark already is somebody's joke; its integers stay doubles.
   if (text.includes('spectacles-integer:')) return JSON.parse(text);
-  const marked = text.replace(STRING_OR_INTEGER, (token) =>
-    token.startsWith('"') || isExact(token) ? token : JSON.stringify(INTEGER_MARK + token),
+  const marked = text.replace(STRING_OR_NUMBER, (token) =>
+    isWide(token) ? JSON.stringify(INTEGER_MARK + token) : token,
   );
   return JSON.parse(marked, (_key, value: unknown) =>
     typeof value === 'string' && value.startsWith(INTEGER_MARK)

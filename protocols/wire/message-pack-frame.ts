@@ -59,20 +59,9 @@ function spelledJson(bytes: Uint8Array): Uint8Array | undefined {
 function bodyOf(data: Uint8Array | undefined, isRust: boolean): Uint8Array {
   const first = data?.[0];
   if (data === undefined || first === undefined) return NIL_BODY;
-  if (first >= BIN8 && first <= BIN32) return (decode(data) as Uint8Array).slice();
-  if (isRust && opensArray(first)) return spelledJson(data) ?? data.slice();
-  return data.slice();
-}
-
-function frameOf(
-  event: string | undefined,
-  data: Uint8Array | undefined,
-  key: string | undefined,
-  isRust: boolean,
-): Frame | undefined {
-  if (event === undefined) return undefined;
-  const body = bodyOf(data, isRust);
-  return key === undefined ? { event, body } : { event, body, key };
+  if (first >= BIN8 && first <= BIN32) return new Uint8Array(decode(data) as Uint8Array);
+  if (isRust && opensArray(first)) return spelledJson(data) ?? new Uint8Array(data);
+  return new Uint8Array(data);
 }
 
 /** The values inside the map or array that `bytes` is, as ranges of bytes. */
@@ -88,10 +77,21 @@ function* values(bytes: Uint8Array): Generator<Uint8Array> {
 
 /** The frame that `bytes`, one whole value, is; undefined when it names no event. */
 export function readMessagePackFrame(bytes: Uint8Array): Frame | undefined {
-  if (opensPositional(bytes[0] ?? 0)) {
-    const [event, data, key] = values(bytes);
-    return frameOf(textOf(event), data, textOf(key), true);
-  }
+  const members = opensPositional(bytes[0] ?? 0) ? positional(bytes) : named(bytes);
+  const member = (name: string) => textOf(members.get(name));
+  const ownName = member('event');
+  const event = ownName ?? member('name');
+  if (event === undefined) return undefined;
+  const body = bodyOf(members.get('data'), ownName === undefined);
+  return { event, body, key: member('key'), id: member('id') };
+}
+
+function positional(bytes: Uint8Array): Map<string, Uint8Array> {
+  const names = ['name', 'data', 'key'];
+  return new Map([...values(bytes)].map((value, index) => [names[index] ?? '', value]));
+}
+
+function named(bytes: Uint8Array): Map<string, Uint8Array> {
   const members = new Map<string, Uint8Array>();
   let name: string | undefined;
   let isName = true;
@@ -100,8 +100,5 @@ export function readMessagePackFrame(bytes: Uint8Array): Frame | undefined {
     else if (name !== undefined) members.set(name, value);
     isName = !isName;
   }
-  const event = textOf(members.get('event'));
-  const key = textOf(members.get('key'));
-  if (event !== undefined) return frameOf(event, members.get('data'), key, false);
-  return frameOf(textOf(members.get('name')), members.get('data'), key, true);
+  return members;
 }

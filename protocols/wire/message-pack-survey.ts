@@ -40,7 +40,8 @@ function isForeign(bytes: Uint8Array, start: number, end: number): boolean {
 /** Whether the integer of 64 bits at `offset` lies outside of what a double holds exactly. */
 function isWide(bytes: Uint8Array, offset: number, marker: number): boolean {
   let high = 0;
-  for (let index = offset + 1; index <= offset + 4; index++) high = high * 256 + (bytes[index] ?? 0);
+  for (let index = offset + 1; index <= offset + 4; index++)
+    high = high * 256 + (bytes[index] ?? 0);
   if (marker === UINT64) return high > HIGH_WORD_MAX;
   return high > HIGH_WORD_MAX && high < HIGH_WORD_MIN;
 }
@@ -54,7 +55,8 @@ export function surveyMessagePack(bytes: Uint8Array): Survey {
     const { length, values } = stepMessagePack(bytes, offset, bytes.length);
     const header = stringHeaderBytes(marker);
     if (header > 0) hasForeignText ||= isForeign(bytes, offset + header, offset + length);
-    else if (marker === UINT64 || marker === INT64) hasWideIntegers ||= isWide(bytes, offset, marker);
+    else if (marker === UINT64 || marker === INT64)
+      hasWideIntegers ||= isWide(bytes, offset, marker);
     offset += length;
     pending += values;
   }

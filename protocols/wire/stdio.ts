@@ -31,14 +31,17 @@ const JSON_END = utf8.encode('}\n');
 export interface DispatchFramer {
   /** The part of a frame before the data, for one event; made once. */
   head(event: string): Uint8Array;
+  /** The part after the data: the id of the dispatch, where frames have it. */
+  tail(id: string): Uint8Array;
   /** No frame around `length` bytes of JSON is longer than this. */
-  maxBytes(head: Uint8Array, length: number): number;
+  maxBytes(head: Uint8Array, length: number, tail: Uint8Array): number;
   /** Writes the frame of `source[start, end)` at `offset`; returns the offset after it. */
   write(
     head: Uint8Array,
     source: Uint8Array,
     start: number,
     end: number,
+    tail: Uint8Array,
     target: Uint8Array,
     offset: number,
   ): number;
@@ -58,40 +61,74 @@ function keepOnOneLine(data: Uint8Array): void {
   }
 }
 
+/** What comes after the data: `key` and `id`, those that there are, and the end of the line. */
+function jsonTail(members: {
+  readonly key?: string | undefined;
+  readonly id?: string | undefined;
+}) {
+  const rest = JSON.stringify(members).slice(1, -1);
+  return utf8.encode(rest === '' ? '}\n' : `,${rest}}\n`);
+}
+
+function jsonHead(event: string): Uint8Array {
+  return utf8.encode(`{"event":${JSON.stringify(event)},"data":`);
+}
+
 const jsonFramer: DispatchFramer = {
-  head: (event) => utf8.encode(`{"event":${JSON.stringify(event)},"data":`),
-  maxBytes: (head, length) => head.length + length + JSON_END.length,
-  write(head, source, start, end, target, offset) {
+  head: jsonHead,
+  tail: () => JSON_END,
+  maxBytes: (head, length, tail) => head.length + length + tail.length,
+  write(head, source, start, end, tail, target, offset) {
     target.set(head, offset);
     const dataAt = offset + head.length;
     const after = dataAt + (end - start);
     target.set(source.subarray(start, end), dataAt);
     keepOnOneLine(target.subarray(dataAt, after));
-    target.set(JSON_END, after);
-    return after + JSON_END.length;
+    target.set(tail, after);
+    return after + tail.length;
   },
 };
 
-/** A map of two entries, the first of them the event, and the key of the second. */
-function mapHead(event: string): Uint8Array {
+/** A map with `more` entries after the first two: the event, and the data whose key ends this. */
+function mapHead(event: string, more: number): Uint8Array {
   const name = encode(event);
   const keys = [encode('event'), encode('data')] as const;
-  return Uint8Array.from([FIXMAP + 2, ...keys[0], ...name, ...keys[1]]);
+  return Uint8Array.from([FIXMAP + 2 + more, ...keys[0], ...name, ...keys[1]]);
 }
 
+/** The entries after the data: `key` and `id`, those that there are. */
+function mapTail({ key, id }: Pick<Frame, 'key' | 'id'>): readonly Uint8Array[] {
+  return [
+    ...(key === undefined ? [] : [encode('key'), encode(key)]),
+    ...(id === undefined ? [] : [encode('id'), encode(id)]),
+  ];
+}
+
+const NOTHING = new Uint8Array();
 const mapBody = payloadEncoder('map');
 
 const mapFramer: DispatchFramer = {
-  head: mapHead,
-  maxBytes: (head, length) => head.length + mapBody.maxBytes(length),
-  write(head, source, start, end, target, offset) {
+  head: (event) => mapHead(event, 0),
+  tail: () => NOTHING,
+  maxBytes: (head, length, tail) => head.length + mapBody.maxBytes(length) + tail.length,
+  write(head, source, start, end, tail, target, offset) {
     target.set(head, offset);
-    return mapBody.write(source, start, end, target, offset + head.length, NO_FACTS);
+    const after = mapBody.write(source, start, end, target, offset + head.length, NO_FACTS);
+    target.set(tail, after);
+    return after + tail.length;
   },
 };
 
-export function dispatchFramer(mode: PayloadMode): DispatchFramer {
-  return isMap(mode) ? mapFramer : jsonFramer;
+const jsonFramerWithIds: DispatchFramer = { ...jsonFramer, tail: (id) => jsonTail({ id }) };
+const mapFramerWithIds: DispatchFramer = {
+  ...mapFramer,
+  head: (event) => mapHead(event, 1),
+  tail: (id) => Buffer.concat(mapTail({ id })),
+};
+
+export function dispatchFramer(mode: PayloadMode, withIds: boolean): DispatchFramer {
+  if (isMap(mode)) return withIds ? mapFramerWithIds : mapFramer;
+  return withIds ? jsonFramerWithIds : jsonFramer;
 }
 
 /** Whether JSON says all of `value`: no bytes, no dates, no numbers beyond it. */
@@ -130,24 +167,16 @@ function shownInJson(body: Uint8Array): { readonly data: unknown } | undefined {
   }
 }
 
-function jsonFrame({ event, body, key }: Frame): Uint8Array {
+function jsonFrame({ event, body, key, id }: Frame): Uint8Array {
   const shown = shownInJson(body);
   if (shown === undefined) {
     const bytes = Buffer.from(body).toString('base64');
-    return utf8.encode(`${JSON.stringify({ event, bytes, key })}\n`);
-  }
-  if (!isText(body)) {
-    return utf8.encode(`${JSON.stringify({ event, data: shown.data, key })}\n`);
+    return utf8.encode(`${JSON.stringify({ event, bytes, key, id })}\n`);
   }
   // Text stays as it is, with every digit of its numbers.
-  const head = jsonFramer.head(event);
-  const tail = utf8.encode(key === undefined ? '}\n' : `,"key":${JSON.stringify(key)}}\n`);
-  const line = new Uint8Array(head.length + body.length + tail.length);
-  line.set(head);
-  line.set(body, head.length);
-  keepOnOneLine(line.subarray(head.length, head.length + body.length));
-  line.set(tail, head.length + body.length);
-  return line;
+  const data = isText(body) ? new Uint8Array(body) : utf8.encode(JSON.stringify(shown.data));
+  keepOnOneLine(data);
+  return Buffer.concat([jsonHead(event), data, jsonTail({ key, id })]);
 }
 
 /** Whether `body` is one MessagePack value that a reader will not take for bytes of another body. */
@@ -168,12 +197,13 @@ function messagePackData(body: Uint8Array): Uint8Array {
   return packed ?? encode(body);
 }
 
-function mapFrame({ event, body, key }: Frame): Uint8Array {
-  const data = messagePackData(body);
-  const entries = key === undefined ? [] : [encode('key'), encode(key)];
-  const head = mapHead(event);
-  head[0] = FIXMAP + 2 + entries.length / 2;
-  return Buffer.concat([head, data, ...entries]);
+function mapFrame(frame: Frame): Uint8Array {
+  const tail = mapTail(frame);
+  return Buffer.concat([
+    mapHead(frame.event, tail.length / 2),
+    messagePackData(frame.body),
+    ...tail,
+  ]);
 }
 
 /** A whole frame around a body in any encoding. */

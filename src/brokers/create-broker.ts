@@ -8,6 +8,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import type { LinkDriver } from '../../actors/channel/link.ts';
 import type { Broker } from '../../protocols/broker.ts';
+import { CONSUMER_PREFETCH } from '../../protocols/limits.ts';
 import { type PayloadMode, payloadEncoder } from '../../protocols/wire/payload.ts';
 import { type BrokerTreeOptions, startBroker } from '../../supervisors/broker.ts';
 import {
@@ -17,14 +18,39 @@ import {
   showRedisEndpoint,
 } from '../config/broker-urls.ts';
 import { amqpDriver } from './amqp.ts';
-import { type MemoryHub, memoryDriver } from './memory.ts';
-import { redisDriver } from './redis.ts';
+import type { AmqpQueueType } from './amqp-consumers.ts';
+import type { AmqpCounter } from './amqp-counts.ts';
+import { ipcChildDriver } from './ipc-child.ts';
+import type { IpcHost } from './ipc-host.ts';
+import type { IpcPort } from './ipc-port.ts';
+import type { MemoryHub } from './memory.ts';
+import { memoryDriver } from './memory-link.ts';
+import { type RedisSettings, redisDriver } from './redis.ts';
 import type { RedisPlace } from './redis-connection.ts';
 import { stdioDriver } from './stdio.ts';
 
-export type BrokerConfig = { readonly payload: PayloadMode } & (
+export type BrokerConfig = {
+  readonly payload: PayloadMode;
+  /** Messages that handlers may have and not have settled; for AMQP, of each subscription. */
+  readonly prefetch?: number;
+} & (
   | { readonly type: 'memory'; readonly group: string; readonly hub: MemoryHub }
-  | { readonly type: 'stdio'; readonly input: Readable; readonly output: Writable }
+  /** The process that serves its children. */
+  | { readonly type: 'ipc'; readonly group: string; readonly host: IpcHost }
+  /** A child of such a process; `isPlain` says that its parent is known to be none. */
+  | {
+      readonly type: 'ipc';
+      readonly group: string;
+      readonly port: IpcPort;
+      readonly isPlain?: boolean;
+    }
+  | {
+      readonly type: 'stdio';
+      readonly input: Readable;
+      readonly output: Writable;
+      /** Whether frames carry the id of their message; they do not unless told to. */
+      readonly ids?: boolean;
+    }
   | {
       readonly type: 'redis';
       readonly group: string;
@@ -33,6 +59,7 @@ export type BrokerConfig = { readonly payload: PayloadMode } & (
       readonly retentionMs: number;
       /** This process among the group's consumers; drawn at random unless given. */
       readonly consumer?: string;
+      readonly settings?: RedisSettings;
     }
   | {
       readonly type: 'amqp';
@@ -41,6 +68,11 @@ export type BrokerConfig = { readonly payload: PayloadMode } & (
       readonly endpoint: AmqpEndpoint;
       /** How long a published event may wait for a consumer; 0 for ever. */
       readonly messageTimeoutMs: number;
+      /** Classic unless given: a queue of the other type that exists refuses to be declared. */
+      readonly queueType?: AmqpQueueType;
+      /** Whether what is published lives through a restart of the broker; it does unless told not to. */
+      readonly persistent?: boolean;
+      readonly counter?: AmqpCounter;
     }
 );
 
@@ -49,11 +81,15 @@ export type BrokerSurroundings = Pick<
   'system' | 'clock' | 'log' | 'name' | 'onFailure'
 >;
 
-/** The Redis of a configuration, as ioredis wants it. */
-export function redisPlace(endpoint: RedisEndpoint): RedisPlace {
+/** The Redis of a configuration, as ioredis wants it; with more than one endpoint it is a cluster. */
+export function redisPlace(
+  endpoint: RedisEndpoint,
+  ...others: readonly RedisEndpoint[]
+): RedisPlace {
   const { host, port, username, password, database, tls } = endpoint;
   return {
     label: showRedisEndpoint(endpoint),
+    others: others.map((other) => ({ host: other.host, port: other.port })),
     options: {
       host,
       port,
@@ -72,17 +108,33 @@ function chooseDriver(
   { clock, log }: Pick<BrokerSurroundings, 'clock' | 'log'>,
 ): LinkDriver {
   const encoder = payloadEncoder(config.payload);
+  const { prefetch = CONSUMER_PREFETCH } = config;
   switch (config.type) {
-    case 'memory':
-      return memoryDriver({ hub: config.hub, group: config.group, encoder, clock, log });
+    case 'memory': {
+      const { hub, group } = config;
+      const label = 'the memory broker';
+      return memoryDriver({ label, hub, group, prefetch, encoder, clock, log });
+    }
+    case 'ipc': {
+      const { group } = config;
+      if ('host' in config) {
+        const { hub } = config.host;
+        const label = 'the IPC broker';
+        return memoryDriver({ label, hub, group, prefetch, encoder, clock, log });
+      }
+      const { port, isPlain = false } = config;
+      const makeId = randomUUID;
+      return ipcChildDriver({ port, group, isPlain, prefetch, encoder, clock, log, makeId });
+    }
     case 'stdio': {
-      const { input, output, payload } = config;
-      return stdioDriver({ input, output, payload, clock, log });
+      const { input, output, payload, ids = false } = config;
+      return stdioDriver({ input, output, payload, ids, prefetch, clock, log });
     }
     case 'redis': {
       const { place, group, retentionMs } = config;
       const consumer = config.consumer ?? randomBytes(CONSUMER_NAME_BYTES).toString('hex');
-      return redisDriver({ place, group, consumer, retentionMs, encoder, clock, log });
+      const own = { place, group, consumer, retentionMs, prefetch, encoder, clock, log };
+      return redisDriver({ ...config.settings, ...own });
     }
     case 'amqp': {
       const { endpoint, group, subgroup, messageTimeoutMs, payload } = config;
@@ -93,6 +145,10 @@ function chooseDriver(
         label,
         exchange: group,
         queuePrefix,
+        queueType: config.queueType ?? 'classic',
+        prefetch,
+        persistent: config.persistent ?? true,
+        counter: config.counter ?? (() => undefined),
         messageTimeoutMs,
         payload,
         encoder,

@@ -1,44 +1,61 @@
 /**
- * The broker inside one process: gateway, proxy and handler talk through a hub in memory.
+ * The hub in which the brokers of one process meet, and through which a process serves its children.
  *
  * A hub has a queue for each group and event, as AMQP does: a message goes to every group that ever
  * subscribed to its event, and within a group to one consumer. What nobody subscribed to is dropped.
  * Queues are bounded by MEMORY_QUEUE_MAX messages and MEMORY_QUEUE_MAX_BYTES: at either bound an event
  * is refused, which holds the gateway back, and a publish fails. Nothing outlives the process.
- *
- * A message that was handed out and not acked goes back to its queue when its consumer's link ends.
  */
-import type { EventSink, Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
-import type { CallOptions, EventOrigin } from '../../protocols/broker.ts';
-import {
-  BrokerUnavailableError,
-  PublishRefusedError,
-  UnroutableError,
-} from '../../protocols/errors.ts';
-import {
-  CONSUMER_PREFETCH,
-  LOCAL_RETRIES_MAX,
-  MEMORY_QUEUE_MAX,
-  MEMORY_QUEUE_MAX_BYTES,
-  RETRY_DELAY_MS,
-} from '../../protocols/limits.ts';
-import type { Clock, Log } from '../../protocols/ports.ts';
-import type { PayloadEncoder } from '../../protocols/wire/payload.ts';
-import { InFlight } from './in-flight.ts';
+import { PublishRefusedError } from '../../protocols/errors.ts';
+import { MEMORY_QUEUE_MAX, MEMORY_QUEUE_MAX_BYTES } from '../../protocols/limits.ts';
+import type { Clock } from '../../protocols/ports.ts';
 
-type Message = {
+/** Where the answer to a call goes, once. */
+export class PendingAnswer {
+  readonly #settle: (answer: Uint8Array | Error) => void;
+  #isSettled = false;
+  /** Called when nobody waits any more; set by whoever owes the answer. */
+  onSettled: () => void = () => undefined;
+
+  constructor(settle: (answer: Uint8Array | Error) => void) {
+    this.#settle = settle;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** The first answer counts, whoever gives it. */
+  settle(answer: Uint8Array | Error): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#settle(answer);
+    this.onSettled();
+  }
+}
+
+export type MemoryMessage = {
   readonly event: string;
+  readonly id: string | undefined;
   readonly body: Uint8Array;
-  /** Where the answer goes; absent when nobody waits for one. */
-  readonly answer: ((body: Uint8Array) => void) | undefined;
+  /** Absent when nobody waits for an answer. */
+  readonly answer: PendingAnswer | undefined;
   readonly expiresMs: number;
   retries: number;
 };
 
-type Consumer = {
+export type MessageFacts = {
+  readonly id?: string | undefined;
+  readonly expiresMs?: number;
+  readonly answer?: PendingAnswer;
+  /** Not for those who take everything. */
+  readonly onlySubscribed?: boolean;
+};
+
+export type MemoryConsumer = {
   /** Whether it can take one more now. */
   hasRoom(): boolean;
-  take(message: Message): void;
+  take(message: MemoryMessage): void;
 };
 
 export type MemoryQueueBounds = { readonly maxMessages: number; readonly maxBytes: number };
@@ -49,12 +66,12 @@ const DEFAULT_BOUNDS: MemoryQueueBounds = {
 };
 
 /** One group's messages of one event, and the consumers that compete for them. */
-class MemoryQueue {
+export class MemoryQueue {
   readonly #bounds: MemoryQueueBounds;
   readonly #clock: Clock;
   readonly #onRoom: () => void;
-  readonly #consumers: Consumer[] = [];
-  #messages: Message[] = [];
+  readonly #consumers: MemoryConsumer[] = [];
+  #messages: MemoryMessage[] = [];
   #bytes = 0;
   #turn = 0;
   #isDue = false;
@@ -65,6 +82,15 @@ class MemoryQueue {
     this.#onRoom = onRoom;
   }
 
+  get hasConsumers(): boolean {
+    return this.#consumers.length > 0;
+  }
+
+  /** Messages that wait to be handed out. */
+  get length(): number {
+    return this.#messages.length;
+  }
+
   fits(size: number): boolean {
     const isEmpty = this.#messages.length === 0;
     return (
@@ -73,25 +99,31 @@ class MemoryQueue {
     );
   }
 
-  add(message: Message): void {
+  add(message: MemoryMessage): void {
     this.#messages.push(message);
     this.#bytes += message.body.length;
     this.dispatchSoon();
   }
 
   /** A message that comes back is the next one, and is taken whatever the bounds say. */
-  putBack(message: Message): void {
+  putBack(message: MemoryMessage): void {
     this.#messages.unshift(message);
     this.#bytes += message.body.length;
     this.dispatchSoon();
   }
 
-  join(consumer: Consumer): void {
+  /** Gives up the message that has waited longest. */
+  dropOldest(): void {
+    const oldest = this.#messages.shift();
+    if (oldest) this.#bytes -= oldest.body.length;
+  }
+
+  join(consumer: MemoryConsumer): void {
     this.#consumers.push(consumer);
     this.dispatchSoon();
   }
 
-  leave(consumer: Consumer): void {
+  leave(consumer: MemoryConsumer): void {
     const index = this.#consumers.indexOf(consumer);
     if (index >= 0) this.#consumers.splice(index, 1);
   }
@@ -111,7 +143,7 @@ class MemoryQueue {
     while (handedOut < this.#messages.length) {
       const consumer = this.#nextConsumer();
       if (consumer === undefined) break;
-      const message = this.#messages[handedOut] as Message;
+      const message = this.#messages[handedOut] as MemoryMessage;
       handedOut++;
       this.#bytes -= message.body.length;
       if (message.expiresMs > this.#clock.nowMs()) consumer.take(message);
@@ -122,7 +154,7 @@ class MemoryQueue {
   }
 
   /** Round robin among those with room. */
-  #nextConsumer(): Consumer | undefined {
+  #nextConsumer(): MemoryConsumer | undefined {
     const { length } = this.#consumers;
     for (let step = 0; step < length; step++) {
       const consumer = this.#consumers[(this.#turn + step) % length];
@@ -138,6 +170,7 @@ class MemoryQueue {
 /** What the brokers of one process share. */
 export class MemoryHub {
   readonly #queues = new Map<string, Map<string, MemoryQueue>>();
+  #everything: MemoryQueue | undefined;
   readonly #roomListeners = new Set<() => void>();
   readonly #clock: Clock;
   readonly #bounds: MemoryQueueBounds;
@@ -147,10 +180,21 @@ export class MemoryHub {
     this.#bounds = bounds;
   }
 
-  /** The queues that a message of `event` goes to. */
+  /** The queues of those who subscribed to `event`. */
   queuesOf(event: string): readonly MemoryQueue[] {
     const groups = this.#queues.get(event);
     return groups === undefined ? [] : [...groups.values()];
+  }
+
+  /** Whether anybody would get a message of `event`. */
+  isWanted(event: string): boolean {
+    return this.#queues.has(event) || this.#everything !== undefined;
+  }
+
+  /** The queue of those who take every event and never say which. Calls do not go there. */
+  everything(): MemoryQueue {
+    this.#everything ??= this.#newQueue();
+    return this.#everything;
   }
 
   queue(event: string, group: string): MemoryQueue {
@@ -161,10 +205,29 @@ export class MemoryHub {
     }
     let queue = groups.get(group);
     if (queue === undefined) {
-      queue = new MemoryQueue(this.#bounds, this.#clock, () => this.#tellRoom());
+      queue = this.#newQueue();
       groups.set(group, queue);
     }
     return queue;
+  }
+
+  /** Whether `publish` would take a message of this size now. */
+  fits(event: string, size: number): boolean {
+    return (
+      this.queuesOf(event).every((queue) => queue.fits(size)) &&
+      (this.#everything?.fits(size) ?? true)
+    );
+  }
+
+  /** Gives a message to every group; the body must not change afterwards. Throws when a queue is full. */
+  publish(event: string, body: Uint8Array, facts: MessageFacts = {}): void {
+    if (!this.fits(event, body.length)) {
+      throw new PublishRefusedError(`a queue of ${event} is full; ${event} was not taken`);
+    }
+    const { id, answer, expiresMs = Number.POSITIVE_INFINITY } = facts;
+    const message = () => ({ event, id, body, answer, expiresMs, retries: 0 });
+    for (const queue of this.queuesOf(event)) queue.add(message());
+    if (answer === undefined && !facts.onlySubscribed) this.#everything?.add(message());
   }
 
   onRoom(listener: () => void): () => void {
@@ -172,217 +235,11 @@ export class MemoryHub {
     return () => this.#roomListeners.delete(listener);
   }
 
+  #newQueue(): MemoryQueue {
+    return new MemoryQueue(this.#bounds, this.#clock, () => this.#tellRoom());
+  }
+
   #tellRoom(): void {
     for (const listener of [...this.#roomListeners]) listener();
   }
-}
-
-export type MemoryDriverOptions = {
-  readonly hub: MemoryHub;
-  readonly group: string;
-  readonly encoder: PayloadEncoder;
-  readonly clock: Clock;
-  readonly log: Log;
-};
-
-class MemorySink implements EventSink {
-  readonly #options: MemoryDriverOptions;
-  readonly #hooks: LinkHooks;
-  readonly #events: string[] = [];
-  readonly #facts = { event: '', shard: 0, sequence: 0 };
-  #unsettled = 0;
-
-  constructor(options: MemoryDriverOptions, hooks: LinkHooks) {
-    this.#options = options;
-    this.#hooks = hooks;
-  }
-
-  prepare(route: number, event: string): void {
-    this.#events[route] = event;
-  }
-
-  send(
-    route: number,
-    source: Uint8Array,
-    start: number,
-    end: number,
-    origin: EventOrigin,
-    sequence: number,
-  ): boolean {
-    const event = this.#events[route];
-    if (event === undefined) return false;
-    const queues = this.#options.hub.queuesOf(event);
-    if (queues.some((queue) => !queue.fits(end - start))) return false;
-    if (queues.length > 0) {
-      const body = this.#encode(event, source, start, end, origin, sequence);
-      for (const queue of queues) queue.add(newMessage(event, body));
-    }
-    if (this.#unsettled++ === 0) setImmediate(this.#confirmTurn);
-    return true;
-  }
-
-  readonly #confirmTurn = (): void => {
-    const count = this.#unsettled;
-    this.#unsettled = 0;
-    for (let index = 0; index < count; index++) this.#hooks.confirms.settleOldest(true);
-  };
-
-  #encode(
-    event: string,
-    source: Uint8Array,
-    start: number,
-    end: number,
-    origin: EventOrigin,
-    sequence: number,
-  ): Uint8Array {
-    const { encoder } = this.#options;
-    const facts = this.#facts;
-    facts.event = event;
-    facts.shard = origin.shard;
-    facts.sequence = sequence;
-    const target = new Uint8Array(encoder.maxBytes(end - start));
-    return target.subarray(0, encoder.write(source, start, end, target, 0, facts));
-  }
-}
-
-function newMessage(
-  event: string,
-  body: Uint8Array,
-  expiresMs = Number.POSITIVE_INFINITY,
-  answer?: (body: Uint8Array) => void,
-): Message {
-  return { event, body, answer, expiresMs, retries: 0 };
-}
-
-class MemoryLink implements Link {
-  readonly sink: EventSink;
-  readonly #options: MemoryDriverOptions;
-  readonly #hooks: LinkHooks;
-  readonly #consumers = new Map<string, Consumer>();
-  readonly #held = new Map<Message, MemoryQueue>();
-  readonly #inFlight: InFlight;
-  readonly #stopListening: () => void;
-  #isOver = false;
-
-  constructor(options: MemoryDriverOptions, hooks: LinkHooks) {
-    this.#options = options;
-    this.#hooks = hooks;
-    this.sink = new MemorySink(options, hooks);
-    this.#inFlight = new InFlight(() => {
-      for (const event of this.#consumers.keys()) this.#queue(event).dispatchSoon();
-    });
-    this.#stopListening = options.hub.onRoom(() => hooks.room());
-  }
-
-  async consume(event: string): Promise<void> {
-    if (this.#consumers.has(event)) return;
-    const queue = this.#queue(event);
-    const consumer: Consumer = {
-      hasRoom: () => this.#inFlight.count < CONSUMER_PREFETCH,
-      take: (message) => this.#deliver(queue, message),
-    };
-    this.#consumers.set(event, consumer);
-    queue.join(consumer);
-  }
-
-  async cancel(event: string): Promise<void> {
-    const consumer = this.#consumers.get(event);
-    if (consumer === undefined) return;
-    this.#consumers.delete(event);
-    this.#queue(event).leave(consumer);
-  }
-
-  async publish(
-    event: string,
-    body: Uint8Array,
-    _id: string,
-    options: { readonly expirationMs?: number },
-  ): Promise<void> {
-    const expiresMs =
-      this.#options.clock.nowMs() + (options.expirationMs ?? Number.POSITIVE_INFINITY);
-    this.#send(event, body, (copy) => newMessage(event, copy, expiresMs));
-  }
-
-  call(
-    event: string,
-    body: Uint8Array,
-    _id: string,
-    options: CallOptions,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
-    const expiresMs = this.#options.clock.nowMs() + options.timeoutMs;
-    return new Promise((resolve, reject) => {
-      if (this.#options.hub.queuesOf(event).length === 0) throw new UnroutableError(event);
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      this.#send(event, body, (copy) => newMessage(event, copy, expiresMs, resolve));
-    });
-  }
-
-  async close(): Promise<void> {
-    for (const event of [...this.#consumers.keys()]) await this.cancel(event);
-    await this.#inFlight.idle();
-  }
-
-  destroy(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#stopListening();
-    for (const [event, consumer] of this.#consumers) this.#queue(event).leave(consumer);
-    for (const [message, queue] of [...this.#held].reverse()) queue.putBack(message);
-    this.#held.clear();
-  }
-
-  #queue(event: string): MemoryQueue {
-    return this.#options.hub.queue(event, this.#options.group);
-  }
-
-  #send(event: string, body: Uint8Array, make: (body: Uint8Array) => Message): void {
-    const queues = this.#options.hub.queuesOf(event);
-    if (queues.some((queue) => !queue.fits(body.length))) {
-      throw new PublishRefusedError(`a queue of ${event} is full; ${event} was not taken`);
-    }
-    // The sender may go on to use its buffer.
-    const copy = body.slice();
-    for (const queue of queues) queue.add(make(copy));
-  }
-
-  #deliver(queue: MemoryQueue, message: Message): void {
-    const { log, clock } = this.#options;
-    const { event, body, answer } = message;
-    this.#held.set(message, queue);
-    /** False when the message went back to its queue with the end of this link. */
-    const release = () => this.#held.delete(message);
-    const delivery = this.#inFlight.enter({
-      event,
-      body,
-      wantsReply: answer !== undefined,
-      ack: release,
-      reject: (reason) => {
-        if (release()) log.warn({ event, reason }, 'a message was rejected');
-      },
-      retry: () => {
-        if (!release()) return;
-        if (++message.retries > LOCAL_RETRIES_MAX) {
-          log.warn(
-            { event },
-            `a message was handed back ${LOCAL_RETRIES_MAX} times; it is dropped`,
-          );
-          return;
-        }
-        clock.setTimer(RETRY_DELAY_MS, () => queue.putBack(message));
-      },
-      reply: async (reply) => answer?.(reply.slice()),
-    });
-    this.#hooks.delivery(delivery);
-  }
-}
-
-export function memoryDriver(options: MemoryDriverOptions): LinkDriver {
-  return {
-    label: 'the memory broker',
-    async open(hooks, signal) {
-      if (signal.aborted) throw new BrokerUnavailableError('the memory broker was given up');
-      return new MemoryLink(options, hooks);
-    },
-  };
 }

@@ -3,7 +3,7 @@
  *
  * Listeners are registered with `on`, `subscribe` starts consuming, and a listener gets the decoded data
  * and `{ ack, reply, … }`. Bodies are decoded by one ladder that reads what the gateways and clients of
- * every language and year publish. `publish` resolves when the broker has confirmed; connections that
+ * every language and year publish, and events in discord.js' shape are unwrapped. `publish` resolves when the broker has confirmed; connections that
  * are lost come back, with their subscriptions.
  *
  * A message that cannot be decoded, or whose listener throws, is rejected and told as `error`. A message for which no listener is
@@ -17,6 +17,7 @@ import type { Broker, Delivery } from '../../protocols/broker.ts';
 import { ListenerError } from '../../protocols/errors.ts';
 import type { Log } from '../../protocols/ports.ts';
 import { decodeBody, encodeBody } from '../../protocols/wire/body.ts';
+import { unwrapDispatch } from '../../protocols/wire/discordjs.ts';
 import { type BrokerConfig, createBroker } from '../brokers/create-broker.ts';
 import { createRandom, drawSeed } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
@@ -37,6 +38,10 @@ export type SendOptions = {
   readonly expiration?: number | string;
   /** Milliseconds that `call` waits for the answer. */
   readonly timeout?: number;
+  /** `publish` fails with the code UNROUTABLE if nobody has ever subscribed, where the broker can tell. */
+  readonly mandatory?: boolean;
+  /** Whether what `publish` sends lives through a restart of the broker, where it lets one choose. */
+  readonly persistent?: boolean;
 };
 
 /** What a listener may do with a message. The first of ack, nack, reject and retry counts. */
@@ -83,7 +88,7 @@ export abstract class BrokerClient extends EventEmitter {
 
   serialize: Serialize;
   deserialize: Deserialize;
-  readonly #log: Log;
+  protected readonly log: Log;
   #running: Promise<Running> | undefined;
 
   constructor(options: BrokerClientOptions = {}) {
@@ -91,7 +96,7 @@ export abstract class BrokerClient extends EventEmitter {
     super({ captureRejections: true });
     this.serialize = options.serialize ?? encodeBody;
     this.deserialize = options.deserialize ?? decodeBody;
-    this.#log = options.log ?? SILENT;
+    this.log = options.log ?? SILENT;
   }
 
   override on<Name extends DispatchName>(
@@ -110,12 +115,13 @@ export abstract class BrokerClient extends EventEmitter {
   /** Publishes to whoever consumes `event`; resolves when the broker has taken the message. */
   async publish(event: string, data: unknown, options: SendOptions = {}): Promise<void> {
     const { broker } = await this.start();
-    const expirationMs = toMilliseconds(options.expiration);
-    await broker.publish(
-      event,
-      this.serialize(data),
-      expirationMs === undefined ? {} : { expirationMs },
-    );
+    const { expiration, mandatory, persistent } = options;
+    const expirationMs = toMilliseconds(expiration);
+    await broker.publish(event, this.serialize(data), {
+      ...(expirationMs !== undefined && { expirationMs }),
+      ...(mandatory !== undefined && { mandatory }),
+      ...(persistent !== undefined && { persistent }),
+    });
   }
 
   /** Publishes and waits for the answer. */
@@ -167,7 +173,7 @@ export abstract class BrokerClient extends EventEmitter {
 
   /** Starts a broker in an actor system of its own. */
   protected async openOwn(config: BrokerConfig): Promise<Running> {
-    const log = this.#log;
+    const log = this.log;
     const random = createRandom(drawSeed());
     const system = createActorSystem({ name: 'spectacles', clock: systemClock, random, log });
     const onFailure = (error: Error) => this.#tellError(error);
@@ -194,7 +200,7 @@ export abstract class BrokerClient extends EventEmitter {
     }
     let data: unknown;
     try {
-      data = this.deserialize(delivery.body);
+      data = unwrapDispatch(event, this.deserialize(delivery.body));
     } catch (error) {
       delivery.reject('its body cannot be decoded');
       this.#tellError(error);
@@ -233,6 +239,6 @@ export abstract class BrokerClient extends EventEmitter {
 
   #tellError(error: unknown): void {
     if (this.listenerCount('error') > 0) this.emit('error', error);
-    else this.#log.error({ error }, 'a broker reported an error');
+    else this.log.error({ error }, 'a broker reported an error');
   }
 }

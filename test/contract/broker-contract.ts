@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Broker, Delivery } from '../../protocols/broker.ts';
 import { CallTimeoutError, UnroutableError } from '../../protocols/errors.ts';
+import { RETRY_DELAY_MS } from '../../protocols/limits.ts';
 import { decodeBody } from '../../protocols/wire/body.ts';
 import type { BrokerConfig } from '../../src/brokers/create-broker.ts';
 import {
@@ -20,14 +21,35 @@ import {
   writeEvent,
 } from '../support/broker-bench.ts';
 
+/** What not every transport can do. */
+export type Feature =
+  /** Limits of its own for what handlers may have and not have settled. */
+  | 'prefetch'
+  /** Messages that are no longer delivered when their time is up. */
+  | 'expiry'
+  /** Messages that go to somebody else when their consumer ends without having settled them. */
+  | 'handover';
+
 export type Transport = {
   readonly name: string;
   config(group: string): BrokerConfig;
+  /** The same for a part of the group that gets copies of its own; absent where there is no such thing. */
+  readonly subgroupConfig?: (group: string, subgroup: string) => BrokerConfig;
+  /** What it cannot do; the tests of it are not there for this transport. */
+  readonly lacks?: readonly Feature[];
 };
 
 const EVENTS = 500;
 
+/** Longer than a message that expires takes to do so, and than any broker needs to notice. */
+const EXPIRED_MS = 400;
+
 export function brokerContract(transport: Transport): void {
+  /** The test of something that not every transport can do, for one that can. */
+  const ifCan = (feature: Feature, title: string, test: () => Promise<void>) => {
+    if (!transport.lacks?.includes(feature)) it(title, test);
+  };
+
   describe(`the broker contract over ${transport.name}`, () => {
     let bench: Bench;
     let publisher: Broker;
@@ -99,7 +121,7 @@ export function brokerContract(transport: Transport): void {
       expect(inboxes.every((inbox) => inbox.deliveries.length > 0)).toBe(true);
     });
 
-    it('delivers again what a handler hands back, and counts only the first word', async () => {
+    it('A7 delivers again what a handler hands back, and counts only the first word', async () => {
       let turn = 0;
       const inbox = new Inbox((delivery) => {
         if (turn++ === 0) {
@@ -132,7 +154,7 @@ export function brokerContract(transport: Transport): void {
       expect(second.values).toEqual(['last']);
     });
 
-    it('goes on after a handler that throws', async () => {
+    it('A16 goes on after a handler that throws', async () => {
       const inbox = new Inbox((delivery) => {
         if (decodeBody(delivery.body) === 'boom') throw new Error('in the handler');
         delivery.ack();
@@ -204,7 +226,7 @@ export function brokerContract(transport: Transport): void {
       expect(inbox.values).toEqual(values);
     });
 
-    it('refuses events at the bound of the writer and says when there is room', async () => {
+    it('A3 A4 refuses events at the bound of the writer and says when there is room', async () => {
       const origin = new RecordingOrigin();
       const value = { filler: 'x'.repeat(100_000) };
       let taken = 0;
@@ -219,7 +241,7 @@ export function brokerContract(transport: Transport): void {
       expect(origin.lostSequences).toEqual([]);
     });
 
-    it('closes only after what was taken is confirmed and what was delivered is handled', async () => {
+    it('A30 closes only after what was taken is confirmed and what was delivered is handled', async () => {
       const held: Delivery[] = [];
       await consumer.subscribe(event, (delivery) => held.push(delivery));
       const origin = new RecordingOrigin();
@@ -240,5 +262,162 @@ export function brokerContract(transport: Transport): void {
       await closing;
       expect(writeEvent(publisher, event, {}, origin, 21)).toBe(false);
     });
+
+    it('A26 tells which delivery of a message it is, and lets a moment pass before the next', async () => {
+      const attempts: number[] = [];
+      const timesMs: number[] = [];
+      await consumer.subscribe(event, (delivery) => {
+        attempts.push(delivery.attempt);
+        timesMs.push(performance.now());
+        if (attempts.length < 3) delivery.retry();
+        else delivery.ack();
+      });
+      await publisher.publish(event, body('again'));
+      await until('it came three times', () => attempts.length === 3);
+      expect(attempts[0]).toBe(1);
+      expect(attempts[1]).toBeGreaterThan(1);
+      const gapsMs = timesMs.slice(1).map((at, index) => at - (timesMs[index] ?? 0));
+      // Timers may fire a little early, never much.
+      expect(Math.min(...gapsMs)).toBeGreaterThan(RETRY_DELAY_MS * 0.9);
+    });
+
+    it('A17 refuses what an asynchronous handler fails on, and goes on', async () => {
+      const inbox = new Inbox(() => undefined);
+      await consumer.subscribe(event, async (delivery) => {
+        inbox.handler(delivery);
+        await Promise.resolve();
+        if (decodeBody(delivery.body) === 'boom') throw new Error('later, in the handler');
+        delivery.ack();
+      });
+      await publisher.publish(event, body('boom'));
+      await publisher.publish(event, body('after'));
+      await until('the second is there', () => inbox.values.includes('after'));
+      await until('it was noticed', () => bench.log.at('error').length === 1);
+      await consumer.close();
+      const successor = await bench.open(transport.config(group));
+      const second = new Inbox();
+      await successor.subscribe(event, second.handler);
+      await publisher.publish(event, body('last'));
+      await until('the last is there', () => second.deliveries.length > 0);
+      expect(second.values).toEqual(['last']);
+    });
+
+    it('names each written event by its session and sequence', async () => {
+      const inbox = new Inbox();
+      await consumer.subscribe(event, inbox.handler);
+      const origin = new RecordingOrigin(3, 'abc');
+      writeEvent(publisher, event, {}, origin, 41);
+      writeEvent(publisher, event, {}, origin, 42);
+      await until('both are there', () => inbox.deliveries.length === 2);
+      expect(inbox.deliveries.map(({ id }) => id)).toEqual(['abc:41', 'abc:42']);
+    });
+
+    it('consumes once, however often and fast it was subscribed and unsubscribed', async () => {
+      const inbox = new Inbox();
+      await Promise.all([
+        consumer.subscribe(event, inbox.handler),
+        consumer.unsubscribe(event),
+        consumer.subscribe(event, inbox.handler),
+      ]);
+      await publisher.publish(event, body(1));
+      await until('the first is there', () => inbox.deliveries.length === 1);
+      await consumer.unsubscribe(event);
+      const successor = await bench.open(transport.config(group));
+      const second = new Inbox();
+      await successor.subscribe(event, second.handler);
+      const numbers = [2, 3, 4, 5, 6];
+      for (const number of numbers) await publisher.publish(event, body(number));
+      await until('the others are there', () => second.deliveries.length === numbers.length);
+      expect(inbox.values).toEqual([1]);
+      expect(second.values).toEqual(numbers);
+    });
+
+    it('takes nothing new while it closes, and leaves it to others', async () => {
+      const held: Delivery[] = [];
+      await consumer.subscribe(event, (delivery) => held.push(delivery));
+      await publisher.publish(event, body('held'));
+      await until('it is held', () => held.length === 1);
+      const closing = consumer.close();
+      await until('it has closed its door', async () => {
+        const refused = await consumer.publish(event, body('not taken')).catch(() => 'refused');
+        return refused === 'refused';
+      });
+      const successor = await bench.open(transport.config(group));
+      const second = new Inbox();
+      await successor.subscribe(event, second.handler);
+      await publisher.publish(event, body('later'));
+      held[0]?.ack();
+      await closing;
+      await publisher.publish(event, body('last'));
+      await until('the last is there', () => second.values.includes('last'));
+      expect(held.length + second.deliveries.length).toBe(3);
+      expect(held.map((delivery) => decodeBody(delivery.body))).not.toContain('last');
+    });
+
+    ifCan('prefetch', 'holds out no more than the prefetch that it was given', async () => {
+      const held: Delivery[] = [];
+      const holder = await bench.open({ ...transport.config(group), prefetch: 2 });
+      await holder.subscribe(event, (delivery) => held.push(delivery));
+      for (let number = 1; number <= 10; number++) await publisher.publish(event, body(number));
+      await until('it has its share', () => held.length === 2);
+      const rest = new Inbox();
+      await consumer.subscribe(event, rest.handler);
+      await until('somebody else has the rest', () => rest.deliveries.length === 8);
+      expect(held).toHaveLength(2);
+      await consumer.unsubscribe(event);
+      await publisher.publish(event, body(11));
+      await publisher.publish(event, body(12));
+      for (const delivery of held.splice(0)) delivery.ack();
+      await until('it takes more', () => held.length === 2);
+      expect(held.map((delivery) => decodeBody(delivery.body))).toEqual([11, 12]);
+      for (const delivery of held) delivery.ack();
+    });
+
+    ifCan('expiry', 'does not deliver what has expired', async () => {
+      const inbox = new Inbox();
+      await consumer.subscribe(event, inbox.handler);
+      await consumer.unsubscribe(event);
+      await publisher.publish(event, body('stale'), { expirationMs: 100 });
+      const call = publisher.call(event, body('stale call'), { timeoutMs: 100 });
+      await expect(call).rejects.toBeInstanceOf(CallTimeoutError);
+      await new Promise((resolve) => setTimeout(resolve, EXPIRED_MS));
+      await publisher.publish(event, body('fresh'), { expirationMs: 60_000 });
+      await consumer.subscribe(event, inbox.handler);
+      await until('the fresh one is there', () => inbox.values.includes('fresh'));
+      expect(inbox.values).toEqual(['fresh']);
+    });
+
+    ifCan('handover', 'gives what a consumer has not settled to the next one', async () => {
+      const held: Delivery[] = [];
+      await consumer.subscribe(event, (delivery) => held.push(delivery));
+      await publisher.publish(event, body('unsettled'));
+      await until('it is held', () => held.length === 1);
+      // It waits for its handler as long as it may, and then goes all the same.
+      await consumer.close();
+      const successor = await bench.open(transport.config(group));
+      const inbox = new Inbox();
+      await successor.subscribe(event, inbox.handler);
+      await until('it came again', () => inbox.deliveries.length === 1);
+      held[0]?.ack();
+      expect(inbox.values).toEqual(['unsettled']);
+    });
+
+    const { subgroupConfig } = transport;
+    if (subgroupConfig)
+      it('gives each subgroup a copy', async () => {
+        const inboxes = [new Inbox(), new Inbox(), new Inbox()] as const;
+        const subgroups = ['one', 'one', 'two'];
+        for (const [index, inbox] of inboxes.entries()) {
+          const member = await bench.open(subgroupConfig(group, subgroups[index] as string));
+          await member.subscribe(event, inbox.handler);
+        }
+        const numbers = Array.from({ length: 40 }, (_, index) => index);
+        await Promise.all(numbers.map((number) => publisher.publish(event, body(number))));
+        const [first, second, other] = inboxes;
+        const ofOne = () => [...first.values, ...second.values] as number[];
+        await until('both have all', () => ofOne().length >= 40 && other.deliveries.length >= 40);
+        expect(ofOne().sort((a, b) => a - b)).toEqual(numbers);
+        expect(other.values).toEqual(numbers);
+      });
   });
 }

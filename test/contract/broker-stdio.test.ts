@@ -1,4 +1,4 @@
-/** The broker on standard input and output, as far as the contract of the others applies to it. */
+/** The broker on standard input and output: the contract of all, and what its frames look like. */
 import { PassThrough, Writable } from 'node:stream';
 import { decodeMulti } from '@msgpack/msgpack';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,6 +13,33 @@ import {
   until,
   writeEvent,
 } from '../support/broker-bench.ts';
+import { brokerContract } from './broker-contract.ts';
+
+for (const payload of ['json', 'map'] as const) {
+  const pipes = new Map<string, Pipes>();
+  brokerContract({
+    name: `stdio, ${payload}`,
+    lacks: ['expiry'],
+    config(group) {
+      const joined = pipes.get(group) ?? new Pipes();
+      pipes.set(group, joined);
+      return { type: 'stdio', payload, ids: true, ...joined.next() };
+    },
+  });
+}
+
+/** Two processes joined by two pipes: in the one stands the first broker, in the other all the others. */
+class Pipes {
+  readonly #there = new PassThrough();
+  readonly #back = new PassThrough();
+  #brokers = 0;
+
+  next(): { readonly input: PassThrough; readonly output: PassThrough } {
+    return this.#brokers++ === 0
+      ? { input: this.#back, output: this.#there }
+      : { input: this.#there, output: this.#back };
+  }
+}
 
 let bench: Bench;
 let input: PassThrough;
@@ -101,10 +128,30 @@ describe('the broker over stdio', () => {
     expect(inbox.values).toEqual([{ guild_id: '1' }, { guild_id: '1' }, { guild_id: '2' }]);
   });
 
-  it('refuses calls, since no answer could come', async () => {
+  it('answers a frame that has a key with a frame that has it too, and no other', async () => {
+    readOutput();
     const broker = await open('json');
-    await expect(broker.call('E', body(1), { timeoutMs: 1_000 })).rejects.toMatchObject({
-      code: 'UNSUPPORTED_BY_BROKER',
+    const asked: boolean[] = [];
+    await broker.subscribe('SEND', (delivery) => {
+      asked.push(delivery.wantsReply);
+      delivery.ack();
+      void delivery.reply(body({ sent: true }));
+    });
+    input.write('{"event":"SEND","data":1}\n{"key":"01H","event":"SEND","data":2}\n');
+    await until('it was answered', () => written.length > 0);
+    expect(asked).toEqual([false, true]);
+    expect(Buffer.concat(written).toString()).toBe(
+      '{"event":"SEND","data":{"sent":true},"key":"01H"}\n',
+    );
+  });
+
+  it('fails calls at once when no answer can come any more', async () => {
+    const broker = await open('json');
+    const before = broker.call('E', body(1), { timeoutMs: 60_000 });
+    setImmediate(() => input.end());
+    await expect(before).rejects.toMatchObject({ code: 'PEER_GONE' });
+    await expect(broker.call('E', body(1), { timeoutMs: 60_000 })).rejects.toMatchObject({
+      code: 'PEER_GONE',
     });
   });
 

@@ -1,13 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  SUPERVISOR_BACKOFF_INITIAL_MS,
-  SUPERVISOR_BACKOFF_MAX_MS,
-  SUPERVISOR_RESTART_WINDOW_MS,
-  SUPERVISOR_RESTARTS_MAX,
-} from '../../protocols/limits.ts';
-import { createRandom } from '../../src/random.ts';
-import {
   type BackoffPolicy,
   type BackoffState,
   checkBackoffPolicy,
@@ -15,6 +8,13 @@ import {
   nextBackoff,
   stable,
 } from '../../protocols/backoff.ts';
+import {
+  SUPERVISOR_BACKOFF_INITIAL_MS,
+  SUPERVISOR_BACKOFF_MAX_MS,
+  SUPERVISOR_RESTART_WINDOW_MS,
+  SUPERVISOR_RESTARTS_MAX,
+} from '../../protocols/limits.ts';
+import { createRandom } from '../../src/random.ts';
 
 const policies: fc.Arbitrary<BackoffPolicy> = fc
   .record({

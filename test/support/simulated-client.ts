@@ -3,7 +3,11 @@ import { GatewayOpcodes } from 'discord-api-types/v10';
 import { ALL_INTENTS } from '../../protocols/discord/intents.ts';
 import { createRandom } from '../../src/random.ts';
 import { storedZstdStream, type ZstdFactory } from '../../src/simulator/compression.ts';
-import { SimulatedDiscord, type SimulatedDiscordOptions, VIRTUAL_ADDRESSES } from '../../src/simulator/discord.ts';
+import {
+  SimulatedDiscord,
+  type SimulatedDiscordOptions,
+  VIRTUAL_ADDRESSES,
+} from '../../src/simulator/discord.ts';
 import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 import { VirtualNetwork, type VirtualSocket } from '../../src/simulator/virtual-link.ts';

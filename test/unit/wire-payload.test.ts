@@ -1,5 +1,7 @@
 import { decode } from '@msgpack/msgpack';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeBody } from '../../protocols/wire/body.ts';
 import { PAYLOAD_MODES, type PayloadMode, payloadEncoder } from '../../protocols/wire/payload.ts';
 import { writeXadd, xaddHead, xaddMaxBytes } from '../../protocols/wire/xadd.ts';
 
@@ -58,6 +60,68 @@ describe('payload encoders', () => {
     const deep = `${'['.repeat(2_000)}${']'.repeat(2_000)}`;
     expect(decode(encoded('map', deep))).toBe(deep);
     expect(decode(encoded('map', '{"cut":'))).toBe('{"cut":');
+  });
+
+  it.each([
+    ['a number beyond all', '{"a":1e400,"b":-1e400}', { a: Infinity, b: -Infinity }],
+    ['minus zero', '[-0,-0.0]', [0, 0]],
+    ['a key that stands twice: the last counts', '{"a":1,"b":2,"a":3}', { a: 3, b: 2 }],
+    [
+      'integers of up to 64 bits, every digit',
+      '[18446744073709551615,-9223372036854775808,9007199254740993,9007199254740991]',
+      [2n ** 64n - 1n, -(2n ** 63n), 9007199254740993n, 9007199254740991],
+    ],
+    ['integers beyond that, as floats', '[18446744073709551616]', [2 ** 64]],
+    [
+      'long digits that are no integer',
+      '[12345678901234567.5,1e22,0.0000010005272224612843]',
+      [Number('12345678901234567.5'), 1e22, Number('0.0000010005272224612843')],
+    ],
+    [
+      'digits in strings and keys, untouched',
+      '{"1234567890123456789":"\\"12345678901234567890","x":[":12345678901234567890"]}',
+      { '1234567890123456789': '"12345678901234567890', x: [':12345678901234567890'] },
+    ],
+    [
+      'half of a surrogate pair',
+      '["\\ud83d","\\ude00a","\\ud83d\\ude00"]',
+      ['\ufffd', '\ufffda', '😀'],
+    ],
+    [
+      'somebody who writes our mark',
+      '["\\u0000spectacles-integer:1",1234567890123456789]',
+      ['\u0000spectacles-integer:1', Number('1234567890123456789')],
+    ],
+    [
+      'the keys of other prototypes',
+      '{"constructor":1,"prototype":2}',
+      { constructor: 1, prototype: 2 },
+    ],
+  ])('map: writes %s', (_name, json, value) => {
+    expect(decodeBody(encoded('map', json))).toEqual(value);
+  });
+
+  it.each(['{"__proto__":{"a":1}}', '{"d":[{"__pr\\u006fto__":1}]}'])(
+    'map: writes %s as text, since decoders refuse it in a map',
+    (json) => {
+      expect(decode(encoded('map', json))).toBe(json);
+      expect(decode(encoded('discordjs', json))).toBe(json);
+    },
+  );
+
+  it('map: writes as one value what JSON can say, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 6 }), (json) => {
+        const packed = encoded('map', json);
+        const value: unknown = JSON.parse(json);
+        const wide = (read: unknown): unknown => (typeof read === 'bigint' ? Number(read) : read);
+        const narrowed = JSON.parse(JSON.stringify(value), (_key, read) => wide(read) || read);
+        if (json.includes('__proto__')) return;
+        expect(JSON.stringify(decode(packed), (_key, read) => wide(read))).toBe(
+          JSON.stringify(narrowed),
+        );
+      }),
+    );
   });
 
   it('discordjs: the shape that @discordjs/brokers expects', () => {

@@ -45,6 +45,20 @@ describe('decodeProxyRequest', () => {
     expect(decodeProxyRequest(encode(value))).toEqual(FULL);
   });
 
+  it('reads a body that the Go client wrote as a string although it is no text', () => {
+    const image = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0x00);
+    const fields = encode({ method: 'POST', path: '/é', headers: null, body: image });
+    // The same bytes under the header of a string: its client knows no other.
+    const bin = Buffer.from(fields).indexOf(Uint8Array.of(0xc4, image.length));
+    const asString = [...fields];
+    asString.splice(bin, 2, 0xa0 | image.length);
+    expect(decodeProxyRequest(Uint8Array.from(asString))).toEqual({
+      method: 'POST',
+      path: '/é',
+      body: image,
+    });
+  });
+
   it('takes nil and missing as the same', () => {
     const bare = { method: 'GET', path: '/users/@me' };
     expect(decodeProxyRequest(encode(bare))).toEqual(bare);

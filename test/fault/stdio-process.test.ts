@@ -1,0 +1,33 @@
+/** `spectacles gateway` over stdio as a process that is told to stop in the middle of its work. */
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { SIMULATED_TOKEN, startSimulator } from '../../src/simulator/index.ts';
+import { startSpectacles } from '../support/process.ts';
+
+describe('spectacles gateway over stdio', () => {
+  it('S8 finishes its last frame on SIGTERM, and leaves none out before it', async () => {
+    const simulator = await startSimulator({ seed: 12, guildCount: 4, rate: 2_000 });
+    onTestFinished(() => simulator.close());
+    const gateway = startSpectacles(['gateway'], {
+      environment: {
+        DISCORD_TOKEN: SIMULATED_TOKEN,
+        DISCORD_EVENTS: '*',
+        DISCORD_RAW_INTENTS: '53608447',
+        DISCORD_API_SCHEME: 'http',
+        DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+        BROKER_TYPE: 'stdio',
+      },
+    });
+    await gateway.until('written a thousand frames', () => gateway.stdoutLines.length > 1_000);
+    expect(await gateway.end('SIGTERM')).toEqual({ status: 0, signal: null });
+    simulator.discord.setRate(0);
+    expect(gateway.stdout.endsWith('}\n')).toBe(true);
+    const [session] = simulator.discord.gateway.sessions();
+    const sent = (session?.missed(0) ?? []).map(
+      ({ event, json }) => `{"event":"${event}","data":${json}}`,
+    );
+    const written = gateway.stdoutLines;
+    expect(written).toEqual(sent.slice(0, written.length));
+    expect(simulator.audit.of('session-end')).toEqual([]);
+    expect(simulator.audit.breaches).toEqual([]);
+  });
+});
