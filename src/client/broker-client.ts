@@ -46,6 +46,10 @@ export type SendOptions = {
 
 /** What a listener may do with a message. The first of ack, nack, reject and retry counts. */
 export type MessageOptions = {
+  /** The same for each delivery of one message (`session:sequence` of an event), where it is known. */
+  readonly id: string | undefined;
+  /** 1 for the first delivery, and more for one that was tried before. */
+  readonly attempt: number;
   /** Done: it is not delivered again. */
   readonly ack: () => Promise<void>;
   /** Not done: delivered again, or, with `requeue` false, refused for good. `allUpTo` is ignored. */
@@ -229,6 +233,8 @@ export abstract class BrokerClient extends EventEmitter {
     const settle = (requeue: boolean) =>
       requeue ? delivery.retry() : delivery.reject('its handler refused it');
     return {
+      id: delivery.id,
+      attempt: delivery.attempt,
       ack: async () => delivery.ack(),
       nack: (_allUpTo, requeue = true) => settle(requeue),
       reject: (requeue = true) => settle(requeue),

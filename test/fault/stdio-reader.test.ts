@@ -13,6 +13,7 @@ import {
 } from '../../protocols/limits.ts';
 import { decodeBody } from '../../protocols/wire/body.ts';
 import { createBroker } from '../../src/brokers/create-broker.ts';
+import { StdioSink } from '../../src/brokers/stdio-sink.ts';
 import { createRandom } from '../../src/random.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 import { body, RecordingOrigin, until, writeEvent } from '../support/broker-bench.ts';
@@ -152,6 +153,25 @@ describe('a reader of our frames', () => {
       const own = frames.filter(({ event, data }) => event !== 'NOTE' && data.shard === shard);
       expect(own.map(({ data }) => data.sequence)).toEqual(numbers);
     }
+  });
+});
+
+describe('the sink of standard output', () => {
+  it('S5 writes a frame after the events before it, though they wait for the end of the turn', async () => {
+    const nothing = () => undefined;
+    const confirms = { settleOldest: nothing, settle: nothing, settleThrough: nothing };
+    const hooks = { confirms, lost: nothing, blocked: nothing, room: nothing, delivery: nothing };
+    const sink = new StdioSink({ output, payload: 'json', ids: false, clock }, hooks);
+    sink.prepare(0, 'E');
+    const data = Buffer.from('[1]');
+    sink.send(0, data, 0, data.length, new RecordingOrigin(), 1);
+    void sink.sendFrame({ event: 'NOTE', body: body(2) });
+    sink.send(0, data, 0, data.length, new RecordingOrigin(), 2);
+    await turns();
+    sink.stop();
+    expect(String(output.read())).toBe(
+      '{"event":"E","data":[1]}\n{"event":"NOTE","data":2}\n{"event":"E","data":[1]}\n',
+    );
   });
 });
 

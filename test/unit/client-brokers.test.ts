@@ -148,6 +148,22 @@ describe('a broker of the library', () => {
     expect(seen).toEqual([1, 2]);
   });
 
+  it('says which message it is, and which attempt, so that repeats can be dropped', async () => {
+    const broker = await bench.open({ type: 'memory', group: 'run', hub, payload: 'json' });
+    const bot = new Attached(broker);
+    const seen: { id: string | undefined; attempt: number }[] = [];
+    bot.on('E', (_data: unknown, { id, attempt, ack, retry }: MessageOptions) => {
+      seen.push({ id, attempt });
+      if (attempt === 1) retry();
+      else void ack();
+    });
+    await bot.subscribe('E');
+    await bot.publish('E', { a: 1 });
+    await until('it came twice', () => seen.length === 2);
+    expect(seen.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(seen[0]?.id).toBe(seen[1]?.id);
+  });
+
   it('stands around a broker that somebody else has started, and leaves it running', async () => {
     const broker = await bench.open({ type: 'memory', group: 'run', hub, payload: 'json' });
     const bot = new Attached(broker);
