@@ -5,6 +5,7 @@
  * connection, a broker that is away) fails the row.
  */
 
+import { Registry } from 'prom-client';
 import { ChannelWriter } from '../../actors/channel/writer.ts';
 import type { Compression } from '../../actors/connection/ports.ts';
 import { createActorSystem } from '../../actors/runtime.ts';
@@ -53,8 +54,10 @@ async function setup(place: Place, target: Target, compression: Compression): Pr
   const config = await configure(place, target, compression);
   const system = createActorSystem({ name: 'bench', clock, random, log });
   const onFailure = (error: Error) => log.error({ error }, error.message);
+  const registry = new Registry();
   const broker = await openGatewayBroker(config, {
     system,
+    registry,
     clock,
     log,
     onFailure,
@@ -62,7 +65,7 @@ async function setup(place: Place, target: Target, compression: Compression): Pr
   });
   const memory = target === 'memory' ? await subscribe(broker) : undefined;
   const { signal } = new AbortController();
-  const host = { system, broker, clock, random, log, signal, summaryMs: SUMMARY_MS };
+  const host = { system, broker, clock, random, log, signal, registry, summaryMs: SUMMARY_MS };
   const service = await startGatewayOn(config, host);
   service.done.catch(onFailure);
   await untilReady(log);

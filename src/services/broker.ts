@@ -1,4 +1,5 @@
 /** From the configuration of a service to the broker that it publishes to or is called through. */
+import type { Registry } from 'prom-client';
 import type { ActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { ConfigurationError } from '../../protocols/errors.ts';
@@ -9,6 +10,7 @@ import type { RedisPlace } from '../brokers/redis-connection.ts';
 import type { RedisEndpoint } from '../config/broker-urls.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
+import { createBrokerCounter } from '../metrics/broker-metrics.ts';
 
 export type BrokerHost = {
   readonly system: ActorSystem;
@@ -17,6 +19,8 @@ export type BrokerHost = {
   /** Where services of one process meet when there is no server between them. */
   readonly hub?: MemoryHub;
   readonly onFailure: (error: Error) => void;
+  /** Where incidents are counted. */
+  readonly registry: Registry;
   /** The name in the actor tree. */
   readonly name?: string;
 };
@@ -50,10 +54,20 @@ function gatewayBroker(config: GatewayConfig, host: BrokerHost): BrokerConfig {
         retentionMs,
         place: clusterOrSingle(config.redis.endpoints),
         // Without a timeout an entry of a consumer that has died still goes to another, later.
-        settings: messageTimeoutMs > 0 ? { claimIdleMs: messageTimeoutMs } : {},
+        settings: {
+          counter: createBrokerCounter(host.registry),
+          ...(messageTimeoutMs > 0 && { claimIdleMs: messageTimeoutMs }),
+        },
       };
     case 'amqp':
-      return { type, group, payload, endpoint: config.amqp, messageTimeoutMs };
+      return {
+        type,
+        group,
+        payload,
+        endpoint: config.amqp,
+        messageTimeoutMs,
+        counter: createBrokerCounter(host.registry),
+      };
   }
 }
 
@@ -67,7 +81,14 @@ function proxyBroker(config: ProxyConfig, host: BrokerHost): BrokerConfig | unde
     case 'memory':
       return { type, group, payload, hub: host.hub ?? new MemoryHub(host.clock) };
     case 'redis':
-      return { type, group, payload, retentionMs: 0, place: redisPlace(config.redis.endpoint) };
+      return {
+        type,
+        group,
+        payload,
+        retentionMs: 0,
+        place: redisPlace(config.redis.endpoint),
+        settings: { counter: createBrokerCounter(host.registry) },
+      };
     case 'amqp':
       return {
         type,
@@ -75,6 +96,7 @@ function proxyBroker(config: ProxyConfig, host: BrokerHost): BrokerConfig | unde
         payload,
         endpoint: config.amqp,
         messageTimeoutMs: config.timeoutMs ?? 0,
+        counter: createBrokerCounter(host.registry),
       };
   }
 }

@@ -42,6 +42,8 @@ export type GatewayHost = {
   readonly random: Random;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** What its health server shows, the broker's share included. */
+  readonly registry: Registry;
   /** How often the log says how many events came in. */
   readonly summaryMs: number;
   /** How connections are opened; over ws unless given. */
@@ -56,16 +58,27 @@ export async function startGateway(
   const clock = systemClock;
   const random = processRandom();
   const system = createActorSystem({ name: 'spectacles', clock, random, log });
+  const registry = new Registry();
   const failure = createFailure();
   try {
     const broker = await openGatewayBroker(config, {
       system,
       clock,
       log,
+      registry,
       onFailure: failure.report,
     });
     const summaryMs = EVENT_SUMMARY_MS;
-    const host: GatewayHost = { system, broker, clock, random, log, signal, summaryMs };
+    const host: GatewayHost = {
+      system,
+      broker,
+      clock,
+      random,
+      log,
+      signal,
+      registry,
+      summaryMs,
+    };
     const gateway = await startGatewayOn(config, host);
     gateway.done.catch(failure.report);
     return {
@@ -87,7 +100,7 @@ export async function startGatewayOn(
   config: GatewayConfig,
   host: GatewayHost,
 ): Promise<RunningService> {
-  const { log, clock, random, broker, signal, system } = host;
+  const { log, clock, random, broker, signal, system, registry } = host;
   const bot = await fetchGatewayBot({
     apiUrl: `${config.api.scheme}://${config.api.host}/api/v${config.api.version}`,
     token: config.token,
@@ -98,7 +111,6 @@ export async function startGatewayOn(
   const shardCount = config.shards.count ?? bot.shards;
   const shards = shardIds(config, shardCount);
   const events = eventTable(config, broker);
-  const registry = new Registry();
   const names = (index: number): string => events.entries[index]?.name ?? '';
   const metrics = new GatewayMetrics(registry, shardCount, DISPATCH_EVENTS.length, names);
   const watch = new ShardWatch(shards, metrics, broker, log);

@@ -1,4 +1,5 @@
 /** What `spectacles check` tries: each connection that a configuration names, changing nothing. */
+import { Registry } from 'prom-client';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { BrokerUnavailableError } from '../../protocols/errors.ts';
@@ -64,7 +65,13 @@ function brokerProbe(type: string, open: (host: BrokerHost) => Promise<Broker | 
         log: SILENT,
       });
       try {
-        const broker = await open({ system, clock, log: SILENT, onFailure: () => {} });
+        const broker = await open({
+          system,
+          clock,
+          log: SILENT,
+          registry: new Registry(),
+          onFailure: () => {},
+        });
         const state = broker?.state;
         await broker?.close();
         if (state !== 'open') throw new BrokerUnavailableError('it cannot be reached');

@@ -22,6 +22,8 @@ export type ProxyHost = {
   readonly broker: Broker | undefined;
   readonly clock: Clock;
   readonly log: Log;
+  /** What its health server shows, the broker's share included. */
+  readonly registry: Registry;
 };
 
 /** Runs a proxy alone in its process. */
@@ -33,8 +35,9 @@ export async function startProxy(
   const system = createActorSystem({ name: 'spectacles', clock, random: processRandom(), log });
   const failure = createFailure();
   try {
-    const broker = await openProxyBroker(config, { system, clock, log, onFailure: failure.report });
-    const proxy = await startProxyOn(config, { system, broker, clock, log });
+    const shared = { system, clock, log, registry: new Registry() };
+    const broker = await openProxyBroker(config, { ...shared, onFailure: failure.report });
+    const proxy = await startProxyOn(config, { ...shared, broker });
     return {
       done: failure.promise,
       async stop() {
@@ -54,13 +57,12 @@ export async function startProxyOn(
   config: ProxyConfig,
   host: ProxyHost,
 ): Promise<Pick<RunningService, 'stop'>> {
-  const { system, broker, clock, log } = host;
+  const { system, broker, clock, log, registry } = host;
   if (config.ratelimiter.type === 'redis') {
     throw new ConfigurationError(
       'ratelimiter.type: "redis" is not built yet; use "local", with one proxy for a token',
     );
   }
-  const registry = new Registry();
   const proxy = await openDoors({
     config,
     ...(broker === undefined ? {} : { broker }),

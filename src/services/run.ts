@@ -9,6 +9,7 @@
  * handler first, which may have one more to make), then the brokers.
  * A listener that fails is logged and costs its own event; a handler that cannot start ends the run.
  */
+import { Registry } from 'prom-client';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import {
@@ -90,14 +91,18 @@ async function startAll(
   const system = createActorSystem({ name: 'spectacles', clock, random, log });
   stops.add(() => system.stop());
   const shared = { system, clock, log, hub: new MemoryHub(clock), onFailure: failure.report };
+  // Gateway and proxy may each have a health server, which shows its own part.
+  const gatewayRegistry = new Registry();
+  const registry = new Registry();
   const events = await openGatewayBroker(refuseStdio(options.gateway), {
     ...shared,
+    registry: gatewayRegistry,
     name: 'events',
   });
   stops.add(() => events.close());
-  const requests = await openProxyBroker(proxyConfig, { ...shared, name: 'requests' });
+  const requests = await openProxyBroker(proxyConfig, { ...shared, registry, name: 'requests' });
   if (requests !== undefined) stops.add(() => requests.close());
-  const proxy = await startProxyOn(proxyConfig, { system, broker: requests, clock, log });
+  const proxy = await startProxyOn(proxyConfig, { system, broker: requests, clock, log, registry });
   stops.add(() => proxy.stop());
   const calls = new HandlerCalls(wayToProxy(requests, log));
   stops.add(() => calls.close(clock));
@@ -114,7 +119,16 @@ async function startAll(
     api: { ...options.gateway.api, ...api },
   };
   const summaryMs = RUN_EVENT_SUMMARY_MS;
-  const host = { system, broker: events, clock, random, log, signal, summaryMs };
+  const host = {
+    system,
+    broker: events,
+    clock,
+    random,
+    log,
+    signal,
+    summaryMs,
+    registry: gatewayRegistry,
+  };
   const gateway = await startGatewayOn(gatewayConfig, host);
   stops.add(() => gateway.stop());
   gateway.done.catch(failure.report);

@@ -5,6 +5,7 @@
  * In the end the broker holds each event of each session, whole; each was first written in order; and
  * no RESUME ever claimed an event that the broker had not confirmed. The simulator has seen no breach.
  */
+import { Registry } from 'prom-client';
 import { describe, it } from 'vitest';
 import { createActorSystem } from '../../actors/runtime.ts';
 import { loadGatewayConfig } from '../../src/config/gateway-config.ts';
@@ -119,7 +120,16 @@ describe('a gateway on real sockets in trouble', () => {
       onTestFinished(() => system.stop());
       const broker = new SlowBroker(createRandom(seed + 1));
       const { signal } = new AbortController();
-      const host = { system, broker, clock, random, log, signal, summaryMs: 60_000 };
+      const host = {
+        system,
+        broker,
+        clock,
+        random,
+        log,
+        signal,
+        summaryMs: 60_000,
+        registry: new Registry(),
+      };
       const gateway = await startGatewayOn(config, host);
       onTestFinished(() => gateway.stop());
       const said = (message: string) => log.lines.filter((line) => line.message === message).length;

@@ -10,7 +10,9 @@
  * The run ends when all has arrived, or when for STALL_MS nothing has; it never throws what went wrong
  * with the delivery, but returns it as `problems`.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Registry } from 'prom-client';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
@@ -225,8 +227,9 @@ class Run {
       [kind === 'redis' ? 'REDIS_URL' : 'AMQP_URL']: this.#server.url,
     });
     const surroundings = this.#surroundings();
+    const registry = new Registry();
     const fail = (error: Error) => this.#problems.push(`the gateway failed: ${error.message}`);
-    const own = await openGatewayBroker(config, { ...surroundings, onFailure: fail });
+    const own = await openGatewayBroker(config, { ...surroundings, registry, onFailure: fail });
     this.#gatewayBroker = own;
     own.watch((state) => {
       if (state === 'away') this.#outages++;
@@ -235,6 +238,7 @@ class Run {
     const { broker, writer } = watchBroker(own);
     const gateway = await startGatewayOn(config, {
       ...surroundings,
+      registry,
       broker,
       random: createRandom(this.#plan.seed + 1),
       signal: new AbortController().signal,

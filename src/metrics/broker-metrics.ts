@@ -1,0 +1,15 @@
+/** What a broker's driver counts beside the way of an event that went well. */
+import { Counter, type Registry } from 'prom-client';
+
+/** `what` is from a driver's closed list; events are those that this process publishes or consumes. */
+export type BrokerCounter = (what: string, event: string, count: number) => void;
+
+export function createBrokerCounter(registry: Registry): BrokerCounter {
+  const counter = new Counter({
+    name: 'broker_incidents_total',
+    help: 'Messages that were claimed, requeued, rejected, expired or dead-lettered, and what else went wrong',
+    labelNames: ['what', 'event'] as const,
+    registers: [registry],
+  });
+  return (what, event, count) => counter.inc({ what, event }, count);
+}
