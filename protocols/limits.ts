@@ -488,3 +488,37 @@ export const RUN_DRAIN_MS = 500;
 export const HOLD_MAX_MS = 5_000;
 /** What may arrive of a socket that is not read any more; beyond it the connection is closed. */
 export const HELD_MAX_BYTES = 4 * 1024 * 1024;
+
+const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
+
+/** What has to hold between the bounds above, and what would break without it. */
+const RELATIONS: readonly (readonly [holds: boolean, broken: string])[] = [
+  [
+    isPowerOfTwo(WRITER_EVENTS_MAX) && isPowerOfTwo(UNCONFIRMED_EVENTS_MAX),
+    'WRITER_EVENTS_MAX and UNCONFIRMED_EVENTS_MAX: a ring finds its slots by a mask',
+  ],
+  [
+    WRITER_MAX_BYTES >= GATEWAY_MESSAGE_MAX_BYTES,
+    'WRITER_MAX_BYTES: the largest message would never be taken',
+  ],
+  [
+    HELLO_TIMEOUT_MS < IDENTIFY_PREPARE_TIMEOUT_MS,
+    'IDENTIFY_PREPARE_TIMEOUT_MS: a shard would lose its place while it waits for HELLO',
+  ],
+  [
+    HOLD_MAX_MS < READY_TIMEOUT_MS && HOLD_MAX_MS < RESUMED_TIMEOUT_MS,
+    'HOLD_MAX_MS: a held READY or RESUMED would be taken for a silent peer',
+  ],
+  [
+    GATEWAY_FRAMES_RESERVED < GATEWAY_FRAMES_PER_WINDOW,
+    'GATEWAY_FRAMES_RESERVED: no frame but heartbeats could be sent',
+  ],
+  [
+    GATEWAY_SHUTDOWN_MS > CLOSE_TIMEOUT_MS && GATEWAY_SHUTDOWN_MS < PROCESS_STOP_DEADLINE_MS,
+    'GATEWAY_SHUTDOWN_MS: a closing handshake has to fit into it, and it into the stop of the process',
+  ],
+];
+
+for (const [holds, broken] of RELATIONS) {
+  if (!holds) throw new RangeError(`limits do not fit together: ${broken}`);
+}

@@ -72,6 +72,10 @@ export async function loadGatewayConfig(
   });
 }
 
+/** The original opened a pool; here a link opens one connection for each of its roles. */
+export const POOL_SIZE_WARNING =
+  'redis.pool_size changes nothing: as many connections are opened as there are uses for one';
+
 const RANKS: readonly LayerKind[] = ['default', 'file', 'environment'];
 
 /** The bits of the higher source; of two from the same source, those of raw_intents unless it is 0. */
@@ -102,6 +106,8 @@ function check({ values, origins }: Resolved<Table>, { problems, warnings }: Fin
     const where = origins.get('presence')?.where ?? 'presence';
     warnings.push(`${where}: game is the old form; write activities, a list`);
   }
+  const poolSize = origins.get('redis.pool_size')?.kind ?? 'default';
+  if (poolSize !== 'default') warnings.push(POOL_SIZE_WARNING);
   checkShards(values, problems);
 }
 

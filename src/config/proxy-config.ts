@@ -5,7 +5,7 @@
  */
 import type { Address } from './address.ts';
 import { type AmqpEndpoint, parseAmqpUrl, type RedisEndpoint } from './broker-urls.ts';
-import type { DiscordApi } from './gateway-config.ts';
+import { type DiscordApi, POOL_SIZE_WARNING } from './gateway-config.ts';
 import { completed, type Findings, type Resolved } from './layers.ts';
 import { type ConfigurationSource, type Loaded, load } from './load.ts';
 import type { ValuesOf } from './options.ts';
@@ -49,7 +49,9 @@ export async function loadProxyConfig(
   });
 }
 
-function check({ values, origins }: Resolved<Table>, { problems }: Findings): void {
+function check({ values, origins }: Resolved<Table>, { problems, warnings }: Findings): void {
+  const poolSize = origins.get('redis.pool_size')?.kind ?? 'default';
+  if (poolSize !== 'default') warnings.push(POOL_SIZE_WARNING);
   if (values['broker.type'] !== 'none' || origins.has('http.address')) return;
   problems.push(
     'broker.type is none and http.address is not set, so no request could come in: set http.address (HTTP_ADDRESS), such as :8080, or another broker.type',

@@ -286,6 +286,12 @@ describe('intents', () => {
 });
 
 describe('earlier forms', () => {
+  it('says that redis.pool_size changes nothing, but only to who has set it', async () => {
+    const { warnings } = await load(`${MINIMAL}[redis]\npool_size = 7`);
+    expect(warnings).toEqual([expect.stringMatching(/^redis\.pool_size changes nothing/)]);
+    expect((await load(MINIMAL)).warnings).toEqual([]);
+  });
+
   it('reads broker.url as amqp.url', async () => {
     const { config, warnings } = await load(`${MINIMAL}[broker]\nurl = "amqp://rabbit"`);
     expect(config.amqp.host).toBe('rabbit');

@@ -133,6 +133,12 @@ describe('the broker', () => {
   });
 });
 
+it('says that redis.pool_size changes nothing, but only to who has set it', async () => {
+  const { warnings } = await load(undefined, { REDIS_POOL_SIZE: '7' });
+  expect(warnings).toEqual([expect.stringMatching(/^redis\.pool_size changes nothing/)]);
+  expect((await load(undefined)).warnings).toEqual([]);
+});
+
 it.each([
   [
     { TIMEOUT: '0s' },
