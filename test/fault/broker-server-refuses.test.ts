@@ -107,7 +107,7 @@ describe('Redis', () => {
     expect(inbox.values).toEqual(['before', 'after']);
   });
 
-  it('R35 R34 acks and skips entries without data, and goes on', async () => {
+  it('R34 acks and skips entries without data, and goes on', async () => {
     const broker = await bench.open(redisConfig(url, group));
     const inbox = new Inbox();
     await broker.subscribe(event, inbox.handler);
