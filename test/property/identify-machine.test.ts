@@ -220,7 +220,7 @@ describe('the identify governor, under any schedule', () => {
     );
   });
 
-  it('GP-33: never sends more in a day than the budget, nor more before the reset than was left', () => {
+  it('never sends more in a day than the budget, nor more before the reset than was left', () => {
     fc.assert(
       fc.property(world, (which) => {
         const gateway = new Gateway(which);
@@ -243,7 +243,7 @@ describe('the identify governor, under any schedule', () => {
     );
   });
 
-  it('GP-28: calls the shards of a key in the order in which they asked', () => {
+  it('calls the shards of a key in the order in which they asked', () => {
     const orderly = world.map((which) => ({
       ...which,
       total: 1_000,

@@ -73,7 +73,7 @@ describe('a fault in a running gateway', () => {
 });
 
 describe('stopping', () => {
-  it('closes every connection so that its session lives (GP-57, GP-69)', async () => {
+  it('closes every connection so that its session lives (GP-57)', async () => {
     const world = await startReady();
     await world.stop();
     const { audit } = world.discord;

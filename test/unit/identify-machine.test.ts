@@ -111,7 +111,7 @@ describe('the identify governor', () => {
     expect(bench.heard()).toEqual(['permitted 1']);
   });
 
-  it('GP-28: serves each key in the order of the requests, keys side by side', () => {
+  it('serves each key in the order of the requests, keys side by side', () => {
     const bench = new GovernorBench(2);
     bench.tell('request', 0, 1, 2, 3, 4, 5);
     expect(bench.heard()).toEqual(['prepare 0', 'prepare 1']);
@@ -203,7 +203,7 @@ describe('the identify governor', () => {
     expect(bench.heard()).toEqual(['permitted 0']);
   });
 
-  it('GP-33: permits nobody when the budget is used up, until it is renewed', () => {
+  it('permits nobody when the budget is used up, until it is renewed', () => {
     const bench = new GovernorBench(2, {
       total: 5,
       remaining: 1,
@@ -221,7 +221,7 @@ describe('the identify governor', () => {
     expect(bench.state.budget.remaining).toBe(4);
   });
 
-  it('GP-33: what was left of an old day is not spent on top of a new one', () => {
+  it('what was left of an old day is not spent on top of a new one', () => {
     const bench = new GovernorBench(1, { total: 3, remaining: 2, resetAtMs: 100_000, begun: true });
     const identify = (shard: number): boolean => {
       bench.tell('request', shard);

@@ -133,7 +133,7 @@ describe('a shard and its connections', () => {
     });
   });
 
-  it('GP-22, GP-30: resumes a stored session, but not one of another shard count', async () => {
+  it('GP-30: resumes a stored session, but not one of another shard count', async () => {
     const bench = createBench({ stored: STORED });
     await bench.settle();
     expect(bench.words()).toEqual([]);
@@ -374,7 +374,7 @@ describe('a shard and its connections', () => {
     expect(bench.log.at('error').length).toBe(1);
   });
 
-  it('GP-69: stops with a code that keeps the session, waits for the close, and saves', async () => {
+  it('stops with a code that keeps the session, waits for the close, and saves', async () => {
     const bench = createBench({ stored: STORED });
     await resumed(bench);
     bench.sockets.last.say(event(12));
@@ -416,7 +416,7 @@ describe('a shard and its connections', () => {
     expect(bench.sessions.load(SHARD)?.sequence).toBe(12);
   });
 
-  it('GP-54, GP-87: forgets a session that Discord has ended, also in the store', async () => {
+  it('GP-54: forgets a session that Discord has ended, also in the store', async () => {
     const bench = createBench({ stored: STORED });
     await resumed(bench);
     bench.sockets.last.say({ op: 9, d: false });
