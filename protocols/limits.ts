@@ -113,6 +113,8 @@ export const KNOWN_SECRETS_MAX = 256;
 export const HANDLER_CHECK_TIMEOUT_MS = 5_000;
 /** Ours: after a signal the process ends within this, whatever is still open, as exit status 1. */
 export const PROCESS_STOP_DEADLINE_MS = 10_000;
+/** Ours: a signal this soon after the first is the same one, passed on by npm or a shell. */
+export const SIGNAL_ECHO_MS = 500;
 
 /** Node fires a longer timer at once; a longer wait is armed again when this much of it has passed. */
 export const TIMER_MAX_MS = 2 ** 31 - 1;

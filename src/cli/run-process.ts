@@ -2,13 +2,14 @@
  * The life of a process that runs a service: start, wait, stop on a signal, exit.
  *
  * The first SIGINT or SIGTERM stops the service, also while it is still starting; the second one ends
- * the process at once. A stop that does not come to its end within the deadline ends it too, as a
- * failure. What nobody caught is a programming error: it is reported and the process ends, since
+ * the process at once. One that follows the first closely is its echo: a terminal sends Ctrl-C to every
+ * process of the group, and npm sends what it gets once more to the one it runs. A stop that does not
+ * come to its end within the deadline ends the process too, as a failure. What nobody caught is a programming error: it is reported and the process ends, since
  * nothing is known about its state any more.
  */
 import { constants } from 'node:os';
 import { StopDeadlineError } from '../../protocols/errors.ts';
-import { PROCESS_STOP_DEADLINE_MS } from '../../protocols/limits.ts';
+import { PROCESS_STOP_DEADLINE_MS, SIGNAL_ECHO_MS } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import { EXIT_STOPPED } from './failure.ts';
 import type { RunningService, ServiceRuntime } from './services.ts';
@@ -44,12 +45,14 @@ export async function runProcess(
   const stopAsked = new Promise<'stop'>((resolve) => {
     stopping.signal.addEventListener('abort', () => resolve('stop'), { once: true });
   });
+  let echoUntilMs = 0;
   const onSignal = (signal: 'SIGINT' | 'SIGTERM'): void => {
-    if (stopping.signal.aborted) {
-      host.exit(128 + constants.signals[signal]);
-    } else {
+    if (!stopping.signal.aborted) {
       log.info({ signal }, 'stopping; a second signal ends the process at once');
+      echoUntilMs = clock.nowMs() + SIGNAL_ECHO_MS;
       stopping.abort();
+    } else if (clock.nowMs() >= echoUntilMs) {
+      host.exit(128 + constants.signals[signal]);
     }
   };
   const onCrash = (error: unknown): void => host.exit(report(error));

@@ -2,7 +2,8 @@
  * `spectacles run` and `spectacles simulate` as processes, on real sockets: what a person sees who types
  * the first line of the README, how it ends, and what is said when something is wrong.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ALL_INTENTS } from '../../protocols/discord/intents.ts';
@@ -13,7 +14,12 @@ import {
   startSimulator,
 } from '../../src/simulator/index.ts';
 import { until } from '../support/broker-bench.ts';
-import { PROJECT_FOLDER, type Program, startSpectacles } from '../support/process.ts';
+import {
+  PROJECT_FOLDER,
+  type Program,
+  startOnTerminal,
+  startSpectacles,
+} from '../support/process.ts';
 import { freePort } from '../support/servers.ts';
 
 const PING_PONG = join(PROJECT_FOLDER, 'examples/ping-pong.mjs');
@@ -23,9 +29,19 @@ const STOPPED = { status: 0, signal: null };
 function startCommand(): readonly string[] {
   const text = readFileSync(join(PROJECT_FOLDER, 'package.json'), 'utf8');
   const { scripts } = JSON.parse(text) as { scripts: { start: string } };
-  const [node, program, ...line] = scripts.start.split(' ');
-  expect([node, program]).toEqual(['node', 'dist/src/main.js']);
+  const [exec, node, program, ...line] = scripts.start.split(' ');
+  expect([exec, node, program]).toEqual(['exec', 'node', 'dist/src/main.js']);
   return line.map((word) => (word.includes('/') ? join(PROJECT_FOLDER, word) : word));
+}
+
+/** What `npm start` needs of a clone, without the configuration that somebody may keep in it. */
+function bareClone(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'spectacles-clone-'));
+  for (const name of ['package.json', 'dist', 'examples', 'node_modules']) {
+    symlinkSync(join(PROJECT_FOLDER, name), join(folder, name));
+  }
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** A Discord in this process, where its audit can be read. */
@@ -98,6 +114,15 @@ describe('npm start', () => {
     expect(program.logs.filter(({ level }) => level !== 'info')).toEqual([]);
     expect(program.logs).toHaveLength(program.stderrLines.length);
     expect(program.stdout).toBe('');
+  });
+
+  it('ends with 0 on Ctrl-C, which a terminal sends to npm, its shell and the bot alike', async () => {
+    const folder = bareClone();
+    const program = startOnTerminal('npm start', { folder });
+    await program.until('a shard that is ready', () => program.stdout.includes('shard is ready'));
+    program.write('\x03');
+    expect(await program.ended).toEqual(STOPPED);
+    expect(program.stdout).toContain('stopping');
   });
 });
 

@@ -179,11 +179,27 @@ export function startProgram(
   line: readonly string[],
   options: ProgramOptions = {},
 ): Program {
+  return startExecutable(process.execPath, [file, ...line], options);
+}
+
+/**
+ * Starts a command on a terminal of its own, so that what is written to it is typed: '\x03' is
+ * Ctrl-C, which the terminal turns into a SIGINT for every process of the command.
+ */
+export function startOnTerminal(command: string, options: ProgramOptions = {}): Program {
+  return startExecutable('script', ['-qefc', `exec ${command}`, '/dev/null'], options);
+}
+
+function startExecutable(
+  executable: string,
+  line: readonly string[],
+  options: ProgramOptions,
+): Program {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'spectacles-'));
   for (const [name, text] of Object.entries(options.files ?? {})) {
     writeFileSync(join(folder, name), text);
   }
-  const child = spawn(process.execPath, [file, ...line], {
+  const child = spawn(executable, [...line], {
     cwd: folder,
     env: { PATH: process.env.PATH, ...options.environment },
   });

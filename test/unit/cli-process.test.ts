@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { FatalError, StopDeadlineError } from '../../protocols/errors.ts';
-import { PROCESS_STOP_DEADLINE_MS } from '../../protocols/limits.ts';
+import { PROCESS_STOP_DEADLINE_MS, SIGNAL_ECHO_MS } from '../../protocols/limits.ts';
 import { type HostProcess, runProcess } from '../../src/cli/run-process.ts';
 import type { RunningService, ServiceRuntime } from '../../src/cli/services.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
@@ -72,12 +72,24 @@ describe('a process that runs a service', () => {
   );
 
   it('exits at once on a second signal', async () => {
-    const { host } = world();
+    const { host, clock } = world();
     await settle();
     host.emit('SIGTERM', 'SIGTERM');
+    await clock.advance(SIGNAL_ECHO_MS);
     expect(host.exits).toEqual([]);
     host.emit('SIGINT', 'SIGINT');
     expect(host.exits).toEqual([130]);
+  });
+
+  it('does not take the echo of a signal for a second one', async () => {
+    const { host, clock, service, run } = world();
+    await settle();
+    host.emit('SIGINT', 'SIGINT');
+    await clock.advance(SIGNAL_ECHO_MS - 1);
+    host.emit('SIGINT', 'SIGINT');
+    service.stopped.resolve();
+    expect(await run).toBe(0);
+    expect(host.exits).toEqual([]);
   });
 
   it('gives up on a stop that takes too long', async () => {
