@@ -47,6 +47,8 @@ export interface Delivery {
   readonly event: string;
   /** The sender's name for the message, where it has one; a repeat carries the same, so it can be told. */
   readonly id?: string | undefined;
+  /** The shard that an event of a gateway comes from, where the transport tells. */
+  readonly shard?: number | undefined;
   readonly body: Uint8Array;
   /** Whether the sender waits for an answer. */
   readonly wantsReply: boolean;

@@ -56,7 +56,7 @@ const fromChild = z.discriminatedUnion('op', [
   z.object({
     ...ours,
     op: z.literal('events'),
-    events: z.array(z.object({ event, body, id: z.string() })),
+    events: z.array(z.object({ event, body, id: z.string(), shard: z.number().optional() })),
   }),
   z.object({
     ...ours,
@@ -79,6 +79,7 @@ const fromParent = z.discriminatedUnion('op', [
     tag: z.number(),
     event,
     id: z.string().optional(),
+    shard: z.number().optional(),
     body,
     wantsReply: z.boolean(),
     attempt: z.number(),

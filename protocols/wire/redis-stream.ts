@@ -18,6 +18,8 @@ export type StreamEntry = {
   readonly data: Uint8Array | undefined;
   /** The sender's own name for the message, from the field `id`; of events `session:seq`. */
   readonly messageId: string | undefined;
+  /** The shard of an event, from the field `shard`. */
+  readonly shard: number | undefined;
   /** After this, in milliseconds since the epoch, nobody waits for it; from the field `timeout_at`. */
   readonly timeoutAtMs: number | undefined;
 };
@@ -41,6 +43,7 @@ export type GroupFacts = { readonly name: string; readonly lastDeliveredId: stri
 /** The first id that any entry can have, and the cursor of a finished scan. */
 export const FIRST_ID = '0-0';
 
+const SHARD = /^\d{1,9}$/;
 const ENTRY_ID = /^(\d{1,20})(?:-(\d{1,20}))?$/;
 /** Both halves of an id are 64 bits wide. */
 const SEQUENCE_MAX = 2n ** 64n - 1n;
@@ -49,6 +52,7 @@ const utf8 = new TextDecoder();
 const utf8Encoder = new TextEncoder();
 const FIELD_DATA = 'data';
 const FIELD_ID = 'id';
+const FIELD_SHARD = 'shard';
 const FIELD_TIMEOUT_AT = 'timeout_at';
 
 function asList(value: unknown): readonly unknown[] {
@@ -93,6 +97,11 @@ export function timeoutAtField(epochMs: number): readonly [name: string, value: 
   return [FIELD_TIMEOUT_AT, String(nanoseconds)];
 }
 
+function shardOf(fields: readonly unknown[]): number | undefined {
+  const text = asText(field(fields, FIELD_SHARD));
+  return text !== undefined && SHARD.test(text) ? Number(text) : undefined;
+}
+
 function readEntry(event: string, value: unknown): StreamEntry | undefined {
   const [first, second] = asList(value);
   const id = asId(first);
@@ -103,6 +112,7 @@ function readEntry(event: string, value: unknown): StreamEntry | undefined {
     id,
     data: asBytes(field(fields, FIELD_DATA)),
     messageId: asText(field(fields, FIELD_ID)),
+    shard: shardOf(fields),
     timeoutAtMs: timeoutAtMs(fields),
   };
 }

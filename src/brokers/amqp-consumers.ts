@@ -54,6 +54,11 @@ export type AmqpConsumersOptions = {
 };
 
 /** A broker that counts deliveries says so in a header; others say only that it is not the first. */
+function shardOf({ properties }: ConsumeMessage): number | undefined {
+  const shard: unknown = properties.headers?.shard;
+  return typeof shard === 'number' ? shard : undefined;
+}
+
 function attemptOf({ properties, fields }: ConsumeMessage): number {
   const counted: unknown = properties.headers?.['x-delivery-count'];
   if (typeof counted === 'number') return counted + 1;
@@ -187,6 +192,7 @@ export class AmqpConsumers {
     return this.#inFlight.enter({
       event,
       id: typeof messageId === 'string' ? messageId : undefined,
+      shard: shardOf(message),
       body: message.content,
       wantsReply: typeof replyTo === 'string',
       attempt: attemptOf(message),

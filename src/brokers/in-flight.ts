@@ -10,6 +10,7 @@ import type { Delivery } from '../../protocols/broker.ts';
 export type DeliveryParts = {
   readonly event: string;
   readonly id?: string | undefined;
+  readonly shard?: number | undefined;
   readonly body: Uint8Array;
   readonly wantsReply: boolean;
   /** Which delivery of the message this is; the first, unless the broker tells otherwise. */
@@ -47,6 +48,7 @@ export class InFlight {
     return {
       event: parts.event,
       id: parts.id,
+      shard: parts.shard,
       body: parts.body,
       wantsReply: parts.wantsReply,
       attempt: parts.attempt ?? 1,

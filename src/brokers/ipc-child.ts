@@ -113,7 +113,8 @@ class IpcSink implements EventSink {
     const target = new Uint8Array(this.#encoder.maxBytes(end - start));
     const length = this.#encoder.write(source, start, end, target, 0, facts);
     const body = writeIpcBody(target.subarray(0, length), this.#asBytes);
-    this.#batch.push({ event, body, id: `${origin.session}:${sequence}` });
+    const { shard, session } = origin;
+    this.#batch.push({ event, body, id: `${session}:${sequence}`, shard });
     if (this.#batch.length >= IPC_BATCH_EVENTS_MAX) this.flush();
     else if (!this.#isDue) {
       this.#isDue = true;
@@ -261,12 +262,13 @@ class IpcChildLink implements Link {
     return request;
   }
 
-  #deliver({ tag, event, id, body, wantsReply, attempt }: Of<'deliver'>): void {
+  #deliver({ tag, event, id, shard, body, wantsReply, attempt }: Of<'deliver'>): void {
     const settle = (how: 'ack' | 'retry' | 'reject', reason?: string) =>
       this.#send({ op: 'settle', tag, how, ...(reason !== undefined && { reason }) });
     const delivery = this.#inFlight.enter({
       event,
       id,
+      shard,
       body: readIpcBody(body),
       wantsReply,
       attempt,

@@ -141,10 +141,10 @@ class ChildSession {
   #publishWaiting(): void {
     const { hub } = this.#surroundings;
     let count = 0;
-    for (const { event, body, id } of this.#waiting) {
+    for (const { event, body, id, shard } of this.#waiting) {
       const bytes = readIpcBody(body);
       if (!hub.fits(event, bytes.length)) break;
-      hub.publish(event, bytes, { id });
+      hub.publish(event, bytes, { id, shard });
       count++;
     }
     if (count === 0) return;
@@ -154,13 +154,13 @@ class ChildSession {
 
   #deliver(parts: DeliveryParts): void {
     const tag = ++this.#tag;
-    const { event, id, body, wantsReply, attempt = 1 } = parts;
+    const { event, id, shard, body, wantsReply, attempt = 1 } = parts;
     this.#handed.set(tag, parts);
     if (wantsReply) this.#mayAnswer(tag, parts);
     const size = body.length;
     this.#unsentBytes += size;
     const given = writeIpcBody(body, this.#asBytes);
-    this.#send({ op: 'deliver', tag, event, id, body: given, wantsReply, attempt }, () => {
+    this.#send({ op: 'deliver', tag, event, id, shard, body: given, wantsReply, attempt }, () => {
       this.#unsentBytes -= size;
       this.#consumption.wake();
     });

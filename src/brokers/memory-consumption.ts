@@ -88,7 +88,7 @@ export class MemoryConsumption {
 
   #deliver(queue: MemoryQueue, message: MemoryMessage): void {
     const { log } = this.#options;
-    const { event, id, body, answer } = message;
+    const { event, id, shard, body, answer } = message;
     this.#held.set(message, queue);
     if (answer) this.#owe(message, answer);
     /** False when the message went back to its queue with the end of this consumer. */
@@ -96,6 +96,7 @@ export class MemoryConsumption {
     this.#options.deliver({
       event,
       id,
+      shard,
       body,
       wantsReply: answer !== undefined,
       attempt: message.retries + 1,

@@ -55,7 +55,8 @@ class MemorySink implements EventSink {
     if (hub.isWanted(event)) {
       const body = this.#encode(event, source, start, end, origin, sequence);
       if (!hub.fits(event, body.length)) return false;
-      hub.publish(event, body, { id: `${origin.session}:${sequence}` });
+      const { shard, session } = origin;
+      hub.publish(event, body, { id: `${session}:${sequence}`, shard });
     }
     if (this.#unsettled++ === 0) setImmediate(this.#confirmTurn);
     return true;

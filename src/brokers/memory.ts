@@ -37,6 +37,8 @@ export class PendingAnswer {
 export type MemoryMessage = {
   readonly event: string;
   readonly id: string | undefined;
+  /** The shard of an event of the gateway. */
+  readonly shard: number | undefined;
   readonly body: Uint8Array;
   /** Absent when nobody waits for an answer. */
   readonly answer: PendingAnswer | undefined;
@@ -46,6 +48,7 @@ export type MemoryMessage = {
 
 export type MessageFacts = {
   readonly id?: string | undefined;
+  readonly shard?: number | undefined;
   readonly expiresMs?: number;
   readonly answer?: PendingAnswer;
   /** Not for those who take everything. */
@@ -224,8 +227,8 @@ export class MemoryHub {
     if (!this.fits(event, body.length)) {
       throw new PublishRefusedError(`a queue of ${event} is full; ${event} was not taken`);
     }
-    const { id, answer, expiresMs = Number.POSITIVE_INFINITY } = facts;
-    const message = () => ({ event, id, body, answer, expiresMs, retries: 0 });
+    const { id, shard, answer, expiresMs = Number.POSITIVE_INFINITY } = facts;
+    const message = () => ({ event, id, shard, body, answer, expiresMs, retries: 0 });
     for (const queue of this.queuesOf(event)) queue.add(message());
     if (answer === undefined && !facts.onlySubscribed) this.#everything?.add(message());
   }

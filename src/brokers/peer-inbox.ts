@@ -130,6 +130,7 @@ export class PeerInbox {
     queue.add({
       event,
       id,
+      shard: undefined,
       body,
       answer: key === undefined ? undefined : this.#answerTo(event, key),
       expiresMs: Number.POSITIVE_INFINITY,

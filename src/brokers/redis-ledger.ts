@@ -129,6 +129,7 @@ export class RedisLedger {
     return this.#inFlight.enter({
       event,
       id: entry.messageId,
+      shard: entry.shard,
       body,
       attempt: deliveries,
       // Nothing in an entry says whether its sender waits for an answer.

@@ -48,6 +48,8 @@ export type SendOptions = {
 export type MessageOptions = {
   /** The same for each delivery of one message (`session:sequence` of an event), where it is known. */
   readonly id: string | undefined;
+  /** The shard that an event comes from, where it is known. */
+  readonly shard: number | undefined;
   /** 1 for the first delivery, and more for one that was tried before. */
   readonly attempt: number;
   /** Done: it is not delivered again. */
@@ -234,6 +236,7 @@ export abstract class BrokerClient extends EventEmitter {
       requeue ? delivery.retry() : delivery.reject('its handler refused it');
     return {
       id: delivery.id,
+      shard: delivery.shard,
       attempt: delivery.attempt,
       ack: async () => delivery.ack(),
       nack: (_allUpTo, requeue = true) => settle(requeue),

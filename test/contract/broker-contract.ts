@@ -27,6 +27,8 @@ export type Feature =
   | 'prefetch'
   /** Messages that are no longer delivered when their time is up. */
   | 'expiry'
+  /** The shard of an event beside its id. */
+  | 'shard'
   /** Messages that go to somebody else when their consumer ends without having settled them. */
   | 'handover';
 
@@ -225,6 +227,20 @@ export function brokerContract(transport: Transport): void {
       expect(origin.lostSequences).toEqual([]);
       expect(inbox.values).toEqual(values);
     });
+
+    ifCan(
+      'shard',
+      'tells of an event which shard it comes from, and what its name is',
+      async () => {
+        const inbox = new Inbox();
+        await consumer.subscribe(event, inbox.handler);
+        writeEvent(publisher, event, {}, new RecordingOrigin(12, '77aa'), 5);
+        await publisher.publish(event, body({}));
+        await until('both are there', () => inbox.deliveries.length === 2);
+        expect(inbox.deliveries.map(({ shard }) => shard)).toEqual([12, undefined]);
+        expect(inbox.deliveries[0]?.id).toBe('77aa:5');
+      },
+    );
 
     it('A3 A4 refuses events at the bound of the writer and says when there is room', async () => {
       const origin = new RecordingOrigin();

@@ -19,7 +19,7 @@ for (const payload of ['json', 'map'] as const) {
   const pipes = new Map<string, Pipes>();
   brokerContract({
     name: `stdio, ${payload}`,
-    lacks: ['expiry'],
+    lacks: ['expiry', 'shard'],
     config(group) {
       const joined = pipes.get(group) ?? new Pipes();
       pipes.set(group, joined);
