@@ -212,6 +212,16 @@ export class AdmissionError extends SpectaclesError {
   }
 }
 
+/** A proxy answered a request without an answer of Discord; `status` is the proxy's own. */
+export class ProxyAnswerError extends SpectaclesError {
+  readonly code = 'PROXY_ANSWER';
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
 /** The body of Discord's answer ended early, is larger than is allowed, or (`late`) came too late. */
 export class AnswerBodyError extends SpectaclesError {
   readonly code = 'ANSWER_BODY';

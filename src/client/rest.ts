@@ -105,12 +105,30 @@ export class Rest {
       headers,
       ...(query === undefined ? {} : { query }),
       ...(payload === undefined ? {} : { body: payload.bytes }),
-      // Told the proxy too, so that nothing is sent for a caller who has stopped waiting.
-      timeout: durationOf(timeoutMs),
     };
-    const call = { timeout: timeoutMs + REST_CALL_GRACE_MS };
-    return resultOf<Result>(await this.#broker.call(REQUEST_EVENT, request, call));
+    return askProxy<Result>(this.#broker, request, timeoutMs);
   }
+}
+
+/** A request as it goes to a proxy: nothing is added to it. */
+type AskedRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+};
+
+/** Sends one request to whichever proxy takes it. */
+export async function askProxy<Result>(
+  broker: RestBroker,
+  request: AskedRequest,
+  timeoutMs: number,
+): Promise<RestResult<Result>> {
+  // The proxy is told too, so that nothing is sent for a caller who has stopped waiting.
+  const asked = { ...request, timeout: durationOf(timeoutMs) };
+  const call = { timeout: timeoutMs + REST_CALL_GRACE_MS };
+  return resultOf<Result>(await broker.call(REQUEST_EVENT, asked, call));
 }
 
 const authorizationOf = (token: string): string =>

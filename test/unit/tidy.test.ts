@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const LAYERS = ['protocols', 'actors', 'supervisors', 'src'];
 
 /** Files that something else than an import starts. */
-const ENTRIES = ['src/main.ts', 'src/index.ts', 'src/simulator/index.ts'];
+const ENTRIES = ['src/main.ts', 'src/index.ts', 'src/simulator/index.ts', 'src/discordjs/index.ts'];
 
 type Source = {
   readonly path: string;
