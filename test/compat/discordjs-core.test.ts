@@ -58,11 +58,14 @@ async function startBot(redisUrl: string, events: readonly string[]) {
 }
 
 /** Somebody writes in the first guild of a shard. */
-function write({ discord }: Simulator, shard: number, content: string): string {
-  const { world } = discord;
+async function write({ discord }: Simulator, shard: number, content: string): Promise<string> {
+  const { world, gateway } = discord;
   const guild = world.guild(world.guildsOfShard(shard, SHARDS)[0] ?? '');
   const channel = guild?.channels.find(({ type }) => type === 0);
   if (guild === undefined || channel === undefined) throw new Error('the world is too small');
+  const isThere = () =>
+    gateway.sessions(shard).every((session) => !session.isUnavailable(guild.id));
+  await until('Discord has told of the guild', isThere);
   const author = world.guildCreate(guild.id, ALL_INTENTS).members[1]?.user ?? world.bot;
   const posted = world.postMessage(channel.id, author, { content }, discord.clock.epochMs());
   if (posted !== undefined) discord.publish(posted.event);
@@ -83,7 +86,7 @@ describe('@discordjs/core on spectacles/discordjs', () => {
       });
     });
     await start();
-    const channels = [0, 1].map((shard) => write(simulator, shard, 'ping'));
+    const channels = await Promise.all([0, 1].map((shard) => write(simulator, shard, 'ping')));
     const { audit } = simulator.discord.rest;
     await until('both are answered', () => audit.posted.length === 2);
     expect(shards.toSorted()).toEqual([0, 1]);
@@ -102,7 +105,7 @@ describe('@discordjs/core on spectacles/discordjs', () => {
       },
     });
     // What was said before the bot came waits for it.
-    write(simulator, 1, 'ping');
+    await write(simulator, 1, 'ping');
     const { audit } = simulator.discord.rest;
     await until('it has answered', () => audit.posted.length === 1);
     expect(audit.posted[0]?.content).toBe('pong');
