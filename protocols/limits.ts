@@ -85,6 +85,10 @@ export const REACTIONS_PER_MESSAGE_MAX = 20;
 export const APPLICATION_COMMANDS_MAX = 110;
 /** Guilds whose application commands the simulated REST API remembers; the oldest goes. */
 export const SIMULATOR_COMMAND_SCOPES_MAX = 10_000;
+/** Discord: webhooks of one channel; above it 30007. */
+export const CHANNEL_WEBHOOKS_MAX = 15;
+/** Webhooks that the simulated REST API remembers; the oldest goes. */
+export const SIMULATOR_WEBHOOKS_MAX = 10_000;
 /** Parts of one multipart form that the simulated REST API reads; above it the form is invalid. */
 export const SIMULATOR_FORM_PARTS_MAX = 64;
 /** Discord: characters of a message, and the size of the whole request that creates it. */
@@ -109,6 +113,10 @@ export const REDIS_NODES_MAX = 64;
 export const SHOWN_VALUE_MAX_LENGTH = 60;
 /** Ours: secrets that are searched for in every log line; the patterns still find those beyond. */
 export const KNOWN_SECRETS_MAX = 256;
+/** Ours: lines of the log that wait for a slow reader of stderr; above it they are dropped, and counted. */
+export const LOG_BACKLOG_MAX_BYTES = 1024 * 1024;
+/** Ours: how long a process that ends waits for its last lines to be read. */
+export const LOG_FLUSH_MS = 500;
 /** Ours: how long Node may take to find the line of a handler that cannot be parsed; else none is told. */
 export const HANDLER_CHECK_TIMEOUT_MS = 5_000;
 /** Ours: after a signal the process ends within this, whatever is still open, as exit status 1. */
@@ -121,6 +129,8 @@ export const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Event names that Discord adds after this release: each gets an entry of its own up to this many. */
 export const UNKNOWN_EVENTS_MAX = 256;
+/** Ours: the longest of those names; a longer one counts as one too many. Discord's have up to 40 bytes. */
+export const EVENT_NAME_MAX_BYTES = 128;
 
 /**
  * Events of one session that are with the broker and not yet confirmed; a power of two. At the bound
@@ -157,11 +167,84 @@ export const INVALID_SESSION_WAIT_MAX_MS = 5_000;
 /** How often a live session's place is saved. */
 export const SESSION_SAVE_INTERVAL_MS = 5_000;
 
+/**
+ * Discord keeps a session without a connection for "a few minutes", and does not say how many. Ours: an
+ * older record is not resumed. It is generous, since a RESUME that is refused costs one connection and
+ * nothing of the identify budget, while a session that is given up too early costs its events.
+ */
+export const SESSION_RESUMABLE_MS = 10 * 60_000;
+/** Ours: how long a store keeps a record, so that a late start can still say what was lost. */
+export const SESSION_KEPT_MS = 24 * 60 * 60_000;
+/** Ours: how often changes are taken to the session store, and the shards of one batch. */
+export const SESSION_STORE_INTERVAL_MS = 1_000;
+export const SESSION_BATCH_MAX = 1_000;
+/** Ours: how long one claim or save may take, connecting included; then the store counts as away. */
+export const SESSION_STORE_TIMEOUT_MS = 5_000;
+/** Ours: the wait before a store that is away is tried again. */
+export const SESSION_STORE_BACKOFF: BackoffPolicy = {
+  initialMs: 250,
+  maxMs: 5_000,
+  factor: 2,
+  jitter: 0.5,
+  stableMs: 0,
+};
+/**
+ * Ours: how long a start waits for a session store that is away; then the shards start new sessions. Long
+ * enough for a store that starts at the same time, and well within Discord's few minutes.
+ */
+export const SESSION_LOAD_TIMEOUT_MS = 15_000;
+/** Ours: how long a stop waits until the last words of the shards are saved. */
+export const SESSION_FLUSH_MS = 2_000;
+/** Ours: the largest file of sessions that is read: SHARDS_MAX of them, and room to spare. */
+export const SESSION_FILE_MAX_BYTES = 64 * 1024 * 1024;
+/** Ours: a lock on that file which has not changed for this long is of a process that died holding it. */
+export const SESSION_LOCK_STALE_MS = 2_000;
+export const SESSION_LOCK_POLL_MS = 25;
+
+/**
+ * Ours: how long a command may wait for its shard to be able to send it; then it is refused. The same as
+ * the default of `broker.message_timeout`: nobody should be surprised by an older one.
+ */
+export const COMMAND_WAIT_MAX_MS = 120_000;
+/** Ours: how long a command that is being written may stay so after that; then its fate is unknown. */
+export const COMMAND_WRITE_MAX_MS = 120_000;
+/** Ours: how long the gateway that has a shard may take to answer for a command that it was passed. */
+export const COMMAND_FORWARD_MAX_MS = COMMAND_WAIT_MAX_MS + 10_000;
+/** Ours: the largest command that is looked into: a frame with every character escaped, and room to spare. */
+export const COMMAND_BODY_MAX_BYTES = 16 * GATEWAY_FRAME_MAX_BYTES;
+/** Ours: commands that wait for one shard. It could not send more of them in time; above it refused. */
+export const COMMANDS_PER_SHARD_MAX = 220;
+/**
+ * Ours: commands without a fate, over all shards. A shard may have as many as are still free, so that slow
+ * ones never take all of it; above that refused. Below the consumer's prefetch, or a shard that is
+ * slow would keep the commands of all others from being delivered.
+ */
+export const COMMANDS_MAX = 900;
+/** Ours: the wait before a command is tried again whose shard is being restarted, or was not written. */
+export const COMMAND_RETRY_MS = 500;
+/** Ours: added to Discord's wait between lists of a guild's members, as with the other windows. */
+export const MEMBER_LIST_MARGIN_MS = 500;
+/** Ours: requests for members that may still be answered by RATE_LIMITED; the oldest is forgotten. */
+export const MEMBER_REQUESTS_REMEMBERED_MAX = 128;
+export const MEMBER_REQUEST_REMEMBERED_MS = 60_000;
+/** Ours: how often a request for members that Discord limited is repeated; then it is left to its sender. */
+export const MEMBER_REQUEST_REPEATS_MAX = 3;
+/** Ours: the largest presence, since it has to fit into a later IDENTIFY too; a larger one is refused. */
+export const PRESENCE_MAX_BYTES = 3 * 1024;
+
 /** A permit holder that has not said HELLO by then goes to the end of the line. */
 export const IDENTIFY_PREPARE_TIMEOUT_MS = HELLO_TIMEOUT_MS + 5_000;
 
 /** The largest gateway message after decompression; a larger one ends the connection as garbled. */
 export const GATEWAY_MESSAGE_MAX_BYTES = 64 * 1024 * 1024;
+/**
+ * The buffer that messages are decompressed into doubles from the first up to that. One for all
+ * connections is kept, unless it has become larger than the second: huge messages come in bursts.
+ */
+export const DECOMPRESSED_INITIAL_BYTES = 64 * 1024;
+export const DECOMPRESSED_KEPT_MAX_BYTES = 1024 * 1024;
+/** RFC 8878: the window, as a power of two, that every zstd decoder should have room for; above it garbled. */
+export const ZSTD_WINDOW_MAX_LOG = 23;
 
 /**
  * Ours: messages waiting in one actor's mailbox. At the bound a new message becomes a dead letter, counted,
@@ -211,6 +294,11 @@ export const GATES_MAX = 1_000;
 /** Permits a bucket may have asked of its gate and not yet used; more would let it crowd out others. */
 export const BUCKET_ASKS_MAX = 8;
 
+/** Routes of which one bucket actor keeps queues; at the bound a request to another route is refused with a time. */
+export const BUCKET_ROUTES_MAX = 1_000;
+/** The longest body that is read for what it changes; a longer one is taken for the tighter limit. */
+export const CLASS_BODY_MAX_BYTES = 64 * 1024;
+
 /** Ours: added to every reset and Retry-After, since what counts is when Discord receives the request. */
 export const RESET_MARGIN_MS = 50;
 /** Windows with a larger limit than this are not followed send by send, only by Discord's headers. */
@@ -233,6 +321,8 @@ export const EDGE_BLOCK_MIN_MS = 60_000;
 /** Discord: requests a second of one identity, or of one address without credentials. */
 export const GLOBAL_REQUESTS_PER_WINDOW = 50;
 export const GLOBAL_WINDOW_MS = 1_000;
+/** Ours: the largest global limit that can be configured. */
+export const GLOBAL_LIMIT_MAX = 10_000;
 /** Ours: the window is kept this much longer, against the jitter of timers. */
 export const GLOBAL_MARGIN_MS = 10;
 /** A request has reached Discord's counter when it is answered, or this long after it was sent. */
@@ -241,6 +331,49 @@ export const ARRIVAL_MAX_MS = 250;
 /** Discord: answers 401, 403 and 429 (but for shared limits) to one address in this span; then a ban. */
 export const INVALID_REQUESTS_PER_WINDOW = 10_000;
 export const INVALID_REQUEST_WINDOW_MS = 600_000;
+/** Ours: of these, when the log is told, when the bulk lane is refused, and when everything is. */
+export const INVALID_REQUESTS_WARN = 0.5 * INVALID_REQUESTS_PER_WINDOW;
+export const INVALID_REQUESTS_SHED = 0.8 * INVALID_REQUESTS_PER_WINDOW;
+export const INVALID_REQUESTS_STOP = 0.95 * INVALID_REQUESTS_PER_WINDOW;
+/** Ours: how exactly their times are kept; each counts for up to this much longer. */
+export const INVALID_REQUEST_SLOT_MS = 5_000;
+
+/**
+ * Ours: 429s of shared limits in a minute. Discord counts none of them, yet bots that had thousands
+ * were banned. At the second the bulk lane is refused, at the third all but the high lane.
+ */
+export const SHARED_LIMITED_WINDOW_MS = 60_000;
+export const SHARED_LIMITED_SLOT_MS = 1_000;
+export const SHARED_LIMITED_WARN = 150;
+export const SHARED_LIMITED_SHED = 240;
+export const SHARED_LIMITED_STOP = 300;
+/** What a request is told to wait while all that is in the air could overdraw a budget. */
+export const BUDGET_MOMENT_MS = 1_000;
+
+/** Ours: after a 401 a token may be tried again after the first, and doubling up to the second. */
+export const TOKEN_PROBE_MIN_MS = 1_000;
+export const TOKEN_PROBE_MAX_MS = 5 * 60_000;
+/** Locked tokens; at the bound the one locked first is tried again. One nobody uses is forgotten. */
+export const TOKEN_LOCKS_MAX = 1_000;
+export const TOKEN_LOCK_UNUSED_MS = 60 * 60_000;
+
+/** Ours: how long a webhook that is gone is answered for, and how many; the oldest is asked for again. */
+export const DEAD_WEBHOOK_MS = 60 * 60_000;
+export const DEAD_WEBHOOKS_MAX = 10_000;
+
+/** Ours: families of routes that may have a limit of their own, and slots that its window is kept in. */
+export const FAMILY_LIMITS_MAX = 32;
+export const FAMILY_WINDOW_SLOTS = 120;
+export const FAMILY_WINDOW_MAX_MS = 24 * 60 * 60_000;
+
+/** Ours: turns that others may take before a lane with somebody in it; each gets about a tenth at least. */
+export const LANE_PATIENCE = 9;
+/** Ours: of PROXY_REQUESTS_MAX and IDENTITY_REQUESTS_MAX, what the lower lanes leave to the higher ones. */
+export const BULK_SHARE = 0.5;
+export const NORMAL_SHARE = 0.9;
+
+/** Discord: an interaction's token is void unless it is answered within this. */
+export const INTERACTION_ANSWER_MS = 3_000;
 
 /** The longest path that is resolved to a route; a longer one is refused. Node's own limit is near. */
 export const ROUTE_PATH_MAX_CHARACTERS = 16_384;
@@ -250,27 +383,98 @@ export const ROUTE_UNKNOWN_SEGMENTS_MAX = 4;
 /** Times a request may live through the crash of its bucket before it is failed. */
 export const BUCKET_CRASHES_MAX = 3;
 
-/** The largest body of a request to either door of the proxy. */
-export const REQUEST_BODY_MAX_BYTES = 32 * 1024 * 1024;
+/** Discord: the largest file that any boost or subscription lets somebody upload, and room for its form. */
+export const REQUEST_BODY_MAX_BYTES = 512 * 1024 * 1024;
+/** A body that grows beyond this goes on in a file, so that what waits for its turn costs little memory. */
+export const BODY_HELD_MAX_BYTES = 256 * 1024;
+/** Memory for bodies at the HTTP door, all together; at the bound bodies go into files from the start. */
+export const BODIES_HELD_MAX_BYTES = 64 * 1024 * 1024;
+/** Files of bodies, and their bytes; at either bound a request whose body needs one is refused with a time. */
+export const SPOOLED_BODIES_MAX = 1_024;
+export const SPOOLED_BODIES_MAX_BYTES = 8 * 1024 * 1024 * 1024;
+/** How much of such a file is read at once. */
+export const SPOOL_READ_BYTES = 64 * 1024;
+/** Connections to the HTTP door; above it new ones are closed at once. */
+export const HTTP_CONNECTIONS_MAX = 10_000;
+/** The head of a request to the HTTP door, in bytes; a larger one is answered with 431. */
+export const HTTP_HEAD_MAX_BYTES = 32 * 1024;
+/** How long a client may take for a request's head, and for the whole request; then it gets 408. */
+export const HTTP_HEAD_TIMEOUT_MS = 15_000;
+export const HTTP_REQUEST_TIMEOUT_MS = 10 * 60_000;
+/** How long a client may neither send more of its body nor read more of its answer; then it is let go. */
+export const HTTP_STALL_MS = 30_000;
+/** How long an idle connection of a client is kept for its next request. */
+export const HTTP_KEEP_ALIVE_MS = 60_000;
+/** What a client may leave unread of an answer before no more of it is taken from Discord. */
+export const HTTP_ANSWER_HELD_MAX_BYTES = 256 * 1024;
 /** The largest answer that the RPC door carries; Discord's own are far smaller. */
 export const ANSWER_BODY_MAX_BYTES = 64 * 1024 * 1024;
 /** The most of a 429's body that is read to find out what was limited. */
 export const LIMITED_BODY_MAX_BYTES = 64 * 1024;
+/** Answers that the RPC door remembers for repeats of their message, and their bytes; the oldest go first. */
+export const RPC_ANSWERS_MAX = 1_000;
+export const RPC_ANSWERS_MAX_BYTES = 16 * 1024 * 1024;
 export const UPSTREAM_CONNECT_TIMEOUT_MS = 10_000;
 /** Silence of Discord after a request was sent, and between parts of an answer's body. */
 export const UPSTREAM_HEADERS_TIMEOUT_MS = 30_000;
 export const UPSTREAM_BODY_TIMEOUT_MS = 30_000;
 /** Connections to Discord; requests above that wait inside the driver. */
 export const UPSTREAM_CONNECTIONS_MAX = 256;
+/** HTTP/2: requests that may be under way on one of them. */
+export const UPSTREAM_STREAMS_MAX = 100;
 /** How long `Rest` waits for an answer unless it is told: long enough for a turn in a busy bucket. */
 export const REST_CALL_TIMEOUT_MS = 60_000;
 /** How much longer than the proxy a caller waits, so that it hears from the proxy that time is up. */
 export const REST_CALL_GRACE_MS = 2_000;
-/** How long a stopping proxy waits for requests in flight. */
-export const PROXY_DRAIN_MS = 8_000;
+/** How long a stopping proxy waits for requests in flight; the broker has to close after that. */
+export const PROXY_DRAIN_MS = 6_000;
 
 /** Discord: the span of the identify budget. */
 export const IDENTIFY_BUDGET_PERIOD_MS = 24 * 60 * 60 * 1000;
+
+/** Ours: the longest an identify ledger may take to answer; then it counts as away. */
+export const IDENTIFY_LEDGER_TIMEOUT_MS = SESSION_STORE_TIMEOUT_MS + 1_000;
+/**
+ * Ours: a permit holds its key this long at most, for a process that dies with it: the answer's way, the
+ * time in which the frame has to be sent, and the window after it.
+ */
+export const IDENTIFY_LEASE_MS =
+  IDENTIFY_LEDGER_TIMEOUT_MS +
+  IDENTIFY_PREPARE_TIMEOUT_MS +
+  IDENTIFY_WINDOW_MS +
+  IDENTIFY_MARGIN_MS;
+/** Ours: how long a ledger outlives its last permit; a day of Discord's has ended by then. */
+export const IDENTIFY_LEDGER_KEPT_MS = 2 * IDENTIFY_BUDGET_PERIOD_MS;
+/** Ours: the largest file of identify ledgers that is read. */
+export const IDENTIFY_LEDGER_FILE_MAX_BYTES = 4 * 1024 * 1024;
+/** Ours: the wait before a ledger that is away is asked again. */
+export const IDENTIFY_LEDGER_BACKOFF: BackoffPolicy = {
+  initialMs: 1_000,
+  maxMs: 30_000,
+  factor: 2,
+  jitter: 0.5,
+  stableMs: 0,
+};
+/** Ours: how often Discord is asked whether there is budget again, while it is down to its floor. */
+export const IDENTIFY_FLOOR_RECHECK_MS = 15 * 60_000;
+/** Ours: the largest floor that can be configured; Discord's largest known budgets are below it. */
+export const IDENTIFY_FLOOR_MAX = 100_000;
+
+/** Ours: before an IDENTIFY, /gateway/bot is asked again if its last answer is older than this. */
+export const GATEWAY_BOT_FRESH_MS = 10 * 60_000;
+/** Ours: and if it is older than this, once so many sessions have ended soon after their IDENTIFY. */
+export const GATEWAY_BOT_SUSPECT_MS = 60_000;
+export const IDENTIFY_RETURNS_MAX = 3;
+/** Ours: an IDENTIFY by the same shard this soon after its last one says that the last was refused. */
+export const IDENTIFY_RETURN_MS = 60_000;
+/** Ours: the wait after a question of that kind that failed; meanwhile what was known goes on to count. */
+export const GATEWAY_BOT_REFRESH_BACKOFF: BackoffPolicy = {
+  initialMs: 30_000,
+  maxMs: 15 * 60_000,
+  factor: 2,
+  jitter: 0.5,
+  stableMs: 0,
+};
 
 /** Ours: the longest frame read from standard input; a longer one is skipped and reported. */
 export const STDIO_FRAME_MAX_BYTES = 16 * 1024 * 1024;
@@ -490,6 +694,8 @@ export const RUN_DRAIN_MS = 500;
 export const HOLD_MAX_MS = 5_000;
 /** What may arrive of a socket that is not read any more; beyond it the connection is closed. */
 export const HELD_MAX_BYTES = 4 * 1024 * 1024;
+/** What each of those messages counts beside its bytes, or empty ones would cost nothing. */
+export const HELD_OVERHEAD_BYTES = 256;
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
 
@@ -504,6 +710,10 @@ const RELATIONS: readonly (readonly [holds: boolean, broken: string])[] = [
     'WRITER_MAX_BYTES: the largest message would never be taken',
   ],
   [
+    SESSION_STORE_TIMEOUT_MS < IDENTIFY_LEDGER_TIMEOUT_MS,
+    'IDENTIFY_LEDGER_TIMEOUT_MS: a ledger would count as away while it still waits for its store',
+  ],
+  [
     HELLO_TIMEOUT_MS < IDENTIFY_PREPARE_TIMEOUT_MS,
     'IDENTIFY_PREPARE_TIMEOUT_MS: a shard would lose its place while it waits for HELLO',
   ],
@@ -512,12 +722,38 @@ const RELATIONS: readonly (readonly [holds: boolean, broken: string])[] = [
     'HOLD_MAX_MS: a held READY or RESUMED would be taken for a silent peer',
   ],
   [
+    PROXY_DRAIN_MS + BROKER_CLOSE_MS < PROCESS_STOP_DEADLINE_MS,
+    'PROXY_DRAIN_MS: a stopping proxy has to close its broker, too, before its time is up',
+  ],
+  [
+    BODY_HELD_MAX_BYTES <= BODIES_HELD_MAX_BYTES && BODIES_HELD_MAX_BYTES <= PROXY_BODIES_MAX_BYTES,
+    'BODIES_HELD_MAX_BYTES: a body that is held in memory would be refused for its size',
+  ],
+  [
+    REQUEST_BODY_MAX_BYTES <= SPOOLED_BODIES_MAX_BYTES,
+    'SPOOLED_BODIES_MAX_BYTES: the largest body would never be taken',
+  ],
+  [
     GATEWAY_FRAMES_RESERVED < GATEWAY_FRAMES_PER_WINDOW,
     'GATEWAY_FRAMES_RESERVED: no frame but heartbeats could be sent',
   ],
   [
+    COMMANDS_MAX < CONSUMER_PREFETCH && COMMANDS_PER_SHARD_MAX < COMMANDS_MAX,
+    'COMMANDS_MAX: slow shards would keep the commands of the others from being delivered',
+  ],
+  [
     GATEWAY_SHUTDOWN_MS > CLOSE_TIMEOUT_MS && GATEWAY_SHUTDOWN_MS < PROCESS_STOP_DEADLINE_MS,
     'GATEWAY_SHUTDOWN_MS: a closing handshake has to fit into it, and it into the stop of the process',
+  ],
+  [
+    GATEWAY_SHUTDOWN_MS + SESSION_FLUSH_MS + BROKER_CLOSE_MS < PROCESS_STOP_DEADLINE_MS &&
+      SESSION_FLUSH_MS < ACTOR_STOP_HOOK_DEADLINE_MS,
+    'SESSION_FLUSH_MS: shards, sessions and broker stop one after the other, and a hook has a deadline',
+  ],
+  [
+    SESSION_LOCK_STALE_MS < SESSION_STORE_TIMEOUT_MS &&
+      SESSION_STORE_TIMEOUT_MS < SESSION_LOAD_TIMEOUT_MS,
+    'SESSION_LOAD_TIMEOUT_MS: a start has to outlive the lock of a process that died, and a slow store',
   ],
 ];
 

@@ -2,10 +2,9 @@
  * The log: pino on stderr, JSON by default and a readable form on a terminal.
  *
  * Every line passes the redactor as text, after pino has built it: whatever a field holds, an error's
- * stack included, is cleaned in that one place. Writing is synchronous, so that the last words of a
- * process that ends are not lost; logging is rare on purpose, the data plane does not log.
+ * stack included, is cleaned in that one place. Logging is rare on purpose, the data plane does not log.
  */
-import { type DestinationStream, destination, pino, stdSerializers } from 'pino';
+import { type DestinationStream, pino, stdSerializers } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { SpectaclesError } from '../protocols/errors.ts';
 import type { Log } from '../protocols/ports.ts';
@@ -17,15 +16,14 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export type LogOptions = {
   readonly level: LogLevel;
   readonly redactor: Redactor;
-  /** Readable lines instead of JSON. */
-  readonly pretty: boolean;
-  /** Where lines go; stderr, coloured when pretty, unless a test says otherwise. */
-  readonly output?: DestinationStream;
+  /** Readable lines instead of JSON; coloured for a terminal. */
+  readonly style: 'json' | 'plain' | 'coloured';
+  /** Where lines go. */
+  readonly output: DestinationStream;
 };
 
-export function createLog({ level, redactor, pretty, output }: LogOptions): Log {
-  const target = output ?? destination({ dest: 2, sync: true });
-  const shape = pretty ? readable(output === undefined) : (line: string) => line;
+export function createLog({ level, redactor, style, output }: LogOptions): Log {
+  const shape = style === 'json' ? (line: string) => line : readable(style === 'coloured');
   return pino(
     {
       level: level === 'suppress' ? 'silent' : level,
@@ -34,7 +32,7 @@ export function createLog({ level, redactor, pretty, output }: LogOptions): Log 
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: serializeError },
     },
-    { write: (line: string) => target.write(shape(redactor.redact(line))) },
+    { write: (line: string) => output.write(shape(redactor.redact(line))) },
   );
 }
 

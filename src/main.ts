@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /** The program: joins the command line to the real process and to the services. */
+import { LOG_FLUSH_MS } from '../protocols/limits.ts';
 import { runCommandLine } from './cli/main.ts';
 import type { Services } from './cli/services.ts';
+import { ErrorOutput } from './error-output.ts';
 import { createRedactor } from './secrets.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -10,14 +12,23 @@ async function services(): Promise<Services> {
   return (await import('./services/index.ts')).services;
 }
 
-process.exit(
+const errors = new ErrorOutput(process.stderr);
+
+/** Ends the process once its last words are out. */
+function exit(status: number): void {
+  void errors.flush(LOG_FLUSH_MS).then(() => process.exit(status));
+}
+
+exit(
   await runCommandLine(process.argv.slice(2), {
     environment: process.env,
     workingFolder: '',
     print: (text) => process.stdout.write(text),
-    complain: (line) => process.stderr.write(`${line}\n`),
+    complain: (line) => errors.write(`${line}\n`),
+    errors,
     isTerminal: process.stderr.isTTY === true,
     host: process,
+    exit,
     clock: systemClock,
     redactor: createRedactor(),
     services,

@@ -16,9 +16,13 @@ export type Surroundings = {
   print(text: string): void;
   /** Lines about what went wrong. */
   complain(line: string): void;
+  /** Where the lines of the log go. */
+  readonly errors: { write(lines: string): void };
   /** Whether a person reads stderr. */
   readonly isTerminal: boolean;
   readonly host: HostProcess;
+  /** Ends the process, once its last words are out. */
+  exit(status: number): void;
   readonly clock: Clock;
   readonly redactor: Redactor;
   /** Loads the services; not called where none is started. */

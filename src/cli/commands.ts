@@ -169,7 +169,7 @@ async function simulatorOptions(
 async function supervise(
   start: (runtime: ServiceRuntime) => Promise<RunningService>,
   log: Log,
-  { host, clock, complain }: Surroundings,
+  { host, exit, clock, complain }: Surroundings,
 ): Promise<number> {
   const report = (error: unknown): number => {
     for (const line of failureLines(error)) complain(line);
@@ -179,7 +179,7 @@ async function supervise(
     return exitStatus(error);
   };
   try {
-    return await runProcess(start, { host, clock, log, report });
+    return await runProcess(start, { host, exit, clock, log, report });
   } catch (error) {
     return report(error);
   }

@@ -25,8 +25,8 @@ export function configurationSource(
   return { file, environment, redactor };
 }
 
-export function openLog(level: LogLevel, { redactor, isTerminal }: Surroundings): Log {
-  return createLog({ level, redactor, pretty: isTerminal });
+export function openLog(level: LogLevel, { redactor, isTerminal, errors }: Surroundings): Log {
+  return createLog({ level, redactor, style: isTerminal ? 'coloured' : 'json', output: errors });
 }
 
 type Found = { readonly file: string | undefined; readonly warnings: readonly string[] };

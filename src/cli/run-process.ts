@@ -22,11 +22,12 @@ export interface HostProcess {
   off(signal: 'SIGINT' | 'SIGTERM', listener: (signal: 'SIGINT' | 'SIGTERM') => void): unknown;
   off(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
   off(event: 'unhandledRejection', listener: (reason: unknown) => void): unknown;
-  exit(status: number): void;
 }
 
 export type ProcessSurroundings = {
   readonly host: HostProcess;
+  /** Ends the process, once its last words are out. */
+  exit(status: number): void;
   readonly clock: Clock;
   readonly log: Log;
   /** Reports an error that nobody caught and returns the exit status. */
@@ -39,7 +40,7 @@ export type ProcessSurroundings = {
  */
 export async function runProcess(
   start: (runtime: ServiceRuntime) => Promise<RunningService>,
-  { host, clock, log, report }: ProcessSurroundings,
+  { host, exit, clock, log, report }: ProcessSurroundings,
 ): Promise<number> {
   const stopping = new AbortController();
   const stopAsked = new Promise<'stop'>((resolve) => {
@@ -52,10 +53,10 @@ export async function runProcess(
       echoUntilMs = clock.nowMs() + SIGNAL_ECHO_MS;
       stopping.abort();
     } else if (clock.nowMs() >= echoUntilMs) {
-      host.exit(128 + constants.signals[signal]);
+      exit(128 + constants.signals[signal]);
     }
   };
-  const onCrash = (error: unknown): void => host.exit(report(error));
+  const onCrash = (error: unknown): void => exit(report(error));
   host.on('SIGINT', onSignal);
   host.on('SIGTERM', onSignal);
   host.on('uncaughtException', onCrash);

@@ -51,7 +51,6 @@ async function spectacles(line: readonly string[], world: World = {}) {
     gatewayProbes: () => world.probes ?? [],
     proxyProbes: () => world.probes ?? [],
   };
-  const host = Object.assign(new EventEmitter(), { exit: () => {} });
   return inFolder(world.files ?? {}, async (workingFolder) => {
     const status = await runCommandLine(
       line.map((word) => word.replace('FOLDER', workingFolder)),
@@ -61,7 +60,9 @@ async function spectacles(line: readonly string[], world: World = {}) {
         print: (text) => printed.push(text),
         complain: (text) => complaints.push(text.replaceAll(`${workingFolder}/`, '')),
         isTerminal: false,
-        host,
+        host: new EventEmitter(),
+        exit: () => {},
+        errors: { write: () => {} },
         clock: systemClock,
         redactor: createRedactor(),
         services: async () => services,

@@ -10,9 +10,6 @@ import { RecordingLog } from '../support/recording-log.ts';
 /** A process that is told to exit and does not. */
 class FakeProcess extends EventEmitter implements HostProcess {
   readonly exits: number[] = [];
-  exit(status: number): void {
-    this.exits.push(status);
-  }
 }
 
 function deferred<Value>() {
@@ -48,7 +45,13 @@ function world(start?: (runtime: ServiceRuntime) => Promise<RunningService>) {
     reported.push(error);
     return 1;
   };
-  const run = runProcess(start ?? (async () => service), { host, clock, log, report });
+  const run = runProcess(start ?? (async () => service), {
+    host,
+    exit: (status) => host.exits.push(status),
+    clock,
+    log,
+    report,
+  });
   // A rejection is looked at by the test, perhaps later than the next turn.
   run.catch(() => {});
   return { host, clock, log, service, run, reported };

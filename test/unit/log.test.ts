@@ -11,7 +11,8 @@ const TOKEN = ['MTA0NzM2MjU5NjAyODg5NTM2', 'GxYzAb', 'q1W2e3R4t5Y6u7I8o9P0a1S2d3
 function recorded(level: LogLevel, pretty = false) {
   const lines: string[] = [];
   const redactor = createRedactor();
-  const log = createLog({ level, pretty, redactor, output: { write: (line) => lines.push(line) } });
+  const style = pretty ? 'plain' : 'json';
+  const log = createLog({ level, style, redactor, output: { write: (line) => lines.push(line) } });
   return { log, lines, redactor };
 }
 
