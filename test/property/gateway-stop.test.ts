@@ -1,0 +1,83 @@
+/**
+ * A gateway that is stopped is stopped, whatever it was doing: the whole tree on virtual time, stopped at a
+ * random moment of its start, of its life, of an outage.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { randomScenario } from '../../src/simulator/scenario.ts';
+import { startSimulation } from '../support/gateway-simulation.ts';
+
+/** Longer than any back-off and any heartbeat interval. */
+const AFTERWARDS_MS = 300_000;
+
+type World = ReturnType<typeof startSimulation>;
+
+/** Stops the gateway alone, time passing for what it waits for; Discord goes on. */
+async function stopGateway({ tree, system, clock }: World): Promise<void> {
+  let stopped = false;
+  const stopping = tree.stop().then(() => {
+    stopped = true;
+  });
+  while (!stopped) {
+    await system.idle();
+    await new Promise((resolve) => setImmediate(resolve));
+    if (!stopped) clock.runNext();
+  }
+  await stopping;
+}
+
+/** Everything a gateway can do to Discord. */
+function deeds({ discord }: World): readonly number[] {
+  const kinds = ['connect', 'handshake-refused', 'frame', 'identify', 'resume'] as const;
+  return kinds.map((kind) => discord.audit.count(kind));
+}
+
+async function expectStill(world: World): Promise<void> {
+  const before = deeds(world);
+  await world.pass(AFTERWARDS_MS);
+  expect(deeds(world)).toEqual(before);
+  expect(world.failures).toEqual([]);
+  world.discord.stop();
+  // What is left belongs to nobody but the network, which is still delivering.
+  world.clock.advance(1_000);
+  expect(world.clock.pendingTimers).toBe(0);
+}
+
+describe('a gateway that is stopped', () => {
+  it('GP-14: leaves no timer and beats no heart, whenever that is', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(100_000),
+        fc.integer({ min: 1, max: 4 }),
+        fc.oneof(fc.nat(5_000), fc.nat(90_000)),
+        fc.nat(12),
+        async (seed, shards, stopAtMs, faults) => {
+          const world = startSimulation({ seed, shards });
+          world.discord.scenario.run(randomScenario(seed, 60_000, faults, shards));
+          await world.pass(stopAtMs);
+          await stopGateway(world);
+          await expectStill(world);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it.each(['refuse', 'hang', 'silent', 'unavailable', 'drop'] as const)(
+    'GP-21: attempts no further connection to a host that answers with %s',
+    async (mode) => {
+      await fc.assert(
+        fc.asyncProperty(fc.nat(100_000), fc.nat(200_000), async (seed, stopAtMs) => {
+          const world = startSimulation({ seed, shards: 2 });
+          world.discord.scenario.strike({ fault: 'kill-main-host', mode });
+          world.discord.scenario.strike({ fault: 'kill-resume-host', mode });
+          await world.pass(stopAtMs);
+          await stopGateway(world);
+          await expectStill(world);
+          expect(world.discord.audit.count('identify')).toBe(0);
+        }),
+        { numRuns: 12 },
+      );
+    },
+  );
+});
