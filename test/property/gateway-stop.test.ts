@@ -9,6 +9,8 @@ import { startSimulation } from '../support/gateway-simulation.ts';
 
 /** Longer than any back-off and any heartbeat interval. */
 const AFTERWARDS_MS = 300_000;
+/** Longer than anything is on its way through the network, shorter than any interval. */
+const NETWORK_MS = 1_000;
 
 type World = ReturnType<typeof startSimulation>;
 
@@ -37,14 +39,18 @@ async function expectStill(world: World): Promise<void> {
   await world.pass(AFTERWARDS_MS);
   expect(deeds(world)).toEqual(before);
   expect(world.failures).toEqual([]);
-  world.discord.stop();
-  // What is left belongs to nobody but the network, which is still delivering.
-  world.clock.advance(1_000);
-  expect(world.clock.pendingTimers).toBe(0);
+}
+
+/** Leaves the network a moment to deliver what is on its way; any other timer is the gateway's. */
+function expectNoTimer({ discord, clock, failures }: World): void {
+  discord.stop();
+  clock.advance(NETWORK_MS);
+  expect(clock.pendingTimers).toBe(0);
+  expect(failures).toEqual([]);
 }
 
 describe('a gateway that is stopped', () => {
-  it('GP-14: leaves no timer and beats no heart, whenever that is', async () => {
+  it('GP-14: leaves no timer, whenever that is', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat(100_000),
@@ -56,10 +62,10 @@ describe('a gateway that is stopped', () => {
           world.discord.scenario.run(randomScenario(seed, 60_000, faults, shards));
           await world.pass(stopAtMs);
           await stopGateway(world);
-          await expectStill(world);
+          expectNoTimer(world);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 200 },
     );
   });
 
