@@ -294,8 +294,8 @@ export const GATES_MAX = 1_000;
 /** Permits a bucket may have asked of its gate and not yet used; more would let it crowd out others. */
 export const BUCKET_ASKS_MAX = 8;
 
-/** Routes of which one bucket actor keeps queues; at the bound a request to another route is refused with a time. */
-export const BUCKET_ROUTES_MAX = 1_000;
+/** Queues of a bucket actor, one a lane of a route; at the bound a request that needs another is refused with a time. */
+export const BUCKET_QUEUES_MAX = 1_000;
 /** The longest body that is read for what it changes; a longer one is taken for the tighter limit. */
 export const CLASS_BODY_MAX_BYTES = 64 * 1024;
 
@@ -544,6 +544,9 @@ export const CONSUMER_PREFETCH = 1_000;
 /** Ours: messages queued in memory for one subscription; at the bound publishers are refused. */
 export const MEMORY_QUEUE_MAX = 10_000;
 export const MEMORY_QUEUE_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Ours: messages that a client remembers to have handled, to drop their repeats; the oldest is forgotten. */
+export const REPEATS_MAX = 65_536;
 
 /** Ours: how often one message may be handed back with `retry` over memory or stdio. */
 export const LOCAL_RETRIES_MAX = 20;

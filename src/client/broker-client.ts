@@ -22,6 +22,7 @@ import { type BrokerConfig, createBroker } from '../brokers/create-broker.ts';
 import { createRandom, drawSeed } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
 import type { DispatchData, DispatchName } from './dispatch-data.ts';
+import { Repeats } from './repeats.ts';
 
 export type Serialize = (data: unknown) => Uint8Array;
 export type Deserialize = (data: Uint8Array) => unknown;
@@ -31,6 +32,11 @@ export type BrokerClientOptions = {
   readonly deserialize?: Deserialize;
   /** Where what happens to the connection is logged; nowhere unless given. */
   readonly log?: Log;
+  /**
+   * Acknowledges what was handled here before without telling a listener: the same message delivered
+   * again after a lost connection, not another one that looks like it. False unless given.
+   */
+  readonly dropRepeats?: boolean;
 };
 
 export type SendOptions = {
@@ -95,6 +101,7 @@ export abstract class BrokerClient extends EventEmitter {
   serialize: Serialize;
   deserialize: Deserialize;
   protected readonly log: Log;
+  readonly #repeats: Repeats | undefined;
   #running: Promise<Running> | undefined;
 
   constructor(options: BrokerClientOptions = {}) {
@@ -103,6 +110,7 @@ export abstract class BrokerClient extends EventEmitter {
     this.serialize = options.serialize ?? encodeBody;
     this.deserialize = options.deserialize ?? decodeBody;
     this.log = options.log ?? SILENT;
+    this.#repeats = options.dropRepeats === true ? new Repeats() : undefined;
   }
 
   override on<Name extends DispatchName>(
@@ -200,6 +208,10 @@ export abstract class BrokerClient extends EventEmitter {
 
   #receive(delivery: Delivery): void {
     const { event } = delivery;
+    if (this.#repeats?.has(delivery.id) === true) {
+      delivery.ack();
+      return;
+    }
     if (this.listenerCount(event) === 0) {
       delivery.retry();
       return;
@@ -238,7 +250,10 @@ export abstract class BrokerClient extends EventEmitter {
       id: delivery.id,
       shard: delivery.shard,
       attempt: delivery.attempt,
-      ack: async () => delivery.ack(),
+      ack: async () => {
+        this.#repeats?.add(delivery.id);
+        delivery.ack();
+      },
       nack: (_allUpTo, requeue = true) => settle(requeue),
       reject: (requeue = true) => settle(requeue),
       retry: () => delivery.retry(),

@@ -1,9 +1,11 @@
 /** The library's broker classes, over memory: what a bot sees of a message. */
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { REPEATS_MAX } from '../../protocols/limits.ts';
 import { MemoryHub } from '../../src/brokers/memory.ts';
 import type { MessageOptions } from '../../src/client/broker-client.ts';
 import { Attached, Memory } from '../../src/client/local.ts';
 import { Redis } from '../../src/client/redis.ts';
+import { Repeats } from '../../src/client/repeats.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import {
   type Bench,
@@ -52,6 +54,40 @@ describe('a broker of the library', () => {
       expect(received).toEqual([{ content: 'ping' }]);
     },
   );
+
+  it('GP-79: drops what it has handled before, and nothing that only looks like it', async () => {
+    const bot = new Memory('bots', { hub, dropRepeats: true });
+    clients.push(bot);
+    const handled: (string | undefined)[] = [];
+    bot.on('TYPING_START', (_data, { id, attempt, ack, retry }) => {
+      handled.push(id);
+      // The first time around it is handed back: that delivery was not handled.
+      if (attempt === 1 && id === '9f2c4a:3') retry();
+      else void ack();
+    });
+    await bot.subscribe('TYPING_START');
+    const gateway = await bench.open({ type: 'memory', group: 'gateway', hub, payload: 'json' });
+    const typing = { user_id: '1', channel_id: '2' };
+    for (const sequence of [1, 2, 1, 3, 2]) {
+      writeEvent(gateway, 'TYPING_START', typing, new RecordingOrigin(), sequence);
+      await until('the hub is empty', () => hub.queue('TYPING_START', 'bots').length === 0);
+    }
+    await until('the last one came again', () => handled.length === 4);
+    expect(handled).toEqual(['9f2c4a:1', '9f2c4a:2', '9f2c4a:3', '9f2c4a:3']);
+    const other = new RecordingOrigin(3, 'another');
+    writeEvent(gateway, 'TYPING_START', typing, other, 1);
+    await until('the new one came', () => handled.length === 5);
+    expect(handled.at(-1)).toBe('another:1');
+  });
+
+  it('forgets the oldest of what it has handled', () => {
+    const repeats = new Repeats();
+    for (let number = 0; number <= REPEATS_MAX; number++) repeats.add(`session:${number}`);
+    expect(repeats.has('session:0')).toBe(false);
+    expect(repeats.has('session:1')).toBe(true);
+    repeats.add(undefined);
+    expect(repeats.has(undefined)).toBe(false);
+  });
 
   it('publishes, calls and answers', async () => {
     const service = client();
