@@ -35,7 +35,8 @@ class ScriptedLink implements LedgerLink {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 function entry(id: string) {
-  return { event: 'E', id, data: undefined, messageId: undefined, timeoutAtMs: undefined };
+  const shown = { data: undefined, messageId: undefined, shard: undefined };
+  return { event: 'E', id, ...shown, timeoutAtMs: undefined };
 }
 
 function ledgerOf(counts = new Counts()): RedisLedger {
