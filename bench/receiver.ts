@@ -38,7 +38,10 @@ function note(id: string, body: Uint8Array): void {
     throw new Error(`the event ${id} has the body of ${sequenceOf(body)}`);
   }
   if (sequence % DECODED_SHARE !== 0) return;
-  const { nonce } = JSON.parse(String(decode(body))) as { nonce?: unknown };
+  const value = decode(body);
+  // A string of JSON, or with the payload `map` what it says.
+  const data: unknown = typeof value === 'string' ? JSON.parse(value) : value;
+  const { nonce } = data as { nonce?: unknown };
   if (nonce !== String(sequence)) throw new Error(`the body of ${id} cannot be read`);
 }
 

@@ -192,7 +192,7 @@ function methodOf(plan: Plan, source: SourceReport): readonly string[] {
     `µs are processor time of the whole measured process for an event (user and system, every thread), over about ${plan.fullMs} ms after a warm-up of ${plan.warmUpEvents.toLocaleString('en-US')} events.`,
     `Full speed: as fast as they are taken, many events in one TCP segment. At ${plan.steadyPerSecond.toLocaleString('en-US')}/s: evenly spaced, each in a segment of its own, for ${plan.steadyMs} ms.`,
     `Events are MESSAGE_CREATE of 1,024 bytes, all different; a frame takes ${sizes.join(', ')} on the wire (zstd made by ${source.zstd}).`,
-    'Gateway rows run the whole gateway service with payload `json`; an event is done when the broker has confirmed it. Every event is counted at the consumer: one that is missing, twice or wrong fails the run.',
+    'Gateway rows run the whole gateway service with payload `json`, or with the one that they name; an event is done when the broker has confirmed it. Every event is counted at the consumer: one that is missing, twice or wrong fails the run.',
     'Heap bytes are the growth of the JavaScript heap for an event while the collector was quiet.',
     'A dash stands for what could not be measured: the row does not keep up with the rate, or the collector was never quiet.',
   ];

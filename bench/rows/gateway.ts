@@ -10,6 +10,7 @@ import { ChannelWriter } from '../../actors/channel/writer.ts';
 import type { Compression } from '../../actors/connection/ports.ts';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
+import type { PayloadMode } from '../../protocols/wire/payload.ts';
 import { MemoryHub } from '../../src/brokers/memory.ts';
 import { type GatewayConfig, loadGatewayConfig } from '../../src/config/gateway-config.ts';
 import { processRandom } from '../../src/random.ts';
@@ -24,6 +25,7 @@ import { BROKER_GROUP, type Place, type Row, type Work } from '../row.ts';
 import { EVENT, sequenceOf } from '../source/messages.ts';
 
 type Target = 'nobody' | 'memory' | 'redis' | 'amqp';
+type Payload = Extract<PayloadMode, 'json' | 'map'>;
 
 const ABOUT: Readonly<Record<Target, string>> = {
   nobody: 'our gateway, its broker in memory, no consumer',
@@ -36,22 +38,27 @@ const READY_TIMEOUT_MS = 20_000;
 const READY_POLL_MS = 2;
 const SUMMARY_MS = 3_600_000;
 
-function gateway(target: Target, compression: Compression): Row {
+function gateway(target: Target, compression: Compression, payload: Payload = 'json'): Row {
   return {
-    name: `gateway ${target} ${compression}`,
-    about: ABOUT[target],
+    name: `gateway ${target} ${compression}${payload === 'json' ? '' : ` ${payload}`}`,
+    about: payload === 'json' ? ABOUT[target] : `${ABOUT[target]}, as a MessagePack map`,
     compression,
     ...(target !== 'nobody' && { receiver: target === 'memory' ? 'itself' : target }),
     figures: target === 'nobody' ? ['full', 'steady', 'heap'] : ['full', 'steady', 'half', 'heap'],
-    setup: (place) => setup(place, target, compression),
+    setup: (place) => setup(place, target, compression, payload),
   };
 }
 
-async function setup(place: Place, target: Target, compression: Compression): Promise<Work> {
+async function setup(
+  place: Place,
+  target: Target,
+  compression: Compression,
+  payload: Payload,
+): Promise<Work> {
   const log = new RecordingLog();
   const clock = systemClock;
   const random = processRandom();
-  const config = await configure(place, target, compression);
+  const config = await configure(place, target, compression, payload);
   const system = createActorSystem({ name: 'bench', clock, random, log });
   const onFailure = (error: Error) => log.error({ error }, error.message);
   const registry = new Registry();
@@ -88,6 +95,7 @@ async function configure(
   { addresses }: Place,
   target: Target,
   compression: Compression,
+  payload: Payload,
 ): Promise<GatewayConfig> {
   const isServer = target === 'redis' || target === 'amqp';
   const { config } = await loadGatewayConfig({
@@ -101,6 +109,7 @@ async function configure(
       DISCORD_API_SCHEME: 'http',
       DISCORD_API_HOST: addresses.gateway,
       BROKER_GROUP,
+      BROKER_PAYLOAD: payload,
       ...(isServer && { BROKER_TYPE: target }),
       REDIS_URL: addresses.redis,
       AMQP_URL: addresses.amqp,
@@ -138,6 +147,7 @@ export const rows: readonly Row[] = [
   gateway('nobody', 'none'),
   gateway('memory', 'none'),
   gateway('redis', 'none'),
+  gateway('redis', 'none', 'map'),
   gateway('redis', 'zlib-stream'),
   gateway('redis', 'zstd-stream'),
   gateway('amqp', 'none'),

@@ -11,6 +11,7 @@ const FILES = {
   gateway: (): Promise<RowFile> => import('./gateway.ts'),
   discordjs: (): Promise<RowFile> => import('./discordjs.ts'),
   scanner: (): Promise<RowFile> => import('./scanner.ts'),
+  transcoder: (): Promise<RowFile> => import('./transcoder.ts'),
   eventTable: (): Promise<RowFile> => import('./event-table.ts'),
   sessionCursor: (): Promise<RowFile> => import('./session-cursor.ts'),
   shardPlane: (): Promise<RowFile> => import('./shard-plane.ts'),

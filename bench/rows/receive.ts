@@ -6,7 +6,7 @@
 import { WebSocket } from 'ws';
 import type { Compression } from '../../actors/connection/ports.ts';
 import { identifyFrame } from '../../protocols/gateway/frames.ts';
-import { createDecompressor } from '../../src/gateway/decompression.ts';
+import { loadDecoder } from '../../src/gateway/decompression/decoders.ts';
 import { fed } from '../fed.ts';
 import type { Place, Row, Work } from '../row.ts';
 import { FRAME_BYTES } from '../source/messages.ts';
@@ -25,12 +25,12 @@ function receive(compression: Compression): Row {
 }
 
 async function setup(place: Place, compression: Compression): Promise<Work> {
+  const decompressor = (await loadDecoder(compression)).create();
   const socket = new WebSocket(
     `ws://${place.addresses.gateway}/?v=10&encoding=json&compress=${compression}`,
     { perMessageDeflate: false, skipUTF8Validation: true },
   );
   socket.binaryType = 'nodebuffer';
-  const decompressor = createDecompressor(compression);
   let frames = 0;
   let wrong = 0;
   let failure: unknown;

@@ -17,8 +17,10 @@ export const EVENT = 'MESSAGE_CREATE';
 export const SESSION = '3f0c5d2e9b7a4c118e6d0f42ab93c751';
 
 const NONCE_FIELD = Buffer.from('"nonce":"');
+const NONCE_NAME = Buffer.from('nonce');
 const SEQUENCE_DIGITS = 7;
 const ZERO = 0x30;
+const NINE = 0x39;
 
 const WORDS = (
   'the a of to and in is it you that was for on are with as his they be at one have this from or had by ' +
@@ -93,15 +95,20 @@ export function writeSequence(sequence: number, target: Uint8Array, offset: numb
   }
 }
 
-/** The number in a published body, however its JSON is wrapped. */
+/** The number in a published body, be it JSON or MessagePack: the first digits after the field's name. */
 export function sequenceOf(body: Uint8Array): number {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
-  const start = bytes.indexOf(NONCE_FIELD) + NONCE_FIELD.length;
+  let start = bytes.indexOf(NONCE_NAME) + NONCE_NAME.length;
+  while (start < bytes.length && !isDigit(bytes[start] ?? 0)) start++;
   let sequence = 0;
   for (let at = start; at < start + SEQUENCE_DIGITS; at++) {
     sequence = sequence * 10 + ((bytes[at] ?? 0) - ZERO);
   }
   return sequence;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE;
 }
 
 type Drawn = ReturnType<typeof drawParts>;

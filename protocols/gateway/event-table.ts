@@ -4,10 +4,10 @@
  * Each known name has one entry, made before the first frame: where its events go (or that they are
  * filtered out) and an index under which they are counted. Names are found by an open-addressed hash
  * over their bytes and compared byte by byte. A name that Discord adds later is entered when it is
- * first seen, up to `UNKNOWN_EVENTS_MAX` of them; the rest share one entry, so that a hostile peer
- * cannot grow the table.
+ * first seen, up to `UNKNOWN_EVENTS_MAX` of them; the rest share one entry, and so do names that are too
+ * long or no text, so that a hostile peer cannot grow the table, nor give a broker what it would choke on.
  */
-import { UNKNOWN_EVENTS_MAX } from '../limits.ts';
+import { EVENT_NAME_MAX_BYTES, UNKNOWN_EVENTS_MAX } from '../limits.ts';
 import { resolveEscapes } from './frame-scanner.ts';
 
 /** The route of an event that is not published. */
@@ -24,6 +24,8 @@ export type EventEntry = {
 /** The name under which events beyond the table's bound are counted. */
 const OTHER_NAME = 'OTHER';
 const BACKSLASH = 0x5c;
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export class EventTable {
   readonly entries: EventEntry[] = [];
@@ -61,12 +63,14 @@ export class EventTable {
   }
 
   #unknownName(source: Uint8Array, start: number, end: number): EventEntry {
+    if (end - start > EVENT_NAME_MAX_BYTES) return this.#other;
     const bytes = source.subarray(start, end);
     if (bytes.includes(BACKSLASH)) return this.#escaped(source, start, end);
     // An event without a name can be routed nowhere.
     if (bytes.length === 0 || this.#unknown >= UNKNOWN_EVENTS_MAX) return this.#other;
+    const name = decodeName(bytes);
+    if (name === undefined) return this.#other;
     this.#unknown++;
-    const name = new TextDecoder().decode(bytes);
     return this.#add(name, this.#route(name));
   }
 
@@ -86,6 +90,14 @@ export class EventTable {
     this.entries.push(entry);
     this.#names.push(bytes);
     return entry;
+  }
+}
+
+function decodeName(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
   }
 }
 

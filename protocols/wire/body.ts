@@ -24,41 +24,45 @@ function opensLikeJson(text: string): boolean {
   return /^\s*[[{]/.test(text);
 }
 
+/** A body that was read. `json` is the text that its value was parsed from, where it came as JSON. */
+type OpenedBody = { readonly value: unknown; readonly json?: string };
+
 /** JSON inside a MessagePack string is parsed; a string that only looks like JSON stays a string. */
-function unwrapText(text: string): unknown {
-  if (!opensLikeJson(text)) return text;
+function unwrapText(text: string): OpenedBody {
+  if (!opensLikeJson(text)) return { value: text };
   try {
-    return parseJson(text);
+    return { value: parseJson(text), json: text };
   } catch {
-    return text;
+    return { value: text };
   }
 }
 
-function unwrapBytes(bytes: Uint8Array): unknown {
+function unwrapBytes(bytes: Uint8Array): OpenedBody {
   let text: string;
   try {
     text = strictText.decode(bytes);
   } catch {
-    return bytes;
+    return { value: bytes };
   }
-  const value = unwrapText(text);
-  return typeof value === 'string' ? bytes : value;
+  const opened = unwrapText(text);
+  return opened.json === undefined ? { value: bytes } : opened;
 }
 
-function climb(bytes: Uint8Array): unknown {
+function climb(bytes: Uint8Array): OpenedBody {
   const first = bytes[0];
   if (first === undefined) throw new UndecodableBodyError('the body is empty');
   if (bytes.length > 1 && first < FIRST_BYTE_NOT_FIXINT) {
-    return parseJson(strictText.decode(bytes));
+    const json = strictText.decode(bytes);
+    return { value: parseJson(json), json };
   }
   const value = unpack(bytes);
   if (typeof value === 'string') return unwrapText(value);
   if (value instanceof Uint8Array) return unwrapBytes(value);
-  return value;
+  return { value };
 }
 
-/** Reads a body in any dialect of the existing clients. */
-export function decodeBody(bytes: Uint8Array): unknown {
+/** Reads a body in any dialect of the existing clients, and keeps the JSON that it was. */
+export function openBody(bytes: Uint8Array): OpenedBody {
   try {
     return climb(bytes);
   } catch (cause) {
@@ -69,6 +73,11 @@ export function decodeBody(bytes: Uint8Array): unknown {
       { cause },
     );
   }
+}
+
+/** The value of a body in any dialect of the existing clients. */
+export function decodeBody(bytes: Uint8Array): unknown {
+  return openBody(bytes).value;
 }
 
 /**

@@ -1,5 +1,6 @@
 /**
- * From JSON text to a MessagePack value, for consumers that decode MessagePack and look no further.
+ * From JSON text to a MessagePack value, for consumers that decode MessagePack and look no further:
+ * the careful way, for what `json-transcoder.ts` does not take.
  *
  * What JSON can say and JavaScript cannot hold, and what a decoder would refuse, is rare and is looked
  * for in the text: integers beyond 2^53 keep every digit as integers of 64 bits (those beyond 64 bits
@@ -22,10 +23,12 @@ function isWide(token: string): boolean {
   return /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token));
 }
 
-/** JSON whose wide integers are bigints. */
-function parseWide(text: string): unknown {
+/** JSON whose integers beyond 2^53 are bigints, exactly. */
+export function parseWide(text: string): unknown {
+  // Text is judged as it is: a marked integer may stand where a bare one may not, as a key.
+  const value: unknown = JSON.parse(text);
   // Text that has the mark already is somebody's joke; its integers stay doubles.
-  if (text.includes('spectacles-integer:')) return JSON.parse(text);
+  if (text.includes('spectacles-integer:')) return value;
   const marked = text.replace(STRING_OR_NUMBER, (token) =>
     isWide(token) ? JSON.stringify(INTEGER_MARK + token) : token,
   );

@@ -8,12 +8,15 @@
  * - `discordjs`: `{ shardId, payload: { op, t, s, d } }`, as `@discordjs/brokers` expects.
  *
  * An encoder writes into a buffer that its caller owns and has sized by `maxBytes`; `json` and `raw`
- * allocate nothing. What cannot be a map (`packJson` says what) is written as in `json`, which every
+ * allocate nothing, and `map` nearly nothing: it is transcoded from bytes to bytes, and only what
+ * needs more care is parsed (`json-transcoder.ts`). What cannot be a map (`packJson` says what) is written as in `json`, which every
  * ladder of decoders reads: an event that Discord sent is never dropped for its shape, and never
  * published in one that a consumer's decoder would choke on.
  */
-import { encode } from '@msgpack/msgpack';
+import { writeAscii } from './ascii.ts';
 import { packJson } from './json-to-message-pack.ts';
+import { JsonTranscoder, NOT_PLAIN } from './json-transcoder.ts';
+import { writeCount, writeNumber, writeTextHeader } from './message-pack-write.ts';
 import { STRING_HEADER_MAX_BYTES, writeStringHeader } from './string-header.ts';
 
 export const PAYLOAD_MODES = ['json', 'raw', 'map', 'discordjs'] as const;
@@ -70,36 +73,47 @@ const jsonEncoder: PayloadEncoder = {
   },
 };
 
+const transcoder = new JsonTranscoder();
+
 /** Writes what stands before `d`, which may be nothing, and `d` as a map. */
-function mapEncoder(head: (facts: DispatchFacts) => Uint8Array): PayloadEncoder {
+function mapEncoder(writeHead: WriteHead): PayloadEncoder {
   return {
     maxBytes: (length) => length * MAP_GROWTH_FACTOR + MAP_OVERHEAD_BYTES,
     write(source, start, end, target, offset, facts) {
+      const at = writeHead(facts, target, offset);
+      const done = transcoder.write(source, start, end, target, at);
+      if (done !== NOT_PLAIN) return done;
       const d = packJson(textDecoder.decode(source.subarray(start, end)));
       if (d === undefined) return jsonEncoder.write(source, start, end, target, offset, facts);
-      const before = head(facts);
-      target.set(before, offset);
-      target.set(d, offset + before.length);
-      return offset + before.length + d.length;
+      target.set(d, at);
+      return at + d.length;
     },
   };
 }
 
-const NOTHING = new Uint8Array();
-const NIL_BYTES = 1;
+type WriteHead = (facts: DispatchFacts, target: Uint8Array, offset: number) => number;
 
-/** The shape up to its innermost and last value, which is written as nil and cut off. */
-function discordJsHead({ shard, event, sequence }: DispatchFacts): Uint8Array {
-  const payload = { op: DISPATCH_OP, t: event, s: sequence, d: null };
-  const whole = encode({ shardId: shard, payload });
-  return whole.subarray(0, whole.length - NIL_BYTES);
+function writeText(text: string, target: Uint8Array, offset: number): number {
+  const at = writeTextHeader(text.length, target, offset);
+  return writeAscii(text, target, at);
+}
+
+/** The shape up to its innermost and last value. */
+function writeDiscordJsHead(facts: DispatchFacts, target: Uint8Array, offset: number): number {
+  let at = writeCount(2, true, target, offset);
+  at = writeNumber(facts.shard, target, writeText('shardId', target, at));
+  at = writeCount(4, true, target, writeText('payload', target, at));
+  at = writeNumber(DISPATCH_OP, target, writeText('op', target, at));
+  at = writeText(facts.event, target, writeText('t', target, at));
+  at = writeNumber(facts.sequence, target, writeText('s', target, at));
+  return writeText('d', target, at);
 }
 
 const ENCODERS: Readonly<Record<PayloadMode, PayloadEncoder>> = {
   json: jsonEncoder,
   raw: rawEncoder,
-  map: mapEncoder(() => NOTHING),
-  discordjs: mapEncoder(discordJsHead),
+  map: mapEncoder((_facts, _target, offset) => offset),
+  discordjs: mapEncoder(writeDiscordJsHead),
 };
 
 export function payloadEncoder(mode: PayloadMode): PayloadEncoder {

@@ -37,6 +37,10 @@ export type ProxyRequest = {
   readonly body?: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** Sending it twice does no more than sending it once; only for requests whose method does not say so. */
+  readonly idempotent?: boolean;
+  /** The lane in the proxy: `high`, `normal` or `bulk`. */
+  readonly priority?: string;
 };
 
 /** What Discord answered. */
@@ -170,6 +174,7 @@ export function decodeProxyRequest(bytes: Uint8Array): ProxyRequest {
   const headers = readStrings('headers', ProxyStatus.badHeaders, fields.headers);
   const body = readBytes(fields.body);
   const timeoutMs = readTimeoutMs(fields.timeout);
+  const priority = readText(fields.priority);
   return {
     method: required(fields, 'method', ProxyStatus.badMethod).toUpperCase(),
     path: required(fields, 'path', ProxyStatus.badPath),
@@ -177,6 +182,8 @@ export function decodeProxyRequest(bytes: Uint8Array): ProxyRequest {
     ...(body && { body }),
     ...(headers && { headers }),
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(fields.idempotent === true && { idempotent: true }),
+    ...(priority !== undefined && { priority }),
   };
 }
 

@@ -7,6 +7,7 @@
  * body by the difference.
  */
 import type { EventOrigin } from '../broker.ts';
+import { digitsOf, writeAscii, writeDecimal } from './ascii.ts';
 import type { DispatchFacts, PayloadEncoder } from './payload.ts';
 
 const ascii = new TextEncoder();
@@ -14,7 +15,6 @@ const ascii = new TextEncoder();
 const CARRIAGE_RETURN = 0x0d;
 const LINE_FEED = 0x0a;
 const DOLLAR = 0x24;
-const ZERO = 0x30;
 const COLON = 0x3a;
 
 /** `$`, up to ten digits, CR LF. */
@@ -34,22 +34,6 @@ export function xaddHead(event: string): Uint8Array {
 const ID_FIELD = ascii.encode(`\r\n${bulk('id')}`);
 const SHARD_FIELD = ascii.encode(`\r\n${bulk('shard')}`);
 
-function digitsOf(value: number): number {
-  let digits = 1;
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
-  return digits;
-}
-
-function writeNumber(value: number, target: Uint8Array, offset: number): number {
-  const end = offset + digitsOf(value);
-  let rest = value;
-  for (let index = end - 1; index >= offset; index--) {
-    target[index] = ZERO + (rest % 10);
-    rest = Math.floor(rest / 10);
-  }
-  return end;
-}
-
 function writeLineEnd(target: Uint8Array, offset: number): number {
   target[offset] = CARRIAGE_RETURN;
   target[offset + 1] = LINE_FEED;
@@ -58,21 +42,12 @@ function writeLineEnd(target: Uint8Array, offset: number): number {
 
 function writeLength(length: number, target: Uint8Array, offset: number): number {
   target[offset] = DOLLAR;
-  return writeLineEnd(target, writeNumber(length, target, offset + 1));
+  return writeLineEnd(target, writeDecimal(length, target, offset + 1));
 }
 
 function copy(bytes: Uint8Array, target: Uint8Array, offset: number): number {
   target.set(bytes, offset);
   return offset + bytes.length;
-}
-
-/** Session ids are ASCII; what is not is replaced, so that a length always says the truth. */
-function writeAscii(text: string, target: Uint8Array, offset: number): number {
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    target[offset + index] = code < 0x80 ? code : 0x3f;
-  }
-  return offset + text.length;
 }
 
 /** No XADD of `length` bytes of JSON is longer than this. */
@@ -111,9 +86,9 @@ export function writeXadd(
   at = writeLength(idBytes, target, at);
   at = writeAscii(origin.session, target, at);
   target[at] = COLON;
-  at = writeNumber(facts.sequence, target, at + 1);
+  at = writeDecimal(facts.sequence, target, at + 1);
   at = copy(SHARD_FIELD, target, at);
   at = writeLength(digitsOf(facts.shard), target, at);
-  at = writeNumber(facts.shard, target, at);
+  at = writeDecimal(facts.shard, target, at);
   return writeLineEnd(target, at);
 }

@@ -7,17 +7,57 @@
  * for confirms in any order, and need no closure per event. Hence also the channel of its own: any other
  * publish would take a number.
  *
- * amqplib copies what it is given into its frames before `publish` returns, so body, options and
- * headers are written into the same objects again and again.
+ * amqplib's `publish` makes every frame anew out of objects, and each is a write of its own. Here the
+ * frames of a name are made once, what differs is written into them (`basic-publish.ts`), and those
+ * of many events go as one piece to where `publish` would put them: into the channel's own stream. So
+ * amqplib still shares the connection fairly between its channels, sends what it sends behind the
+ * events and not before, beats, and hears of every end. `eventWire` is all that is used of its inside.
  */
-import type { ConfirmChannel, Options } from 'amqplib';
+import type { Writable } from 'node:stream';
+import type { ConfirmChannel } from 'amqplib';
 import type { Confirms, EventSink } from '../../actors/channel/link.ts';
 import type { EventOrigin } from '../../protocols/broker.ts';
-import { AMQP_BODY_BYTES } from '../../protocols/limits.ts';
+import { FatalError } from '../../protocols/errors.ts';
+import type { Clock } from '../../protocols/ports.ts';
+import { BasicPublish } from '../../protocols/wire/basic-publish.ts';
 import type { PayloadEncoder, PayloadMode } from '../../protocols/wire/payload.ts';
+import { EventBatch } from './event-batch.ts';
 
 export function contentType(payload: PayloadMode): string {
   return payload === 'raw' ? 'application/json' : 'application/vnd.msgpack';
+}
+
+/** Where the frames of a channel go, and what must be known to make them. */
+type EventWire = {
+  readonly channel: number;
+  readonly frameMaxBytes: number;
+  readonly frames: Writable;
+};
+
+/** The inside of amqplib's channel, as its `sendMessage` uses it. */
+type ChannelInside = {
+  readonly ch?: unknown;
+  readonly connection?: {
+    readonly frameMax?: unknown;
+    readonly channels?: readonly ({ readonly buffer?: unknown } | null)[];
+  };
+};
+
+function isWritable(value: unknown): value is Writable {
+  return value !== null && typeof value === 'object' && 'write' in value;
+}
+
+/** Throws where another amqplib has another inside, before a single event is taken. */
+function eventWire(channel: ConfirmChannel): EventWire {
+  const { ch, connection } = channel as unknown as ChannelInside;
+  const frameMaxBytes = connection?.frameMax;
+  if (typeof ch === 'number' && typeof frameMaxBytes === 'number') {
+    const frames = connection?.channels?.[ch]?.buffer;
+    if (isWritable(frames)) return { channel: ch, frameMaxBytes, frames };
+  }
+  throw new FatalError(
+    'this version of amqplib cannot carry events: install the one that package.json names',
+  );
 }
 
 export type AmqpSinkOptions = {
@@ -27,43 +67,48 @@ export type AmqpSinkOptions = {
   readonly messageTimeoutMs: number;
   readonly payload: PayloadMode;
   readonly encoder: PayloadEncoder;
+  readonly clock: Clock;
   readonly confirms: Confirms;
   readonly lost: (reason: unknown) => void;
 };
 
 export class AmqpSink implements EventSink {
-  readonly #channel: ConfirmChannel;
-  readonly #exchange: string;
-  readonly #encoder: PayloadEncoder;
-  readonly #lost: (reason: unknown) => void;
+  readonly #options: AmqpSinkOptions;
+  readonly #wire: EventWire;
+  readonly #publishes: BasicPublish[] = [];
   readonly #events: string[] = [];
   readonly #facts = { event: '', shard: 0, sequence: 0 };
-  readonly #headers = { shard: 0, seq: 0 };
-  readonly #properties: Options.Publish;
-  #body: Buffer = Buffer.allocUnsafeSlow(AMQP_BODY_BYTES);
+  readonly #batch: EventBatch;
+  #isClosed = false;
 
   constructor(options: AmqpSinkOptions) {
-    const { channel, confirms, messageTimeoutMs } = options;
-    this.#channel = channel;
-    this.#exchange = options.exchange;
-    this.#encoder = options.encoder;
-    this.#lost = options.lost;
-    this.#properties = {
-      persistent: options.persistent,
-      contentType: contentType(options.payload),
-      headers: this.#headers,
-      messageId: '',
-      // "0" would mean: drop unless a consumer is ready this instant.
-      ...(messageTimeoutMs > 0 && { expiration: String(Math.round(messageTimeoutMs)) }),
-    };
+    const { channel, confirms, clock } = options;
+    this.#options = options;
+    this.#wire = eventWire(channel);
+    this.#batch = new EventBatch(clock, (bytes, _events, done) => this.#write(bytes, done));
     const settle = (tag: number, isMultiple: boolean, confirmed: boolean) =>
       isMultiple ? confirms.settleThrough(tag, confirmed) : confirms.settle(tag, confirmed);
     channel.on('ack', ({ deliveryTag, multiple }) => settle(deliveryTag, multiple, true));
     channel.on('nack', ({ deliveryTag, multiple }) => settle(deliveryTag, multiple, false));
+    channel.on('close', () => {
+      this.#isClosed = true;
+    });
   }
 
   prepare(route: number, event: string): void {
+    const { exchange, payload, persistent, messageTimeoutMs } = this.#options;
+    const { channel, frameMaxBytes } = this.#wire;
     this.#events[route] = event;
+    this.#publishes[route] = new BasicPublish({
+      channel,
+      frameMaxBytes,
+      exchange,
+      routingKey: event,
+      contentType: contentType(payload),
+      isPersistent: persistent,
+      // "0" would mean: drop unless a consumer is ready this instant.
+      expiration: messageTimeoutMs > 0 ? String(Math.round(messageTimeoutMs)) : undefined,
+    });
   }
 
   send(
@@ -74,36 +119,29 @@ export class AmqpSink implements EventSink {
     origin: EventOrigin,
     sequence: number,
   ): boolean {
-    const event = this.#events[route];
-    if (event === undefined) return false;
-    const body = this.#encode(event, source, start, end, origin, sequence);
-    this.#headers.shard = origin.shard;
-    this.#headers.seq = sequence;
-    this.#properties.messageId = `${origin.session}:${sequence}`;
-    try {
-      this.#channel.publish(this.#exchange, event, body, this.#properties);
-    } catch (error) {
-      // The channel has closed and its `close` event is on its way: nothing was taken.
-      this.#lost(error);
-      return false;
-    }
+    const publish = this.#publishes[route];
+    if (publish === undefined || !this.#isOpen()) return false;
+    const facts = this.#facts;
+    facts.event = this.#events[route] as string;
+    facts.shard = origin.shard;
+    facts.sequence = sequence;
+    const { encoder } = this.#options;
+    const batch = this.#batch;
+    const target = batch.reserve(publish.maxBytes(encoder.maxBytes(end - start)));
+    const at = batch.length;
+    batch.add(publish.write(encoder, source, start, end, origin, facts, target, at));
     return true;
   }
 
-  #encode(
-    event: string,
-    source: Uint8Array,
-    start: number,
-    end: number,
-    origin: EventOrigin,
-    sequence: number,
-  ): Buffer {
-    const facts = this.#facts;
-    facts.event = event;
-    facts.shard = origin.shard;
-    facts.sequence = sequence;
-    const bytes = this.#encoder.maxBytes(end - start);
-    const target = bytes <= this.#body.length ? this.#body : Buffer.allocUnsafeSlow(bytes);
-    return target.subarray(0, this.#encoder.write(source, start, end, target, 0, facts));
+  /** Once the channel has closed nothing is taken, and the link hears of it however it closed. */
+  #isOpen(): boolean {
+    if (this.#isClosed) this.#options.lost(new Error('the channel of events has closed'));
+    return !this.#isClosed;
+  }
+
+  /** What is written is copied: it waits in amqplib's own stream for as long as the server likes. */
+  #write(bytes: Buffer, done: () => void): void {
+    if (this.#isOpen()) this.#wire.frames.write(Buffer.from(bytes));
+    done();
   }
 }

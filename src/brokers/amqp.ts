@@ -73,6 +73,7 @@ class AmqpLink implements Link {
       messageTimeoutMs: options.messageTimeoutMs,
       payload: options.payload,
       encoder: options.encoder,
+      clock,
       confirms: hooks.confirms,
       lost,
     });

@@ -7,6 +7,7 @@
 import type { EventSink, Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
 import type { CallOptions, EventOrigin, PublishOptions } from '../../protocols/broker.ts';
 import { BrokerUnavailableError, UnroutableError } from '../../protocols/errors.ts';
+import { EVENT_BATCH_BYTES } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import type { PayloadEncoder } from '../../protocols/wire/payload.ts';
 import { InFlight } from './in-flight.ts';
@@ -30,6 +31,8 @@ class MemorySink implements EventSink {
   readonly #events: string[] = [];
   readonly #facts = { event: '', shard: 0, sequence: 0 };
   #unsettled = 0;
+  /** Where bodies are encoded; as large as the largest needed. */
+  #scratch = new Uint8Array(EVENT_BATCH_BYTES);
 
   constructor(options: MemoryDriverOptions, hooks: LinkHooks) {
     this.#options = options;
@@ -81,8 +84,10 @@ class MemorySink implements EventSink {
     facts.event = event;
     facts.shard = origin.shard;
     facts.sequence = sequence;
-    const target = new Uint8Array(encoder.maxBytes(end - start));
-    return target.subarray(0, encoder.write(source, start, end, target, 0, facts));
+    const bytes = encoder.maxBytes(end - start);
+    if (bytes > this.#scratch.length) this.#scratch = new Uint8Array(bytes);
+    // A message waits in a queue: it keeps the bytes that it has, and not those it might have had.
+    return this.#scratch.slice(0, encoder.write(source, start, end, this.#scratch, 0, facts));
   }
 }
 

@@ -170,9 +170,13 @@ export class MemoryQueue {
   }
 }
 
+const NO_QUEUES: readonly MemoryQueue[] = [];
+
 /** What the brokers of one process share. */
 export class MemoryHub {
   readonly #queues = new Map<string, Map<string, MemoryQueue>>();
+  /** The same queues in lists, made when one is added: every event asks for its own more than once. */
+  readonly #lists = new Map<string, readonly MemoryQueue[]>();
   #everything: MemoryQueue | undefined;
   readonly #roomListeners = new Set<() => void>();
   readonly #clock: Clock;
@@ -185,8 +189,7 @@ export class MemoryHub {
 
   /** The queues of those who subscribed to `event`. */
   queuesOf(event: string): readonly MemoryQueue[] {
-    const groups = this.#queues.get(event);
-    return groups === undefined ? [] : [...groups.values()];
+    return this.#lists.get(event) ?? NO_QUEUES;
   }
 
   /** Whether anybody would get a message of `event`. */
@@ -210,6 +213,7 @@ export class MemoryHub {
     if (queue === undefined) {
       queue = this.#newQueue();
       groups.set(group, queue);
+      this.#lists.set(event, [...groups.values()]);
     }
     return queue;
   }

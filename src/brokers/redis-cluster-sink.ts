@@ -8,6 +8,7 @@
 import type { Confirms, EventSink } from '../../actors/channel/link.ts';
 import type { EventOrigin } from '../../protocols/broker.ts';
 import { WRITER_EVENTS_MAX } from '../../protocols/limits.ts';
+import type { Clock } from '../../protocols/ports.ts';
 import type { PayloadEncoder } from '../../protocols/wire/payload.ts';
 import type { RedisNode } from './redis-node.ts';
 import { RedisSink } from './redis-sink.ts';
@@ -35,6 +36,7 @@ type NodeSink = { readonly sink: RedisSink; readonly owed: TagQueue };
 export type RedisClusterSinkOptions = {
   readonly topology: RedisTopology;
   readonly encoder: PayloadEncoder;
+  readonly clock: Clock;
   readonly confirms: Confirms;
   readonly lost: (reason: unknown) => void;
   readonly prepared: (event: string) => void;
@@ -73,11 +75,12 @@ export class RedisClusterSink implements EventSink {
   #sinkOf(node: RedisNode): NodeSink {
     const known = this.#sinks.get(node);
     if (known) return known;
-    const { encoder, confirms, lost, prepared } = this.#options;
+    const { encoder, clock, confirms, lost, prepared } = this.#options;
     const owed = new TagQueue();
     const sink = new RedisSink({
       redis: node.commands,
       encoder,
+      clock,
       confirms: { settleOldest: (confirmed) => confirms.settle(owed.shift(), confirmed) },
       lost,
       prepared,

@@ -44,7 +44,7 @@ const REFUSALS: readonly (readonly [pattern: RegExp, remedy: string])[] = [
   ],
   [
     /^NOPERM/,
-    'give the user of the Redis URL rights to the stream commands, EVAL, TIME, PUBLISH and PSUBSCRIBE',
+    'give the user of the Redis URL rights to the commands for streams and hashes, and to EVAL, TIME, PUBLISH and PSUBSCRIBE',
   ],
   [
     /DB index is out of range|invalid DB index|SELECT is not allowed in cluster mode/i,

@@ -1,5 +1,5 @@
 /**
- * The data plane of a Redis link: events become XADD commands in one buffer, sent once a turn.
+ * The data plane of a Redis link: events become XADD commands, many to a write.
  *
  * ioredis keeps a queue of the commands whose replies it awaits. For a batch of n events it is handed
  * n times the same command object, which writes nothing of its own; the batch's bytes then go to the
@@ -11,9 +11,10 @@
 import { Command, type Redis } from 'ioredis';
 import type { Confirms, EventSink } from '../../actors/channel/link.ts';
 import type { EventOrigin } from '../../protocols/broker.ts';
-import { REDIS_BATCH_BYTES, REDIS_SPARE_BATCHES_MAX } from '../../protocols/limits.ts';
+import type { Clock } from '../../protocols/ports.ts';
 import type { PayloadEncoder } from '../../protocols/wire/payload.ts';
 import { writeXadd, xaddHead, xaddMaxBytes } from '../../protocols/wire/xadd.ts';
+import { EventBatch } from './event-batch.ts';
 
 /** The part of a stream that `sendCommand` uses; the bytes take another way. */
 const NOWHERE = { write: () => true } as unknown as NonNullable<
@@ -36,6 +37,7 @@ class AwaitedXadd extends Command {
 export type RedisSinkOptions = {
   readonly redis: Redis;
   readonly encoder: PayloadEncoder;
+  readonly clock: Clock;
   /** Told of each event in the order in which they were sent. */
   readonly confirms: Pick<Confirms, 'settleOldest'>;
   readonly lost: (reason: unknown) => void;
@@ -51,19 +53,16 @@ export class RedisSink implements EventSink {
   readonly #awaited: AwaitedXadd;
   readonly #heads: Uint8Array[] = [];
   readonly #events: string[] = [];
-  readonly #spare: Buffer[] = [];
+  readonly #batch: EventBatch;
   readonly #facts = { event: '', shard: 0, sequence: 0 };
-  #batch: Buffer = Buffer.allocUnsafeSlow(REDIS_BATCH_BYTES);
-  #length = 0;
-  #count = 0;
-  #isFlushDue = false;
 
   constructor(options: RedisSinkOptions) {
-    const { redis, encoder, confirms, lost, prepared } = options;
+    const { redis, encoder, clock, confirms, lost, prepared } = options;
     this.#redis = redis;
     this.#encoder = encoder;
     this.#lost = lost;
     this.#prepared = prepared;
+    this.#batch = new EventBatch(clock, (bytes, events, done) => this.#write(bytes, events, done));
     this.#awaited = new AwaitedXadd(
       () => confirms.settleOldest(true),
       (error) => {
@@ -89,66 +88,27 @@ export class RedisSink implements EventSink {
   ): boolean {
     const head = this.#heads[route];
     if (head === undefined || this.#redis.status !== 'ready') return false;
-    this.#makeRoom(xaddMaxBytes(head, this.#encoder, end - start, origin));
     const facts = this.#facts;
     facts.event = this.#events[route] as string;
     facts.shard = origin.shard;
     facts.sequence = sequence;
-    this.#length = writeXadd(
-      head,
-      this.#encoder,
-      source,
-      start,
-      end,
-      origin,
-      facts,
-      this.#batch,
-      this.#length,
-    );
-    this.#count++;
-    if (!this.#isFlushDue) {
-      this.#isFlushDue = true;
-      setImmediate(this.#flushTurn);
-    }
+    const encoder = this.#encoder;
+    const batch = this.#batch;
+    const target = batch.reserve(xaddMaxBytes(head, encoder, end - start, origin));
+    const at = batch.length;
+    batch.add(writeXadd(head, encoder, source, start, end, origin, facts, target, at));
     return true;
   }
 
-  readonly #flushTurn = (): void => {
-    this.#isFlushDue = false;
-    this.#flush();
-  };
-
-  #makeRoom(bytes: number): void {
-    if (this.#length + bytes <= this.#batch.length) return;
-    this.#flush();
-    if (bytes > this.#batch.length) {
-      this.#keep(this.#batch);
-      this.#batch = Buffer.allocUnsafeSlow(bytes);
-    }
-  }
-
-  /** Sends the batch. On a socket that is gone nothing is sent: the loss of the link settles it. */
-  #flush(): void {
-    if (this.#count === 0) return;
+  /** On a socket that is gone nothing is sent: the loss of the link settles it. */
+  #write(bytes: Buffer, events: number, done: () => void): void {
     const redis = this.#redis;
-    const batch = this.#batch;
-    const length = this.#length;
-    const count = this.#count;
-    this.#batch = this.#spare.pop() ?? Buffer.allocUnsafeSlow(REDIS_BATCH_BYTES);
-    this.#length = 0;
-    this.#count = 0;
     if (redis.status !== 'ready' || !redis.stream.writable) {
       this.#lost(new Error('the connection closed'));
       return;
     }
     this.#awaited.isTraced = true;
-    for (let index = 0; index < count; index++) redis.sendCommand(this.#awaited, NOWHERE);
-    redis.stream.write(batch.subarray(0, length), () => this.#keep(batch));
-  }
-
-  #keep(batch: Buffer): void {
-    if (batch.length === REDIS_BATCH_BYTES && this.#spare.length < REDIS_SPARE_BATCHES_MAX) {
-      this.#spare.push(batch);
-    }
+    for (let index = 0; index < events; index++) redis.sendCommand(this.#awaited, NOWHERE);
+    redis.stream.write(bytes, done);
   }
 }

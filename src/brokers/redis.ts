@@ -139,6 +139,7 @@ class RedisLink implements Link {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const send = () => this.#append(event, body, id, options.timeoutMs);
+    if (options.mandatory === true) await this.#refuseUnread(event);
     try {
       return await this.#replies.await(event, send, signal);
     } catch (error) {
@@ -170,9 +171,10 @@ class RedisLink implements Link {
   }
 
   #makeSink(hooks: LinkHooks): EventSink {
-    const { encoder } = this.#options;
+    const { encoder, clock } = this.#options;
     const parts = {
       encoder,
+      clock,
       confirms: hooks.confirms,
       lost: hooks.lost,
       prepared: (event: string) => this.#trimmer.add(event),

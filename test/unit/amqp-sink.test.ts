@@ -1,21 +1,31 @@
 /** The data plane of an AMQP link over a channel that confirms as it likes. */
 import { EventEmitter } from 'node:events';
-import type { ConfirmChannel, Options } from 'amqplib';
+import { PassThrough } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ConfirmChannel } from 'amqplib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ChannelWriter } from '../../actors/channel/writer.ts';
 import { payloadEncoder } from '../../protocols/wire/payload.ts';
 import { AmqpSink } from '../../src/brokers/amqp-sink.ts';
+import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
+import { readPublishes } from '../support/amqp-frames.ts';
 import { RecordingOrigin } from '../support/broker-bench.ts';
 
+/** As much of amqplib's channel as the sink knows of. */
 class ScriptedChannel extends EventEmitter {
-  readonly published: { event: string; properties: Options.Publish }[] = [];
-  isClosed = false;
+  readonly ch = 1;
+  readonly #stream = new PassThrough({ objectMode: true });
+  readonly connection = { frameMax: 4_096, channels: [null, { buffer: this.#stream }] };
 
-  publish(_exchange: string, event: string, _body: Buffer, properties: Options.Publish): boolean {
-    if (this.isClosed) throw new Error('Channel closed');
-    this.published.push({ event, properties: structuredClone(properties) });
-    return false;
+  /** What has been published, once the turn is over. */
+  async published() {
+    await turn();
+    const pieces: Buffer[] = [];
+    for (let piece = this.#stream.read(); piece !== null; piece = this.#stream.read()) {
+      pieces.push(piece);
+    }
+    return { publishes: readPublishes(Buffer.concat(pieces)), writes: pieces.length };
   }
 }
 
@@ -34,6 +44,7 @@ function bench(options: { persistent?: boolean; messageTimeoutMs?: number } = {}
     messageTimeoutMs: options.messageTimeoutMs ?? 0,
     payload: 'json',
     encoder: payloadEncoder('json'),
+    clock: new VirtualClock(),
     confirms: writer,
     lost: (reason) => lost.push(reason),
   });
@@ -85,31 +96,60 @@ describe('the events of an AMQP link', () => {
     );
   });
 
-  it('A18 are refused on a channel that has closed, and the link is told', () => {
+  it('A18 are refused on a channel that has closed, and the link is told', async () => {
     const { channel, lost, origin, write, writer } = bench();
     write(1);
-    channel.isClosed = true;
+    channel.emit('close');
     expect(write(2)).toBe(false);
     expect(lost).toHaveLength(1);
+    // Nor does the first go out: the loss of the link settles it.
+    expect((await channel.published()).publishes).toEqual([]);
     expect(writer.outstanding).toBe(1);
     expect(origin.settled).toBe(0);
   });
 
-  it('carry their name, their place, and how long and how safely they are to be kept', () => {
+  it('leave in one write for each turn, in order', async () => {
+    const { channel, write } = bench();
+    for (let sequence = 1; sequence <= 50; sequence++) write(sequence);
+    const { publishes, writes } = await channel.published();
+    expect(writes).toBe(1);
+    expect(publishes.map(({ properties }) => properties.messageId)).toEqual(
+      Array.from({ length: 50 }, (_, index) => `abc:${index + 1}`),
+    );
+  });
+
+  it('carry their name, their place, and how long and how safely they are to be kept', async () => {
     const kept = bench({ messageTimeoutMs: 120_000 });
     kept.write(7);
-    expect(kept.channel.published[0]).toMatchObject({
-      event: 'E',
-      properties: {
-        messageId: 'abc:7',
-        persistent: true,
-        expiration: '120000',
-        headers: { shard: 1, seq: 7 },
-      },
+    const [publish] = (await kept.channel.published()).publishes;
+    expect(publish).toMatchObject({ channel: 1, exchange: 'group', routingKey: 'E' });
+    expect(publish?.properties).toEqual({
+      contentType: 'application/vnd.msgpack',
+      messageId: 'abc:7',
+      deliveryMode: 2,
+      expiration: '120000',
+      headers: { shard: 1, seq: 7 },
     });
     const passing = bench({ persistent: false });
     passing.write(8);
-    expect(passing.channel.published[0]?.properties).toMatchObject({ persistent: false });
-    expect(passing.channel.published[0]?.properties).not.toHaveProperty('expiration');
+    const [other] = (await passing.channel.published()).publishes;
+    expect(other?.properties).toMatchObject({ deliveryMode: 1 });
+    expect(other?.properties).not.toHaveProperty('expiration');
+  });
+
+  it('are not taken at all by an amqplib with another inside', () => {
+    const channel = new EventEmitter();
+    const options = {
+      channel: channel as unknown as ConfirmChannel,
+      exchange: 'group',
+      persistent: true,
+      messageTimeoutMs: 0,
+      payload: 'json',
+      encoder: payloadEncoder('json'),
+      clock: new VirtualClock(),
+      confirms: new ChannelWriter(fail),
+      lost: fail,
+    } as const;
+    expect(() => new AmqpSink(options)).toThrow(/this version of amqplib/);
   });
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
 import { type EventEntry, EventTable, FILTERED } from '../../protocols/gateway/event-table.ts';
-import { UNKNOWN_EVENTS_MAX } from '../../protocols/limits.ts';
+import { EVENT_NAME_MAX_BYTES, UNKNOWN_EVENTS_MAX } from '../../protocols/limits.ts';
 
 /** A table that publishes every name but those that begin with `NO_`, and what it asked for. */
 function createTable(known: readonly string[]): {
@@ -87,6 +87,23 @@ describe('the event table', () => {
     const unusable = ['\\x', '\\u00', '\\\\', '\\u005c', '\\\\u004dESSAGE_CREATE'];
     for (const name of unusable) expect(find(name).route).toBe(FILTERED);
     expect(table.entries.length).toBe(size);
+  });
+
+  it('enters no name that is too long or no text, and takes it for none that it knows', () => {
+    const { table, asked, find } = createTable(['MESSAGE_CREATE']);
+    const size = table.entries.length;
+    expect(find('N'.repeat(EVENT_NAME_MAX_BYTES + 1)).route).toBe(FILTERED);
+    for (const bytes of [
+      Buffer.of(0xff),
+      Buffer.from('4e80', 'hex'),
+      Buffer.from('eda080', 'hex'),
+    ]) {
+      expect(table.find(bytes, 0, bytes.length).route).toBe(FILTERED);
+    }
+    expect(table.entries.length).toBe(size);
+    expect(asked).toEqual(['MESSAGE_CREATE']);
+    const longest = 'N'.repeat(EVENT_NAME_MAX_BYTES);
+    expect(find(longest).name).toBe(longest);
   });
 
   it('routes an event without a name nowhere', () => {

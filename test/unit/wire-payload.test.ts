@@ -60,6 +60,9 @@ describe('payload encoders', () => {
     const deep = `${'['.repeat(2_000)}${']'.repeat(2_000)}`;
     expect(decode(encoded('map', deep))).toBe(deep);
     expect(decode(encoded('map', '{"cut":'))).toBe('{"cut":');
+    for (const json of ['{1234567890123456789:1}', '[01234567890123456]', '[1234567890123456e]']) {
+      expect(decode(encoded('map', json))).toBe(json);
+    }
   });
 
   it.each([
