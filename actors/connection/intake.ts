@@ -4,7 +4,8 @@
  * Everything happens within the socket's callback; only control frames, ends and faults become messages.
  * When the plane refuses an event because the broker has no room, the event and what still arrives
  * behind it are held back, until there is room or HELD_MAX_BYTES are reached. The socket is not read
- * meanwhile, so TCP and then Discord hold the rest.
+ * meanwhile, so TCP and then Discord hold the rest. What is kept is copied, since the decompressor uses
+ * its buffer again.
  *
  * Failure: after a message that cannot be used nothing more is taken, since the next connection is sent
  * it again. A stream that cannot be read is `garbled`; anything else that is thrown here is a programming
@@ -13,8 +14,8 @@
 import type { ActorRef } from '../../protocols/actor.ts';
 import { GarbledStreamError } from '../../protocols/errors.ts';
 import type { ConnectionMessage } from '../../protocols/gateway/messages.ts';
-import { HELD_MAX_BYTES } from '../../protocols/limits.ts';
-import type { Decompressor, DispatchPlane } from './ports.ts';
+import { HELD_MAX_BYTES, HELD_OVERHEAD_BYTES } from '../../protocols/limits.ts';
+import type { Decompressor, DispatchPlane, Taken } from './ports.ts';
 
 export class Intake {
   readonly #decompressor: Decompressor;
@@ -40,13 +41,14 @@ export class Intake {
   /** Takes one WebSocket message; its bytes may be reused afterwards. */
   take(data: Uint8Array): void {
     if (this.#isDeaf) return;
-    if (this.#refused === undefined) this.#guard(() => this.#decode(data));
+    if (this.#refused === undefined) this.#decode(data);
     else this.#hold(data);
   }
 
-  /** Takes nothing any more: the plane lives on, for the next connection. */
+  /** Takes nothing any more, and frees the context: the plane lives on, for the next connection. */
   close(): void {
     this.#isDeaf = true;
+    this.#decompressor.close();
     this.#refused = undefined;
     this.#held = [];
   }
@@ -56,26 +58,38 @@ export class Intake {
     const refused = this.#refused;
     if (refused === undefined) return true;
     this.#refused = undefined;
-    this.#guard(() => this.#offer(refused));
+    this.#offer(refused);
     while (this.#refused === undefined && !this.#isDeaf) {
       const data = this.#held.shift();
       if (data === undefined) return true;
-      this.#heldBytes -= data.length;
-      this.#guard(() => this.#decode(data));
+      this.#heldBytes -= data.length + HELD_OVERHEAD_BYTES;
+      this.#decode(data);
     }
     return false;
   }
 
   #decode(data: Uint8Array): void {
-    const message = this.#decompressor.push(data);
+    let message: Uint8Array | undefined;
+    try {
+      message = this.#decompressor.push(data);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     if (message !== undefined) this.#offer(message);
   }
 
   #offer(message: Uint8Array): void {
-    const taken = this.#plane.take(message);
+    let taken: Taken;
+    try {
+      taken = this.#plane.take(message);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     if (taken === 'event') return;
     if (taken === 'refused') {
-      this.#refused = message.slice();
+      this.#refused = new Uint8Array(message);
       this.#owner.tell({ type: 'held' });
       this.#plane.onceRoom(this.#onRoom);
     } else if ('frame' in taken) {
@@ -89,25 +103,22 @@ export class Intake {
   readonly #onRoom = (): void => this.#owner.tell({ type: 'room' });
 
   #hold(data: Uint8Array): void {
-    this.#heldBytes += data.length;
+    this.#heldBytes += data.length + HELD_OVERHEAD_BYTES;
     if (this.#heldBytes > HELD_MAX_BYTES) {
       this.close();
       this.#owner.tell({ type: 'replay' });
       return;
     }
-    this.#held.push(data.slice());
+    // Not `slice`, which for a Buffer does not copy.
+    this.#held.push(new Uint8Array(data));
   }
 
-  #guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.close();
-      if (error instanceof GarbledStreamError) {
-        this.#owner.tell({ type: 'garbled', detail: error.message });
-      } else {
-        this.#owner.tell({ type: 'fault', error });
-      }
+  #fail(error: unknown): void {
+    this.close();
+    if (error instanceof GarbledStreamError) {
+      this.#owner.tell({ type: 'garbled', detail: error.message });
+    } else {
+      this.#owner.tell({ type: 'fault', error });
     }
   }
 }

@@ -13,8 +13,11 @@ export type SocketEvents = {
 };
 
 export interface Socket {
-  /** Sends one text message; on a socket that is not open it does nothing. */
-  send(text: string): void;
+  /**
+   * Sends one text message. `written` is called once, perhaps at once: true when it has been handed to
+   * the network, false when it never will be, as on a socket that is not open.
+   */
+  send(text: string, written: (isWritten: boolean) => void): void;
   /** Begins the closing handshake; `close` follows. */
   close(code: number, reason: string): void;
   /** Destroys the socket at once; `close` follows with 1006. */
@@ -33,10 +36,12 @@ export interface SocketFactory {
 export interface Decompressor {
   /**
    * Takes one WebSocket message and returns the gateway message it completes, or undefined when more
-   * is needed. The bytes are valid until the next call.
+   * is needed. The bytes are valid until the next call, to whichever decompressor of the process.
    * @throws GarbledStreamError when the stream cannot be continued
    */
   push(chunk: Uint8Array): Uint8Array | undefined;
+  /** Frees the context; nothing is pushed afterwards. May be called again. */
+  close(): void;
 }
 
 /** The transport compressions, by the value that Discord's `compress` parameter takes. */

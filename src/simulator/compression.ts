@@ -14,6 +14,7 @@
  * (RFC 8878, 3.1.1). Such a stream tests a client's framing as well, only its back-references less.
  */
 import { constants, deflateRawSync, deflateSync } from 'node:zlib';
+import { loadZstdBinding, type ZstdBinding } from '../zstd-napi.ts';
 import type { Framing } from './gateway/link.ts';
 
 /** One WebSocket message. */
@@ -73,15 +74,6 @@ export function storedZstdStream(): StreamCompressor {
   };
 }
 
-/** The part of zstd-napi that is used here. */
-type ZstdContext = {
-  compressStream2(target: Uint8Array, source: Uint8Array, end: number): [number, number, number];
-};
-type ZstdBinding = {
-  readonly CCtx: new () => ZstdContext;
-  readonly EndDirective: { readonly flush: number };
-};
-
 const ZSTD_CHUNK_BYTES = 128 * 1024;
 
 function nativeZstdStream(binding: ZstdBinding): StreamCompressor {
@@ -104,18 +96,8 @@ function nativeZstdStream(binding: ZstdBinding): StreamCompressor {
 
 /** Real zstd when its optional package loads, stored blocks otherwise. */
 export async function loadZstd(): Promise<ZstdFactory> {
-  const binding = await loadBinding();
+  const binding = await loadZstdBinding();
   return binding === undefined ? storedZstdStream : () => nativeZstdStream(binding);
-}
-
-async function loadBinding(): Promise<ZstdBinding | undefined> {
-  try {
-    const module: { readonly default: ZstdBinding } = await import('zstd-napi/binding.js');
-    return module.default;
-  } catch {
-    // Not installed, or not built for this machine: both are ordinary for an optional package.
-    return undefined;
-  }
 }
 
 /** Encodes the messages of one connection. */

@@ -1,10 +1,16 @@
 import { resourceUsage } from 'node:process';
+import { deflateRawSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Compression, Decompressor } from '../../actors/connection/ports.ts';
+import type { Decompressor } from '../../actors/connection/ports.ts';
 import { GarbledStreamError } from '../../protocols/errors.ts';
 import { FrameScanner } from '../../protocols/gateway/frame-scanner.ts';
 import { GATEWAY_MESSAGE_MAX_BYTES } from '../../protocols/limits.ts';
-import { createDecompressor } from '../../src/gateway/decompression.ts';
+import {
+  type Decoder,
+  loadDecoder,
+  loadDecoders,
+} from '../../src/gateway/decompression/decoders.ts';
+import { loadNodeZlib } from '../../src/gateway/decompression/node-zlib.ts';
 import { createRandom } from '../../src/random.ts';
 import {
   storedZstdMessages,
@@ -15,26 +21,33 @@ import {
   zstdMessages,
 } from '../support/gateway-compression.ts';
 
-type Stream = {
+const ZLIB = await loadDecoders('zlib-stream');
+const ZSTD = await loadDecoders('zstd-stream');
+
+type Source = {
   readonly name: string;
-  readonly compression: Compression;
+  readonly decoders: readonly Decoder[];
   compress(messages: readonly Uint8Array[]): Buffer[] | Promise<Buffer[]>;
 };
 
-const STREAMS: readonly Stream[] = [
-  { name: 'zlib', compression: 'zlib-stream', compress: zlibMessages },
-  { name: 'zstd, stored', compression: 'zstd-stream', compress: storedZstdMessages },
+const SOURCES: readonly Source[] = [
+  { name: 'zlib', decoders: ZLIB, compress: zlibMessages },
+  { name: 'zstd, stored', decoders: ZSTD, compress: storedZstdMessages },
   // The optional package makes what Discord really sends; without it the stored blocks have to do.
   ...(zstdBinding === undefined
     ? []
     : [1, 9].map(
-        (level): Stream => ({
+        (level): Source => ({
           name: `zstd, level ${level}`,
-          compression: 'zstd-stream',
+          decoders: ZSTD,
           compress: (messages) => zstdMessages(messages, level),
         }),
       )),
 ];
+
+const STREAMS = SOURCES.flatMap(({ name, decoders, compress }) =>
+  decoders.map((decoder) => ({ name, library: decoder.library, create: decoder.create, compress })),
+);
 
 const KIB = 1024;
 
@@ -70,12 +83,12 @@ function expectMessages(
   });
 }
 
-describe.each(STREAMS)('a stream of $name', ({ compression, compress }) => {
+describe.each(STREAMS)('a stream of $name by $library', ({ create, compress }) => {
   it('gives each of many messages, each from the context of those before', async () => {
     const messages = Array.from({ length: 1_500 }, (_, index) =>
       frame(index, index % 3 === 0 ? 'the same words again' : noise(index % 200, index)),
     );
-    expectMessages(createDecompressor(compression), await compress(messages), messages);
+    expectMessages(create(), await compress(messages), messages);
   });
 
   it.each([16 * KIB, 64 * KIB, 128 * KIB, 2 * KIB * KIB])(
@@ -89,7 +102,7 @@ describe.each(STREAMS)('a stream of $name', ({ compression, compress }) => {
         frame(index, 'short'),
       ]);
       const counts = size > 128 * KIB ? messages.slice(0, 3) : messages;
-      expectMessages(createDecompressor(compression), await compress(counts), counts);
+      expectMessages(create(), await compress(counts), counts);
     },
   );
 
@@ -99,27 +112,28 @@ describe.each(STREAMS)('a stream of $name', ({ compression, compress }) => {
       Buffer.alloc(size, 'x'),
       Buffer.from(noise(size, size)).subarray(0, size),
     ]);
-    expectMessages(createDecompressor(compression), await compress(messages), messages);
-  });
-
-  it('does not overwrite a message while the next ones are read', async () => {
-    const messages = Array.from({ length: 40 }, (_, index) => frame(index, noise(300, index)));
-    const decompressor = createDecompressor(compression);
-    const kept = (await compress(messages)).map((chunk) => decompressor.push(chunk));
-    kept.forEach((message, index) => {
-      expect(Buffer.from(message ?? []).toString()).toBe(messages[index]?.toString());
-    });
+    expectMessages(create(), await compress(messages), messages);
   });
 
   it('GP-72: knows nothing of another connection', async () => {
     const messages = [frame(1, 'one'), frame(2, 'two'), frame(3, 'three')];
     const compressed = await compress(messages);
-    const [first, second] = [createDecompressor(compression), createDecompressor(compression)];
+    const [first, second] = [create(), create()];
     compressed.forEach((chunk, index) => {
       for (const decompressor of [first, second]) {
         expect(Buffer.from(decompressor.push(chunk) ?? [])).toEqual(messages[index]);
       }
     });
+  });
+
+  it('decodes nothing more when it was closed, which may be said again', async () => {
+    const [first = Buffer.of()] = await compress([frame(1, 'one')]);
+    const decompressor = create();
+    decompressor.push(first);
+    decompressor.close();
+    decompressor.close();
+    const other = create();
+    expect(Buffer.from(other.push(first) ?? [])).toEqual(frame(1, 'one'));
   });
 
   it('GP-73: makes no frame of a message that is cut off at any byte', async () => {
@@ -130,7 +144,7 @@ describe.each(STREAMS)('a stream of $name', ({ compression, compress }) => {
       [[first], second],
     ] as const) {
       for (let end = 0; end < cut.length; end++) {
-        const decompressor = createDecompressor(compression);
+        const decompressor = create();
         for (const chunk of before) decompressor.push(chunk);
         const message = pushOrGarbled(decompressor, cut.subarray(0, end));
         if (message instanceof Uint8Array) expect(isFrame(message)).toBe(false);
@@ -152,7 +166,7 @@ function pushOrGarbled(
   }
 }
 
-describe('a zlib stream', () => {
+describe.each(ZLIB)('a zlib stream by $library', ({ library, create }) => {
   let messages: Buffer[];
   let compressed: Buffer[];
 
@@ -168,7 +182,7 @@ describe('a zlib stream', () => {
     compressed.forEach((chunk, index) => {
       const start = (ends[index] ?? 0) - chunk.length;
       for (let cut = 1; cut < chunk.length; cut++) {
-        const decompressor = createDecompressor('zlib-stream');
+        const decompressor = create();
         expectMessages(decompressor, compressed.slice(0, index), messages);
         expect(decompressor.push(stream.subarray(start, start + cut))).toBeUndefined();
         const message = decompressor.push(stream.subarray(start + cut, ends[index]));
@@ -179,7 +193,7 @@ describe('a zlib stream', () => {
   });
 
   it('GP-74: gives the messages of a stream that comes byte by byte', () => {
-    const decompressor = createDecompressor('zlib-stream');
+    const decompressor = create();
     const found: string[] = [];
     for (const byte of Buffer.concat(compressed)) {
       const message = decompressor.push(Uint8Array.of(byte));
@@ -190,7 +204,7 @@ describe('a zlib stream', () => {
   });
 
   it('GP-74: does not take the end of one message and the start of another for a mark', () => {
-    const decompressor = createDecompressor('zlib-stream');
+    const decompressor = create();
     expectMessages(decompressor, compressed.slice(0, 1), messages);
     const next = compressed[1] ?? Buffer.of();
     for (let at = 0; at < next.length - 1; at++) {
@@ -198,39 +212,95 @@ describe('a zlib stream', () => {
     }
   });
 
+  it('keeps the part of a message that has come, whatever comes on other connections', () => {
+    const [first = Buffer.of(), second = Buffer.of(), third = Buffer.of()] = compressed;
+    const waiting = create();
+    expect(waiting.push(first.subarray(0, -3))).toBeUndefined();
+    const other = create();
+    expectMessages(other, [first, second], messages);
+    expect(Buffer.from(waiting.push(first.subarray(-3)) ?? [])).toEqual(messages[0]);
+    expect(waiting.push(second.subarray(0, 100))).toBeUndefined();
+    expect(Buffer.from(other.push(third) ?? [])).toEqual(messages[2]);
+    other.close();
+    expect(Buffer.from(waiting.push(second.subarray(100)) ?? [])).toEqual(messages[1]);
+  });
+
+  it('GP-73: says that a stream is garbled which is none', () => {
+    const push = (): unknown => create().push(Buffer.from('{"op":10,"d":null}'));
+    expect(push).toThrow(GarbledStreamError);
+    expect(push).toThrow(/zlib/);
+  });
+
+  it('makes no frame of what follows the end of the stream, and natively says so at once', () => {
+    const decompressor = create();
+    expectMessages(decompressor, compressed.slice(0, 1), messages);
+    expect(decompressor.push(deflateRawSync(''))).toBeUndefined();
+    const second = compressed[1] ?? Buffer.of();
+    const found = pushOrGarbled(decompressor, second);
+    if (library === 'node:zlib') expect(found).toBeInstanceOf(GarbledStreamError);
+    else expect(found instanceof Uint8Array && isFrame(found)).toBe(false);
+  });
+
   it('refuses a bomb before it goes off', () => {
     const bomb = zlibBomb(1024);
     const before = resourceUsage().maxRSS;
-    expect(() => createDecompressor('zlib-stream').push(bomb)).toThrow(GarbledStreamError);
+    expect(() => create().push(bomb)).toThrow(GarbledStreamError);
     const grownBytes = (resourceUsage().maxRSS - before) * KIB;
     expect(grownBytes).toBeLessThan(6 * GATEWAY_MESSAGE_MAX_BYTES);
   });
 });
 
-describe('a zstd stream', () => {
+describe.each(ZSTD)('a zstd stream by $library', ({ create }) => {
+  it('refuses a window larger than every decoder should have room for', () => {
+    const [message = Buffer.of()] = storedZstdMessages([frame(1, 'one')]);
+    const withWindow = (descriptor: number): Buffer => {
+      const copy = Buffer.from(message);
+      copy[5] = descriptor;
+      return copy;
+    };
+    const ofEightMebibytes = withWindow(13 << 3);
+    expect(Buffer.from(create().push(ofEightMebibytes) ?? [])).toEqual(frame(1, 'one'));
+    for (const descriptor of [(13 << 3) + 1, 14 << 3, 21 << 3, 0xff]) {
+      expect(() => create().push(withWindow(descriptor))).toThrow(GarbledStreamError);
+    }
+  });
+
   it('refuses a bomb before it goes off', () => {
     const blocks = GATEWAY_MESSAGE_MAX_BYTES / (128 * KIB);
-    expect(createDecompressor('zstd-stream').push(zstdBomb(blocks))?.length).toBe(
-      GATEWAY_MESSAGE_MAX_BYTES,
-    );
+    expect(create().push(zstdBomb(blocks))?.length).toBe(GATEWAY_MESSAGE_MAX_BYTES);
     const before = resourceUsage().maxRSS;
-    const decompressor = createDecompressor('zstd-stream');
+    const decompressor = create();
     expect(() => decompressor.push(zstdBomb(blocks * 1_000))).toThrow(GarbledStreamError);
     const grownBytes = (resourceUsage().maxRSS - before) * KIB;
     expect(grownBytes).toBeLessThan(6 * GATEWAY_MESSAGE_MAX_BYTES);
   });
 
   it('GP-73: says that a stream is garbled which is none', () => {
-    const push = (): unknown =>
-      createDecompressor('zstd-stream').push(Buffer.from('{"op":10,"d":null}'));
+    const push = (): unknown => create().push(Buffer.from('{"op":10,"d":null}'));
     expect(push).toThrow(GarbledStreamError);
     expect(push).toThrow(/zstd/);
   });
 });
 
+describe('the choice of a decoder', () => {
+  it('takes the native one where there is one, and has one in JavaScript everywhere', () => {
+    // Fails in a version of Node that nobody has looked at; node-zlib.ts says what to do.
+    expect(ZLIB.map(({ library }) => library)).toEqual(['node:zlib', 'fflate']);
+    const native = zstdBinding === undefined ? [] : ['zstd-napi'];
+    expect(ZSTD.map(({ library }) => library)).toEqual([...native, 'fzstd']);
+  });
+
+  it('leaves the undocumented part of node:zlib alone in a version that is not known', () => {
+    expect(loadNodeZlib('20.18.0')).toBeDefined();
+    expect(loadNodeZlib('99.0.0')).toBeUndefined();
+  });
+});
+
 describe('no compression', () => {
-  it('passes what comes', () => {
+  it('passes what comes', async () => {
+    const { library, create } = await loadDecoder('none');
     const message = frame(1, 'as it is');
-    expect(createDecompressor('none').push(message)).toBe(message);
+    expect(library).toBe('none');
+    expect(create().push(message)).toBe(message);
   });
 });
