@@ -74,6 +74,8 @@ export interface PublishOptions {
 export interface CallOptions {
   /** The whole wait for the answer. */
   readonly timeoutMs: number;
+  /** As for a publish; RabbitMQ and brokers without a server are always asked. */
+  readonly mandatory?: boolean;
 }
 
 /** Whether events can be written now. */

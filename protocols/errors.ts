@@ -15,6 +15,7 @@ const RETRYABLE_CODES: ReadonlySet<string> = new Set([
   'BROKER_UNAVAILABLE',
   'PUBLISH_TIMEOUT',
   'PUBLISH_REFUSED',
+  'STORE_UNAVAILABLE',
 ]);
 
 export abstract class SpectaclesError extends Error {
@@ -125,6 +126,11 @@ export class BrokerUnavailableError extends SpectaclesError {
   readonly code = 'BROKER_UNAVAILABLE';
 }
 
+/** A store cannot be reached, or gave no answer in time; what was to be saved may not be. */
+export class StoreUnavailableError extends SpectaclesError {
+  readonly code = 'STORE_UNAVAILABLE';
+}
+
 /** The broker did not confirm a publish within its deadline. */
 export class PublishTimeoutError extends SpectaclesError {
   readonly code = 'PUBLISH_TIMEOUT';
@@ -197,6 +203,14 @@ export class ProxyCrashError extends SpectaclesError {
   }
 }
 
+/** HTTP/2 is configured, and the host of Discord's API speaks only HTTP/1.1. */
+export class Http2NotOfferedError extends SpectaclesError {
+  readonly code = 'HTTP2_NOT_OFFERED';
+  constructor() {
+    super('the host does not offer HTTP/2: set discord.http_version to "1.1"');
+  }
+}
+
 /** Discord could not be reached, or the connection ended before its answer. */
 export class UpstreamError extends SpectaclesError {
   readonly code = 'UPSTREAM';
@@ -209,6 +223,16 @@ export class AdmissionError extends SpectaclesError {
   constructor(part: 'method' | 'path' | 'headers', message: string) {
     super(message);
     this.part = part;
+  }
+}
+
+/** The body of a request cannot be taken: it is too large, or there is no room for it at the moment. */
+export class RequestBodyError extends SpectaclesError {
+  readonly code = 'REQUEST_BODY';
+  readonly why: 'too-large' | 'full' | 'disk';
+  constructor(why: 'too-large' | 'full' | 'disk', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.why = why;
   }
 }
 
@@ -229,5 +253,30 @@ export class AnswerBodyError extends SpectaclesError {
   constructor(message: string, options: ErrorOptions & { readonly late?: boolean } = {}) {
     super(message, options);
     this.late = options.late ?? false;
+  }
+}
+
+/** Why a command to the gateway is not sent. */
+export type CommandRefusal =
+  /** It cannot be read, or is none that Discord takes. */
+  | 'invalid'
+  /** No gateway has its shard. */
+  | 'unowned'
+  /** Too many commands wait for its shard already. */
+  | 'full'
+  /** Its shard could not send it in time. */
+  | 'expired'
+  /** Discord does not accept its shard as it is configured. */
+  | 'failed'
+  /** It may have been sent: nobody can know any more. */
+  | 'unknown';
+
+/** A command to the gateway was not sent, or nobody knows whether it was. */
+export class CommandRefusedError extends SpectaclesError {
+  readonly code = 'COMMAND_REFUSED';
+  readonly reason: CommandRefusal;
+  constructor(reason: CommandRefusal, message: string) {
+    super(message);
+    this.reason = reason;
   }
 }

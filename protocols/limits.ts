@@ -11,7 +11,10 @@ export const GATEWAY_FRAMES_PER_WINDOW = 120;
 export const GATEWAY_FRAME_WINDOW_MS = 60_000;
 /** Ours: added to that window, since what counts is when Discord receives a frame, not when we send it. */
 export const GATEWAY_FRAME_MARGIN_MS = 250;
-/** Ours: of those frames, kept for IDENTIFY, RESUME and our own heartbeats; all others stop before them. */
+/**
+ * Ours: of those frames, kept for IDENTIFY, RESUME and our own heartbeats; those that Discord asks for stop
+ * before them, and commands before as many again.
+ */
 export const GATEWAY_FRAMES_RESERVED = 10;
 
 /** Discord: the largest frame a client may send, in UTF-8 bytes; above it close 4002. */
@@ -213,7 +216,7 @@ export const COMMAND_FORWARD_MAX_MS = COMMAND_WAIT_MAX_MS + 10_000;
 /** Ours: the largest command that is looked into: a frame with every character escaped, and room to spare. */
 export const COMMAND_BODY_MAX_BYTES = 16 * GATEWAY_FRAME_MAX_BYTES;
 /** Ours: commands that wait for one shard. It could not send more of them in time; above it refused. */
-export const COMMANDS_PER_SHARD_MAX = 220;
+export const COMMANDS_PER_SHARD_MAX = 180;
 /**
  * Ours: commands without a fate, over all shards. A shard may have as many as are still free, so that slow
  * ones never take all of it; above that refused. Below the consumer's prefetch, or a shard that is
@@ -368,6 +371,8 @@ export const FAMILY_WINDOW_MAX_MS = 24 * 60 * 60_000;
 
 /** Ours: turns that others may take before a lane with somebody in it; each gets about a tenth at least. */
 export const LANE_PATIENCE = 9;
+/** Ours: of the global limit, what the bulk lane leaves free for whoever comes in a higher one. */
+export const GLOBAL_RESERVED_SHARE = 0.1;
 /** Ours: of PROXY_REQUESTS_MAX and IDENTITY_REQUESTS_MAX, what the lower lanes leave to the higher ones. */
 export const BULK_SHARE = 0.5;
 export const NORMAL_SHARE = 0.9;
@@ -420,7 +425,8 @@ export const UPSTREAM_HEADERS_TIMEOUT_MS = 30_000;
 export const UPSTREAM_BODY_TIMEOUT_MS = 30_000;
 /** Connections to Discord; requests above that wait inside the driver. */
 export const UPSTREAM_CONNECTIONS_MAX = 256;
-/** HTTP/2: requests that may be under way on one of them. */
+/** HTTP/2: connections to Discord, and requests that may be under way on each of them. */
+export const UPSTREAM_HTTP2_CONNECTIONS_MAX = 4;
 export const UPSTREAM_STREAMS_MAX = 100;
 /** How long `Rest` waits for an answer unless it is told: long enough for a turn in a busy bucket. */
 export const REST_CALL_TIMEOUT_MS = 60_000;
@@ -572,8 +578,17 @@ export const AMQP_CLOCK_SKEW_MS = 30_000;
 /** Ours: a check that runs this much late says that the process was too busy to keep its connections. */
 export const LOOP_LAG_WARN_MS = 2_000;
 
-/** AMQP: the buffer that bodies are encoded in; a larger body gets one of its own. */
-export const AMQP_BODY_BYTES = 64 * 1024;
+/** Ours: the buffer in which events wait for their common write; a full one is written at once. */
+export const EVENT_BATCH_BYTES = 256 * 1024;
+
+/** Ours: buffers of that size which a sink keeps for reuse. */
+export const EVENT_SPARE_BATCHES_MAX = 4;
+
+/**
+ * Ours: the least time between two writes of events to a broker. A write costs more than all else that
+ * is done for an event, and nobody notices a millisecond; after a longer pause an event does not wait.
+ */
+export const EVENT_WRITE_SPACING_MS = 1;
 
 /** Redis: entries asked for in one read, as the existing clients do. */
 export const REDIS_READ_COUNT = 10;
@@ -600,12 +615,6 @@ export const REDIS_QUICK_ANSWER_MS = 50;
 
 /** Redis: replies that may arrive before the call they answer knows its id. */
 export const REDIS_PARKED_REPLIES_MAX = 256;
-
-/** Redis: the buffer that a turn's events are collected in; a full one is sent before the turn ends. */
-export const REDIS_BATCH_BYTES = 256 * 1024;
-
-/** Redis: batch buffers kept for reuse. */
-export const REDIS_SPARE_BATCHES_MAX = 4;
 
 /** Redis: how often each connection is asked for a sign of life, and how long it may take to give one. */
 export const REDIS_PULSE_MS = 5_000;

@@ -11,8 +11,12 @@ import {
   identifyFrame,
   resumeFrame,
 } from '../../protocols/gateway/frames.ts';
-import type { ConnectionMessage, ShardMessage } from '../../protocols/gateway/messages.ts';
-import { CLOSE_TIMEOUT_MS } from '../../protocols/limits.ts';
+import type {
+  ConnectionMessage,
+  ConnectionReport,
+  ShardMessage,
+} from '../../protocols/gateway/messages.ts';
+import { CLOSE_TIMEOUT_MS, COMMAND_RETRY_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
 import { Intake } from './intake.ts';
@@ -31,12 +35,14 @@ export type ConnectionOptions = {
   readonly shard: number;
   readonly shardCount: number;
   readonly identity: Identity;
+  /** The text of the presence that was set last, for an IDENTIFY. */
+  readonly presence: () => string | undefined;
   readonly sockets: SocketFactory;
   /** Made anew for each connection (GP-72). */
   readonly decompressor: Decompressor;
   readonly plane: DispatchPlane;
   readonly owner: ActorRef<ShardMessage>;
-  /** Told of each frame that was handed to the socket. */
+  /** Told of each frame that was written to the socket. */
   readonly onSent: (op: number) => void;
 };
 
@@ -140,10 +146,13 @@ function runEffect(
       send(socket, heartbeatFrame(plane.sequence), 1, options);
       break;
     case 'send-identify':
-      send(socket, identifyFrame(identity, shard, shardCount), 2, options);
+      send(socket, identifyFrame(identity, shard, shardCount, options.presence()), 2, options);
       break;
     case 'send-resume':
       send(socket, resumeFrame(identity, effect.session), 6, options);
+      break;
+    case 'send-command':
+      sendCommand(effect, socket, options);
       break;
     case 'close':
       closeSocket(shell, effect.code);
@@ -177,6 +186,25 @@ function runEffect(
 }
 
 function send(socket: Socket, text: string, op: number, options: ConnectionOptions): void {
-  socket.send(text);
-  options.onSent(op);
+  socket.send(text, (isWritten) => {
+    if (isWritten) options.onSent(op);
+  });
+}
+
+/** Whoever waits for the command is told in the very moment of writing: a stop may come right after. */
+function sendCommand(
+  { id, command, done }: Extract<ConnectionEffect, { type: 'send-command' }>,
+  socket: Socket,
+  { owner, generation, onSent }: ConnectionOptions,
+): void {
+  socket.send(command.text, (isWritten) => {
+    if (isWritten) {
+      done?.ok(undefined);
+      onSent(command.op);
+    }
+    const report: ConnectionReport = isWritten
+      ? { kind: 'written', id }
+      : { kind: 'unwritten', id, retryInMs: COMMAND_RETRY_MS };
+    owner.tell({ type: 'report', generation, report });
+  });
 }

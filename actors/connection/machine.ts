@@ -13,6 +13,8 @@
  * A silent peer is cut off locally; nothing here waits for it without a bound.
  */
 import { type Draft, produce } from 'immer';
+import type { Reply } from '../../protocols/actor.ts';
+import type { GatewayCommand } from '../../protocols/gateway/commands.ts';
 import type { ControlFrame } from '../../protocols/gateway/frames.ts';
 import type {
   ConnectionEnd,
@@ -22,6 +24,7 @@ import type {
 } from '../../protocols/gateway/messages.ts';
 import {
   CLOSE_TIMEOUT_MS,
+  COMMAND_RETRY_MS,
   GATEWAY_FRAME_MARGIN_MS,
   GATEWAY_FRAME_WINDOW_MS,
   GATEWAY_FRAMES_PER_WINDOW,
@@ -55,6 +58,8 @@ export type ConnectionState = {
   readonly dispatchesAtDeadline: number;
   /** When the answer to IDENTIFY or RESUME is waited for no longer, whatever else comes in. */
   readonly giveUpAtMs: number;
+  /** IDENTIFY was sent, and not RESUME: until READY has come there is no session to go back to. */
+  readonly isNew: boolean;
   /** The broker has no room: nothing is read from the socket, so no ACK can be seen either. */
   readonly held: boolean;
   /** When each frame of the last window was sent. */
@@ -67,6 +72,12 @@ export type ConnectionEffect =
   | { readonly type: 'send-heartbeat' }
   | { readonly type: 'send-identify' }
   | { readonly type: 'send-resume'; readonly session: SessionRecord }
+  | {
+      readonly type: 'send-command';
+      readonly id: number;
+      readonly command: GatewayCommand;
+      readonly done: Reply<void> | undefined;
+    }
   | { readonly type: 'close'; readonly code: number }
   | { readonly type: 'terminate' }
   | { readonly type: 'arm'; readonly timer: ConnectionTimer; readonly delayMs: number }
@@ -109,6 +120,7 @@ export function openConnection(): ConnectionStep {
       framesAtBeat: 0,
       dispatchesAtDeadline: 0,
       giveUpAtMs: 0,
+      isNew: false,
       held: false,
       sentAtMs: [],
     },
@@ -154,6 +166,8 @@ function step(work: Work, message: ConnectionMessage, facts: ConnectionFacts): E
     case 'identify':
     case 'resume':
       return start(work, message, facts);
+    case 'send':
+      return sendCommand(work, message, facts);
     case 'heartbeat-due':
       return beatOnTime(work, facts);
     case 'deadline':
@@ -177,7 +191,7 @@ function takeFrame(work: Work, frame: ControlFrame, facts: ConnectionFacts): Eff
     case 'heartbeat-request':
       // Nothing may be sent before HELLO, not even what was asked for.
       if (work.phase === 'opening' || work.phase === 'greeting') return NOTHING;
-      return send(work, { type: 'send-heartbeat' }, facts, GATEWAY_FRAMES_RESERVED);
+      return send(work, { type: 'send-heartbeat' }, facts, reserved(work));
     case 'heartbeat-ack':
       return acknowledge(work, facts);
     case 'reconnect':
@@ -192,6 +206,8 @@ function takeFrame(work: Work, frame: ControlFrame, facts: ConnectionFacts): Eff
         { type: 'disarm', timer: 'deadline' },
         { type: 'report', report: frame },
       ];
+    case 'members-limited':
+      return [{ type: 'report', report: frame }];
     case 'unknown':
       return NOTHING;
   }
@@ -230,6 +246,7 @@ function start(
       { type: 'arm', timer: 'deadline', delayMs: RESUMED_TIMEOUT_MS },
     ];
   }
+  work.isNew = true;
   return [
     ...send(work, { type: 'send-identify' }, facts),
     { type: 'report', report: { kind: 'identified' } },
@@ -283,25 +300,59 @@ function deadline(work: Work, facts: ConnectionFacts): Effects {
 /**
  * Sends within Discord's limit for one connection. When the window is full, which only a peer that
  * keeps asking for heartbeats can bring about, the frame is left out: the next beat answers for it.
- * @param reserved how much of the window is kept free for more important frames
+ * @param kept how much of the window is kept free for more important frames
  */
-function send(work: Work, effect: ConnectionEffect, facts: ConnectionFacts, reserved = 0): Effects {
-  const windowStart = facts.nowMs - GATEWAY_FRAME_WINDOW_MS - GATEWAY_FRAME_MARGIN_MS;
-  work.sentAtMs = work.sentAtMs.filter((sentAtMs) => sentAtMs > windowStart);
-  if (work.sentAtMs.length >= GATEWAY_FRAMES_PER_WINDOW - reserved) return NOTHING;
+function send(work: Work, effect: ConnectionEffect, facts: ConnectionFacts, kept = 0): Effects {
+  if (roomInMs(work, facts, kept) > 0) return NOTHING;
   work.sentAtMs.push(facts.nowMs);
   return [effect];
 }
 
+/** Commands are not left out: the shard keeps the one for which there is no room yet. */
+function sendCommand(
+  work: Work,
+  { id, command, done }: Extract<ConnectionMessage, { type: 'send' }>,
+  facts: ConnectionFacts,
+): Effects {
+  // A connection that is not live says so by its end, or its READY; the shard waits for that.
+  const isLive = work.phase === 'live';
+  const retryInMs = isLive ? roomInMs(work, facts, 2 * reserved(work)) : COMMAND_RETRY_MS;
+  if (retryInMs > 0) return [{ type: 'report', report: { kind: 'unwritten', id, retryInMs } }];
+  work.sentAtMs.push(facts.nowMs);
+  return [{ type: 'send-command', id, command, done }];
+}
+
+/** How long until the window has room for one more frame beside `kept` others; 0 when it has now. */
+function roomInMs(work: Work, facts: ConnectionFacts, kept: number): number {
+  const spanMs = GATEWAY_FRAME_WINDOW_MS + GATEWAY_FRAME_MARGIN_MS;
+  work.sentAtMs = work.sentAtMs.filter((sentAtMs) => sentAtMs > facts.nowMs - spanMs);
+  const tooMany = work.sentAtMs.length - (GATEWAY_FRAMES_PER_WINDOW - kept);
+  const last = tooMany < 0 ? undefined : work.sentAtMs[tooMany];
+  return last === undefined ? 0 : last + spanMs - facts.nowMs;
+}
+
+/**
+ * The share of the window that is kept for IDENTIFY, RESUME and our own beats; commands leave as much again
+ * for the beats that Discord asks for. Faster beats need more of it; never more than a third, or a
+ * peer that wants beats faster than it takes them would silence us.
+ */
+function reserved({ heartbeatIntervalMs }: Work): number {
+  const beats = Math.ceil(GATEWAY_FRAME_WINDOW_MS / heartbeatIntervalMs) + 1;
+  return Math.min(Math.max(GATEWAY_FRAMES_RESERVED, beats), GATEWAY_FRAMES_PER_WINDOW / 3);
+}
+
 /**
  * While the broker has no room the socket is not read, and heartbeats go on. That is for a short while:
- * after it the connection is closed, and Discord keeps what comes next for the resume (GP-77).
+ * after it the connection is closed, and Discord keeps what comes next for the resume (GP-77). Only a
+ * new session's READY is waited for as long as it may take anyway.
  */
 function holdBack(work: Work, word: 'held' | 'room' | 'released' | 'hold-overdue'): Effects {
   switch (word) {
     case 'held':
       if (work.held) return NOTHING;
       work.held = true;
+      // A READY that is held is waited for as any other: to ask anew would cost an IDENTIFY.
+      if (work.phase === 'starting' && work.isNew) return [{ type: 'pause' }];
       return [{ type: 'pause' }, { type: 'arm', timer: 'hold-overdue', delayMs: HOLD_MAX_MS }];
     case 'room':
       return [{ type: 'drain' }];

@@ -1,74 +1,170 @@
 /**
- * The identify actor: runs the identify governor. Every permit of a bot passes its mailbox.
+ * The identify actor: runs the identify governor. Every permit of a process passes its mailbox.
  *
  * It knows a shard by the reference that its request carried, the latest one counting, so that a shard
- * that was restarted is answered at its new address.
+ * that was restarted is answered at its new address. Questions to the ledger and to Discord are started
+ * and not waited for; their answers come as messages, and each has a deadline, after which it counts as
+ * failed and a late answer as none.
  */
 import type { ActorRef } from '../../protocols/actor.ts';
+import type { SessionStarts, TakeAnswer } from '../../protocols/gateway/identify.ts';
 import type { IdentifyMessage, ShardMessage } from '../../protocols/gateway/messages.ts';
+import { GATEWAY_BOT_TIMEOUT_MS, IDENTIFY_LEDGER_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
-import {
-  type IdentifyBudget,
-  type IdentifyEffect,
-  type IdentifyState,
-  startIdentify,
-  stepIdentify,
-} from './machine.ts';
+import { startIdentify, startsOf, stepIdentify } from './machine.ts';
+import type { AskDiscord, IdentifyLedger } from './ports.ts';
+import type { IdentifyEffect, IdentifyNotice, IdentifyRules, IdentifyState } from './state.ts';
+
+/** What outlives a governor, for the next one. */
+export type IdentifyKnowledge = { readonly starts: SessionStarts; readonly owed: number };
+
+export type IdentifyStatus = IdentifyKnowledge & {
+  /** Shards that have asked to identify and have no permit yet. */
+  readonly waiting: number;
+  readonly atFloor: boolean;
+  readonly ledgerIsAway: boolean;
+};
 
 export type IdentifyOptions = {
-  readonly maxConcurrency: number;
-  readonly budget: IdentifyBudget;
-  /** How long nothing may be sent at first, because of what an earlier incarnation may have sent. */
-  readonly quietMs: number;
-  /** Told what is left of the budget after each permit. */
-  readonly onBudget: (budget: IdentifyBudget) => void;
+  readonly rules: IdentifyRules;
+  readonly known: IdentifyKnowledge;
+  readonly ledger: IdentifyLedger;
+  readonly askDiscord: AskDiscord;
+  /** Told how things stand after each step that changed something. */
+  readonly onStatus: (status: IdentifyStatus) => void;
+  /** Told of what people should hear; `problem` is the ledger's last error. */
+  readonly onNotice: (notice: IdentifyNotice, problem: unknown) => void;
 };
 
 type Shell = {
+  readonly options: IdentifyOptions;
+  readonly context: ActorContext<IdentifyMessage>;
   machine: IdentifyState;
   /** At most one entry a shard of this process. */
   readonly shards: Map<number, ActorRef<ShardMessage>>;
+  problem: unknown;
 };
 
 export function identify(options: IdentifyOptions): Behaviour<Shell, IdentifyMessage> {
   return {
     start(context) {
-      const openAtMs = context.clock.nowMs() + options.quietMs;
-      const machine = startIdentify(options.maxConcurrency, options.budget, openAtMs);
-      return { machine, shards: new Map() };
+      const { rules, known } = options;
+      const step = startIdentify(rules, known.starts, known.owed, context.clock.nowMs());
+      const shell: Shell = {
+        options,
+        context,
+        machine: step.state,
+        shards: new Map(),
+        problem: 'no answer in time',
+      };
+      options.onStatus(statusOf(step.state, context.clock.nowMs()));
+      for (const effect of step.effects) runEffect(effect, shell);
+      return shell;
     },
 
-    receive(shell, message, context) {
+    receive(shell, message, { clock, random }) {
       if (message.type === 'request') shell.shards.set(message.shard, message.from);
-      const before = shell.machine.budget;
-      const step = stepIdentify(shell.machine, message, context.clock.nowMs());
+      if (message.type === 'answer') shell.context.cancel(`answer-${message.attempt}`);
+      const nowMs = clock.nowMs();
+      const step = stepIdentify(shell.machine, message, { nowMs, random: random() });
+      const hasChanged = step.state !== shell.machine;
       shell.machine = step.state;
-      if (step.state.budget !== before) options.onBudget(step.state.budget);
-      for (const effect of step.effects) runEffect(effect, shell, context);
+      if (hasChanged) options.onStatus(statusOf(step.state, nowMs));
+      for (const effect of step.effects) runEffect(effect, shell);
       return shell;
     },
   };
 }
 
-function runEffect(
-  effect: IdentifyEffect,
-  shell: Shell,
-  context: ActorContext<IdentifyMessage>,
-): void {
+function statusOf(machine: IdentifyState, nowMs: number): IdentifyStatus {
+  let waiting = 0;
+  for (const line of Object.values(machine.lines)) {
+    waiting += line.waiting.length + (line.holder === undefined ? 0 : 1);
+  }
+  return {
+    starts: startsOf(machine, nowMs),
+    owed: machine.owed,
+    waiting,
+    atFloor: machine.atFloor,
+    ledgerIsAway: machine.absence !== undefined,
+  };
+}
+
+function runEffect(effect: IdentifyEffect, shell: Shell): void {
+  const { context, options, shards } = shell;
   switch (effect.type) {
     case 'tell':
-      shell.shards.get(effect.shard)?.tell({ type: effect.message });
+      shards.get(effect.shard)?.tell({ type: effect.message });
       break;
     case 'arm': {
-      const { timer, key } = effect;
-      context.after(`${timer}-${key}`, effect.delayMs, { type: timer, key });
+      const { timer, shard, delayMs } = effect;
+      context.after(`${timer}-${shard}`, delayMs, { type: timer, shard });
       break;
     }
     case 'disarm':
-      context.cancel(`${effect.timer}-${effect.key}`);
+      context.cancel(`${effect.timer}-${effect.shard}`);
       break;
-    case 'arm-budget-reset':
-      context.after('budget-reset', effect.delayMs, { type: 'budget-reset' });
+    case 'arm-due':
+      context.after('due', effect.delayMs, { type: 'due' });
+      break;
+    case 'disarm-due':
+      context.cancel('due');
+      break;
+    case 'take':
+      take(effect, shell);
+      break;
+    case 'learn':
+      forget('word', options.ledger.learn(effect.word), shell);
+      break;
+    case 'sent':
+      forget('sent', options.ledger.sent(effect.shard), shell);
+      break;
+    case 'give-back':
+      forget('give-back', options.ledger.giveBack(effect.shard), shell);
+      break;
+    case 'ask-discord':
+      askDiscord(shell);
+      break;
+    case 'notice':
+      options.onNotice(effect.notice, shell.problem);
       break;
   }
+}
+
+function take(effect: Extract<IdentifyEffect, { type: 'take' }>, shell: Shell): void {
+  const { options, context } = shell;
+  const { attempt, shard, owed, known } = effect;
+  const answered = (answer: TakeAnswer | undefined): void => {
+    context.self.tell({ type: 'answer', attempt, answer });
+  };
+  context.after(`answer-${attempt}`, IDENTIFY_LEDGER_TIMEOUT_MS, {
+    type: 'answer',
+    attempt,
+    answer: undefined,
+  });
+  const { ledger, rules } = options;
+  ledger.take({ shard, floor: rules.floor, owed, known }).then(answered, (error: unknown) => {
+    shell.problem = error;
+    answered(undefined);
+  });
+}
+
+/** What the ledger does not hear costs time and never an IDENTIFY: a lease runs out, a budget is lower. */
+function forget(what: string, work: Promise<void>, { context }: Shell): void {
+  work.catch((error: unknown) => {
+    context.log.debug({ error, what }, 'the identify ledger did not hear of it');
+  });
+}
+
+/** A failed answer is not kept: the next IDENTIFY that needs one asks again (GP-37). */
+function askDiscord({ options, context }: Shell): void {
+  const heard = (word: SessionStarts | undefined): void => {
+    context.cancel('word');
+    context.self.tell({ type: 'word', word });
+  };
+  context.after('word', 2 * GATEWAY_BOT_TIMEOUT_MS, { type: 'word', word: undefined });
+  options.askDiscord().then(heard, (error: unknown) => {
+    context.log.warn({ error }, 'GET /gateway/bot failed; what was known goes on to count');
+    heard(undefined);
+  });
 }

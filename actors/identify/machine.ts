@@ -4,238 +4,396 @@
  * Purpose: Discord admits one IDENTIFY per `shard_id % max_concurrency` in five seconds and a fixed
  * number a day; breaking either costs sessions, or the token. RESUME is free and never comes here.
  *
- * Inner workings: each key has a line, first come first served. The shard at its head is told to
- * prepare, so that its socket is greeted while the window of the one before still runs, and is permitted
- * at the moment it can send. The window starts when the shard reports the frame as sent (GP-26), and is
- * wider than Discord's by a margin, since what counts is when the frame arrives. When the budget of the
- * day is used up nobody is permitted until Discord's own reset.
+ * Inner workings: each key has a line. Its head is called to open a socket; once that is greeted, and
+ * nobody of an earlier bucket is before it (GP-28), the ledger is asked for a permit. The window starts
+ * when the shard reports the frame as sent (GP-26), and is wider than Discord's by a margin, since what
+ * counts is when the frame arrives. Discord's own word is asked for again when it is old, when sessions
+ * end soon after their IDENTIFY, and when the budget is down to its floor (GP-36).
  *
- * Failure: a holder that gives up before it is permitted releases its place and nothing is spent (GP-34).
- * A permit that was handed out counts as used, whatever becomes of its holder: a silent one loses its
- * place after a bound. After a restart of the governor every key waits
- * one whole window, because what was sent before is not known.
+ * Failure: a holder that gives up before it is permitted spends nothing, and a permit that comes for it
+ * is given back (GP-34). A permit that was handed out counts as used, whatever becomes of its holder. A
+ * ledger that fails permits nobody (GP-35): after a window of silence the governor goes on with what it
+ * knows itself, with its process's share of what was left of the budget, and as much slower as that share
+ * is smaller than the whole, since other processes may do the same.
  */
-import { type Draft, produce } from 'immer';
+import { produce } from 'immer';
+import { FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
+import type { SessionStarts, TakeAnswer } from '../../protocols/gateway/identify.ts';
 import {
+  GATEWAY_BOT_FRESH_MS,
+  GATEWAY_BOT_REFRESH_BACKOFF,
+  GATEWAY_BOT_SUSPECT_MS,
   IDENTIFY_BUDGET_PERIOD_MS,
+  IDENTIFY_FLOOR_RECHECK_MS,
+  IDENTIFY_LEASE_MS,
+  IDENTIFY_LEDGER_BACKOFF,
   IDENTIFY_MARGIN_MS,
-  IDENTIFY_PREPARE_TIMEOUT_MS,
+  IDENTIFY_RETURN_MS,
+  IDENTIFY_RETURNS_MAX,
   IDENTIFY_WINDOW_MS,
 } from '../../protocols/limits.ts';
+import {
+  type Effects,
+  enter,
+  firstOf,
+  leave,
+  lineOf,
+  newLines,
+  permit,
+  rekey,
+  type Work,
+} from './lines.ts';
+import { isBefore, type Standing } from './order.ts';
+import type {
+  IdentifyEffect,
+  IdentifyFacts,
+  IdentifyInput,
+  IdentifyRules,
+  IdentifyState,
+  IdentifyStep,
+} from './state.ts';
 
-/** The `session_start_limit` of GET /gateway/bot, with a monotonic time for the reset. */
-export type IdentifyBudget = {
-  readonly total: number;
-  readonly remaining: number;
-  readonly resetAtMs: number;
-  /** Whether an IDENTIFY of this day has been sent for certain, so that the reset stands. */
-  readonly begun: boolean;
-};
+const WINDOW_MS = IDENTIFY_WINDOW_MS + IDENTIFY_MARGIN_MS;
 
-type Holder = {
-  readonly shard: number;
-  readonly prepared: boolean;
-  readonly permitted: boolean;
-};
-
-type Line = {
-  readonly waiting: readonly number[];
-  readonly holder: Holder | undefined;
-  /** When the next IDENTIFY of this key may be sent. */
-  readonly openAtMs: number;
-};
-
-export type IdentifyState = {
-  readonly maxConcurrency: number;
-  readonly budget: IdentifyBudget;
-  readonly lines: Readonly<Record<number, Line>>;
-};
-
-/** The messages of `IdentifyMessage` without their references. */
-export type IdentifyInput =
-  | { readonly type: 'request' | 'prepared' | 'used' | 'release'; readonly shard: number }
-  | { readonly type: 'window' | 'overdue'; readonly key: number }
-  | { readonly type: 'budget-reset' };
-
-export type IdentifyEffect =
-  | { readonly type: 'tell'; readonly shard: number; readonly message: 'prepare' | 'permitted' }
-  | {
-      readonly type: 'arm';
-      readonly timer: 'window' | 'overdue';
-      readonly key: number;
-      readonly delayMs: number;
-    }
-  | { readonly type: 'disarm'; readonly timer: 'window' | 'overdue'; readonly key: number }
-  | { readonly type: 'arm-budget-reset'; readonly delayMs: number };
-
-export type IdentifyStep = {
-  readonly state: IdentifyState;
-  readonly effects: readonly IdentifyEffect[];
-};
-
-type Work = Draft<IdentifyState>;
-type Effects = readonly IdentifyEffect[];
-
-/** @param openAtMs when the first IDENTIFY of each key may be sent: later than now after a restart */
+/** @param owed what an earlier governor has spent without the ledger */
 export function startIdentify(
-  maxConcurrency: number,
-  budget: IdentifyBudget,
-  openAtMs: number,
-): IdentifyState {
-  const lines: Record<number, Line> = {};
-  for (let key = 0; key < maxConcurrency; key++) {
-    lines[key] = { waiting: [], holder: undefined, openAtMs };
-  }
-  return { maxConcurrency, budget, lines };
+  rules: IdentifyRules,
+  known: SessionStarts,
+  owed: number,
+  nowMs: number,
+): IdentifyStep {
+  const { total, remaining, begun, maxConcurrency } = known;
+  const state: IdentifyState = {
+    rules,
+    maxConcurrency,
+    budget: { total, remaining, begun, resetAtMs: nowMs + known.resetInMs },
+    lines: newLines(maxConcurrency, nowMs),
+    standing: {},
+    turns: {},
+    round: 0,
+    sentAtMs: {},
+    attempts: {},
+    nextAttempt: 0,
+    absence: undefined,
+    owed,
+    word: {
+      atMs: nowMs,
+      asking: false,
+      retryAtMs: nowMs,
+      backoff: FRESH_BACKOFF,
+      returns: 0,
+      sinceAttempt: 0,
+    },
+    atFloor: false,
+    shutUntilMs: nowMs,
+    dueAtMs: undefined,
+  };
+  return { state, effects: [{ type: 'learn', word: known }] };
 }
 
 export function stepIdentify(
   state: IdentifyState,
   input: IdentifyInput,
-  nowMs: number,
+  facts: IdentifyFacts,
 ): IdentifyStep {
-  let effects: Effects = [];
+  const effects: IdentifyEffect[] = [];
   const next = produce(state, (work) => {
-    effects = step(work, input, nowMs);
+    effects.push(...hear(work, input, facts));
+    effects.push(...advance(work, facts.nowMs));
   });
   return { state: next, effects };
 }
 
-function step(work: Work, input: IdentifyInput, nowMs: number): Effects {
-  if (input.type === 'budget-reset') return resetBudget(work, nowMs);
-  const key = 'key' in input ? input.key : input.shard % work.maxConcurrency;
-  const line = work.lines[key];
-  if (line === undefined) return [];
+/** What is known of the session starts now. */
+export function startsOf(state: IdentifyState, nowMs: number): SessionStarts {
+  const { total, remaining, begun, resetAtMs } = state.budget;
+  const resetInMs = Math.max(0, resetAtMs - nowMs);
+  return { total, remaining, begun, resetInMs, maxConcurrency: state.maxConcurrency };
+}
+
+function hear(work: Work, input: IdentifyInput, facts: IdentifyFacts): Effects {
+  const { nowMs } = facts;
   switch (input.type) {
     case 'request':
-      return request(line, key, input.shard);
+      return request(work, input.shard, nowMs);
     case 'prepared':
-      return prepared(work, line, key, input.shard, nowMs);
+      return prepared(work, input.shard, nowMs);
     case 'used':
-      work.budget.begun = true;
-      return used(line, key, input.shard, nowMs);
+      work.sentAtMs[input.shard] = nowMs;
+      return sent(work, input.shard, nowMs);
     case 'release':
-      return release(line, key, input.shard, nowMs);
-    case 'window':
-      return permit(work, line, key, nowMs);
+      return release(work, input.shard, nowMs);
     case 'overdue':
-      return abandon(line, key, nowMs);
+      return lineOf(work, input.shard).holder?.shard === input.shard
+        ? leave(work, input.shard)
+        : [];
+    case 'silent':
+      return sent(work, input.shard, nowMs);
+    case 'answer':
+      return answered(work, input.attempt, input.answer, facts);
+    case 'word':
+      return heardWord(work, input.word, facts);
+    case 'due':
+      work.dueAtMs = undefined;
+      return [];
   }
 }
 
-/**
- * A holder that asks again has been restarted: it is called again, unless it was permitted already.
- * Then its former self may have sent, and it stands in the line like any other.
- */
-function request(line: Draft<Line>, key: number, shard: number): Effects {
-  if (line.holder?.shard === shard && !line.holder.permitted) {
-    return [{ type: 'disarm', timer: 'window', key }, ...call(line, key, shard)];
+function request(work: Work, shard: number, nowMs: number): Effects {
+  const sentAtMs = work.sentAtMs[shard];
+  if (sentAtMs !== undefined && nowMs - sentAtMs < IDENTIFY_RETURN_MS) {
+    work.word.returns++;
+    delete work.sentAtMs[shard];
   }
-  if (line.waiting.includes(shard)) return [];
-  line.waiting.push(shard);
-  return callNext(line, key);
+  return enter(work, shard);
 }
 
-/** Tells the head of the line to open its socket. */
-function callNext(line: Draft<Line>, key: number): Effects {
-  if (line.holder !== undefined) return [];
-  const shard = line.waiting.shift();
-  return shard === undefined ? [] : call(line, key, shard);
+function prepared(work: Work, shard: number, nowMs: number): Effects {
+  const { holder } = lineOf(work, shard);
+  if (holder?.shard !== shard) return request(work, shard, nowMs);
+  holder.prepared = true;
+  return [{ type: 'disarm', timer: 'overdue', shard }];
 }
 
-function call(line: Draft<Line>, key: number, shard: number): Effects {
-  line.holder = { shard, prepared: false, permitted: false };
+/** Discord counts it, whoever permitted it and when. */
+function sent(work: Work, shard: number, nowMs: number): Effects {
+  const line = lineOf(work, shard);
+  line.sending = line.sending.filter((each) => each.shard !== shard);
+  line.openAtMs = Math.max(line.openAtMs, nowMs + spacingMs(work));
+  work.budget.begun = true;
   return [
-    { type: 'tell', shard, message: 'prepare' },
-    { type: 'arm', timer: 'overdue', key, delayMs: IDENTIFY_PREPARE_TIMEOUT_MS },
+    { type: 'disarm', timer: 'silent', shard },
+    { type: 'sent', shard },
   ];
 }
 
-function prepared(
-  work: Work,
-  line: Draft<Line>,
-  key: number,
-  shard: number,
-  nowMs: number,
-): Effects {
-  if (line.holder?.shard !== shard) return request(line, key, shard);
-  line.holder.prepared = true;
-  return permit(work, line, key, nowMs);
+/** Whether a permit that was handed out became an IDENTIFY is not known: it counts. */
+function release(work: Work, shard: number, nowMs: number): Effects {
+  const wasPermitted = lineOf(work, shard).sending.some((each) => each.shard === shard);
+  const effects = wasPermitted ? sent(work, shard, nowMs) : [];
+  return [...effects, ...leave(work, shard)];
 }
 
-function permit(work: Work, line: Draft<Line>, key: number, nowMs: number): Effects {
-  const { holder } = line;
-  if (holder === undefined || !holder.prepared || holder.permitted) return [];
-  if (nowMs < line.openAtMs) {
-    return [
-      { type: 'arm', timer: 'window', key, delayMs: line.openAtMs - nowMs },
-      { type: 'disarm', timer: 'overdue', key },
-    ];
+/** Between two IDENTIFYs of a key: without the ledger others may use it too. */
+function spacingMs({ absence, rules }: Work): number {
+  return absence === undefined ? WINDOW_MS : WINDOW_MS * Math.ceil(1 / rules.share);
+}
+
+/** Lets all go that may, and sets the clock for the next. */
+function advance(work: Work, nowMs: number): Effects {
+  const effects: IdentifyEffect[] = [];
+  const first = firstOf(work);
+  let dueAtMs = Number.POSITIVE_INFINITY;
+  for (const line of Object.values(work.lines)) {
+    const { holder } = line;
+    if (!holder?.prepared || line.attempt !== undefined || line.sending.length > 0) continue;
+    if (first !== undefined && isBefore(first, holder, work.maxConcurrency)) continue;
+    const openAtMs = Math.max(line.openAtMs, work.shutUntilMs);
+    if (nowMs < openAtMs) {
+      dueAtMs = Math.min(dueAtMs, openAtMs);
+      continue;
+    }
+    const { shard, round } = holder;
+    const step = seek(work, { shard, round }, nowMs);
+    effects.push(...step.effects);
+    dueAtMs = Math.min(dueAtMs, step.dueAtMs);
   }
-  renewBudget(work, nowMs);
-  if (work.budget.remaining <= 0) {
-    return [
-      { type: 'arm-budget-reset', delayMs: Math.max(0, work.budget.resetAtMs - nowMs) },
-      { type: 'disarm', timer: 'overdue', key },
-    ];
+  return [...effects, ...setDue(work, dueAtMs, nowMs)];
+}
+
+function setDue(work: Work, dueAtMs: number, nowMs: number): Effects {
+  const next = Number.isFinite(dueAtMs) ? dueAtMs : undefined;
+  if (next === work.dueAtMs) return [];
+  work.dueAtMs = next;
+  return next === undefined
+    ? [{ type: 'disarm-due' }]
+    : [{ type: 'arm-due', delayMs: next - nowMs }];
+}
+
+type Seek = { readonly effects: Effects; readonly dueAtMs: number };
+
+/** A holder's way to its permit: Discord's word if it is due, then the ledger, or what is known here. */
+function seek(work: Work, holder: Standing, nowMs: number): Seek {
+  const { word, absence } = work;
+  const dueAtMs = Number.POSITIVE_INFINITY;
+  if (word.asking) return { effects: [], dueAtMs };
+  if (wordIsDue(work, nowMs)) {
+    word.asking = true;
+    return { effects: [{ type: 'ask-discord' }], dueAtMs };
+  }
+  if (absence === undefined) return { effects: take(work, holder, nowMs), dueAtMs };
+  // One question is enough to know whether the ledger is back.
+  if (Object.keys(work.attempts).length > 0) return { effects: [], dueAtMs };
+  if (nowMs >= absence.retryAtMs) return { effects: take(work, holder, nowMs), dueAtMs };
+  return goAlone(work, holder, nowMs);
+}
+
+function wordIsDue({ word, atFloor }: Work, nowMs: number): boolean {
+  if (nowMs < word.retryAtMs) return false;
+  const isSuspect = atFloor || word.returns >= IDENTIFY_RETURNS_MAX;
+  return nowMs - word.atMs >= (isSuspect ? GATEWAY_BOT_SUSPECT_MS : GATEWAY_BOT_FRESH_MS);
+}
+
+function take(work: Work, { shard }: Standing, nowMs: number): Effects {
+  const attempt = work.nextAttempt++;
+  const { owed } = work;
+  work.owed = 0;
+  work.attempts[attempt] = { shard, owed };
+  lineOf(work, shard).attempt = attempt;
+  return [{ type: 'take', attempt, shard, owed, known: startsOf(work, nowMs) }];
+}
+
+/** The answer to a question that was given up before changes nothing: its permit runs out by itself. */
+function answered(
+  work: Work,
+  attempt: number,
+  answer: TakeAnswer | undefined,
+  facts: IdentifyFacts,
+): Effects {
+  const asked = work.attempts[attempt];
+  if (asked === undefined) return [];
+  delete work.attempts[attempt];
+  const { shard } = asked;
+  const line = lineOf(work, shard);
+  const isPresent = line.attempt === attempt;
+  if (isPresent) line.attempt = undefined;
+  if (answer === undefined) {
+    work.owed += asked.owed;
+    return lose(work, facts);
+  }
+  const effects = [...regain(work, facts.nowMs)];
+  keep(work, answer.starts, facts.nowMs);
+  if (answer.kind === 'wait' && isPresent) {
+    line.openAtMs = Math.max(line.openAtMs, facts.nowMs + answer.waitMs);
+  } else if (answer.kind === 'floor') {
+    effects.push(...shut(work, answer.starts, facts.nowMs));
+  } else if (answer.kind === 'granted') {
+    effects.push(...leaveFloor(work));
+    const { holder } = line;
+    // Whoever it was for may have gone, or have been restarted and not be ready.
+    if (isPresent && holder?.shard === shard && holder.prepared) {
+      effects.push(...permit(work, line, { shard, round: holder.round }));
+    } else effects.push({ type: 'give-back', shard });
+  }
+  // Before Discord's latest word had come to the ledger, its answers were the older ones.
+  if (attempt < work.word.sinceAttempt) return effects;
+  return [...effects, ...changeConcurrency(work, answer.starts.maxConcurrency)];
+}
+
+function keep(work: Work, starts: SessionStarts, nowMs: number): void {
+  const { total, remaining, begun, resetInMs } = starts;
+  work.budget = { total, remaining, begun, resetAtMs: nowMs + resetInMs };
+}
+
+function shut(work: Work, { remaining, resetInMs }: SessionStarts, nowMs: number): Effects {
+  const waitMs = resetInMs > 0 ? resetInMs : IDENTIFY_FLOOR_RECHECK_MS;
+  work.shutUntilMs = nowMs + Math.min(waitMs, IDENTIFY_FLOOR_RECHECK_MS);
+  return reachFloor(work, remaining, resetInMs);
+}
+
+function reachFloor(work: Work, remaining: number, resetInMs: number): Effects {
+  if (work.atFloor) return [];
+  work.atFloor = true;
+  return [{ type: 'notice', notice: { kind: 'floor', remaining, resetInMs } }];
+}
+
+function leaveFloor(work: Work): Effects {
+  if (!work.atFloor) return [];
+  work.atFloor = false;
+  const { remaining } = work.budget;
+  return [{ type: 'notice', notice: { kind: 'above-floor', remaining } }];
+}
+
+function changeConcurrency(work: Work, to: number): Effects {
+  const from = work.maxConcurrency;
+  if (from === to) return [];
+  return [...rekey(work, to), { type: 'notice', notice: { kind: 'concurrency', from, to } }];
+}
+
+function heardWord(work: Work, starts: SessionStarts | undefined, facts: IdentifyFacts): Effects {
+  const { nowMs, random } = facts;
+  const { word, budget } = work;
+  word.asking = false;
+  if (starts === undefined) {
+    const next = nextBackoff(word.backoff, GATEWAY_BOT_REFRESH_BACKOFF, () => random);
+    word.backoff = next.state;
+    word.retryAtMs = nowMs + next.delayMs;
+    return [];
+  }
+  const sinceAttempt = work.nextAttempt;
+  work.word = { ...word, atMs: nowMs, backoff: FRESH_BACKOFF, returns: 0, sinceAttempt };
+  const isOver = nowMs >= budget.resetAtMs;
+  const isLater = nowMs + starts.resetInMs > budget.resetAtMs + IDENTIFY_LEASE_MS;
+  if (isOver || (starts.begun && isLater)) keep(work, starts, nowMs);
+  else {
+    const { total } = starts;
+    const remaining = Math.min(budget.remaining, starts.remaining);
+    const resetAtMs = starts.begun ? nowMs + starts.resetInMs : budget.resetAtMs;
+    work.budget = { total, remaining, resetAtMs, begun: budget.begun || starts.begun };
+  }
+  if (work.absence !== undefined) {
+    work.absence.allowance = Math.min(work.absence.allowance, allowance(work));
+  }
+  return [{ type: 'learn', word: starts }, ...changeConcurrency(work, starts.maxConcurrency)];
+}
+
+/** The ledger has failed: others may have sent a moment ago, so all keys begin with a window of silence. */
+function lose(work: Work, { nowMs, random }: IdentifyFacts): Effects {
+  const { absence } = work;
+  const { state, delayMs } = nextBackoff(
+    absence?.backoff ?? FRESH_BACKOFF,
+    IDENTIFY_LEDGER_BACKOFF,
+    () => random,
+  );
+  const retry = { backoff: state, retryAtMs: nowMs + delayMs };
+  if (absence !== undefined) {
+    work.absence = { ...absence, ...retry };
+    return [];
+  }
+  work.absence = { ...retry, sinceMs: nowMs, allowance: allowance(work) };
+  // Not at the same moment in every process.
+  const silenceMs = WINDOW_MS + (spacingMs(work) - WINDOW_MS) * random;
+  for (const line of Object.values(work.lines)) {
+    line.openAtMs = Math.max(line.openAtMs, nowMs + silenceMs);
+  }
+  return [{ type: 'notice', notice: { kind: 'ledger-away' } }];
+}
+
+function regain(work: Work, nowMs: number): Effects {
+  const { absence } = work;
+  if (absence === undefined) return [];
+  work.absence = undefined;
+  // It has missed what Discord said meanwhile.
+  work.word.returns = IDENTIFY_RETURNS_MAX;
+  work.word.sinceAttempt = work.nextAttempt;
+  const awayMs = nowMs - absence.sinceMs;
+  return [{ type: 'notice', notice: { kind: 'ledger-back', awayMs } }];
+}
+
+function allowance({ budget, rules }: Work): number {
+  return Math.floor(Math.max(0, budget.remaining - rules.floor) * rules.share);
+}
+
+/** Without the ledger: from what this process may spend of the budget that was last known. */
+function goAlone(work: Work, holder: Standing, nowMs: number): Seek {
+  const { absence, budget } = work;
+  if (absence === undefined) return { effects: [], dueAtMs: nowMs };
+  if (nowMs >= budget.resetAtMs) {
+    work.budget = { ...budget, remaining: budget.total, begun: false };
+    absence.allowance = allowance(work);
+  }
+  if (absence.allowance <= 0) {
+    const resetInMs = Math.max(0, work.budget.resetAtMs - nowMs);
+    const effects = reachFloor(work, work.budget.remaining, resetInMs);
+    return { effects, dueAtMs: absence.retryAtMs };
+  }
+  // As in the ledger: a day begins with its first IDENTIFY.
+  if (!work.budget.begun) {
+    work.budget.resetAtMs = nowMs + IDENTIFY_LEASE_MS + IDENTIFY_BUDGET_PERIOD_MS;
   }
   work.budget.remaining--;
-  holder.permitted = true;
-  return [
-    { type: 'tell', shard: holder.shard, message: 'permitted' },
-    { type: 'arm', timer: 'overdue', key, delayMs: IDENTIFY_PREPARE_TIMEOUT_MS },
-  ];
-}
-
-function used(line: Draft<Line>, key: number, shard: number, nowMs: number): Effects {
-  const openAtMs = nowMs + IDENTIFY_WINDOW_MS + IDENTIFY_MARGIN_MS;
-  if (line.holder?.shard === shard) return free(line, key, openAtMs);
-  // It was permitted too long ago, or by a governor before this one; Discord counts it all the same.
-  line.openAtMs = Math.max(line.openAtMs, openAtMs);
-  return [];
-}
-
-function release(line: Draft<Line>, key: number, shard: number, nowMs: number): Effects {
-  if (line.holder?.shard === shard) return abandon(line, key, nowMs);
-  line.waiting = line.waiting.filter((waiting) => waiting !== shard);
-  return [];
-}
-
-/** The holder is gone. Whether a permit that was handed out became an IDENTIFY is not known: it counts. */
-function abandon(line: Draft<Line>, key: number, nowMs: number): Effects {
-  const spanMs = IDENTIFY_WINDOW_MS + IDENTIFY_MARGIN_MS;
-  return free(line, key, line.holder?.permitted ? nowMs + spanMs : line.openAtMs);
-}
-
-function free(line: Draft<Line>, key: number, openAtMs: number): Effects {
-  line.holder = undefined;
-  line.openAtMs = openAtMs;
-  return [
-    { type: 'disarm', timer: 'overdue', key },
-    { type: 'disarm', timer: 'window', key },
-    ...callNext(line, key),
-  ];
-}
-
-/**
- * A new day begins with its first IDENTIFY, not when the old one's budget happens to be used up: what
- * was left of the old day must not be spent on top of the new. A permit that came to nothing begins
- * none, so until one is known to have been used each permit puts the reset off.
- */
-function renewBudget(work: Work, nowMs: number): void {
-  const { budget } = work;
-  if (nowMs >= budget.resetAtMs) {
-    budget.remaining = budget.total;
-    budget.begun = false;
-  }
-  // It begins for Discord when the IDENTIFY arrives, which is somewhat after the permit.
-  if (!budget.begun && budget.remaining > 0) {
-    budget.resetAtMs = nowMs + IDENTIFY_PREPARE_TIMEOUT_MS + IDENTIFY_BUDGET_PERIOD_MS;
-  }
-}
-
-function resetBudget(work: Work, nowMs: number): Effects {
-  return Object.entries(work.lines).flatMap(([key, line]) =>
-    permit(work, line, Number(key), nowMs),
-  );
+  absence.allowance--;
+  work.owed++;
+  const effects = [...leaveFloor(work), ...permit(work, lineOf(work, holder.shard), holder)];
+  return { effects, dueAtMs: Number.POSITIVE_INFINITY };
 }

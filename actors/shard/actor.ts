@@ -1,11 +1,15 @@
 /**
  * The shard actor: runs the shard machine, and supervises exactly one connection.
  *
+ * Commands wait in a queue of their own, beside the machine; whatever way this actor ends, the runtime
+ * tells those who wait for one, and they ask the next incarnation.
+ *
  * The data plane and the session's cursor live as long as this actor; the connections come and go. What
  * must outlive the actor itself goes to the session store: when it becomes ready, now and then while it
  * is, and in the cleanup, so that a shard that crashed is rebuilt from its session with nothing lost.
  */
-import type { ActorRef, Exit } from '../../protocols/actor.ts';
+import { GatewayCloseCodes } from 'discord-api-types/v10';
+import type { ActorRef, Exit, Reply } from '../../protocols/actor.ts';
 import type { BrokerState } from '../../protocols/broker.ts';
 import type {
   ConnectionEnd,
@@ -18,9 +22,16 @@ import { SESSION_SAVE_INTERVAL_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import { connection } from '../connection/actor.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
+import {
+  type CommandEffect,
+  type CommandInput,
+  type CommandQueue,
+  EMPTY_QUEUE,
+  stepCommands,
+} from './command-queue.ts';
 import { ShardPlane } from './dispatch-plane.ts';
 import { type ShardEffect, type ShardState, startShard, stepShard } from './machine.ts';
-import type { ShardWorld } from './ports.ts';
+import type { PresenceMemory, ShardWorld } from './ports.ts';
 
 export type ShardOptions = {
   readonly shard: number;
@@ -28,6 +39,8 @@ export type ShardOptions = {
   /** The present references and states, asked for at each start. */
   readonly governor: () => ActorRef<IdentifyMessage> | undefined;
   readonly broker: () => BrokerState;
+  /** Outlives this actor. */
+  readonly presence: PresenceMemory;
 };
 
 type Shell = {
@@ -37,6 +50,10 @@ type Shell = {
   machine: ShardState;
   connection: ActorRef<ConnectionMessage> | undefined;
   governor: ActorRef<IdentifyMessage> | undefined;
+  commands: CommandQueue;
+  /** Who waits for a command, by its id; no more entries than the queue has. */
+  readonly fates: Map<number, Reply<void>>;
+  lastCommand: number;
 };
 
 export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
@@ -49,7 +66,7 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
       );
       const stored = storedSession(options);
       plane.restore(stored);
-      const step = startShard(stored, options.broker());
+      const step = startShard(stored, options.broker(), stored?.sequence);
       const governor = options.governor();
       const shell: Shell = {
         options,
@@ -58,6 +75,9 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
         machine: step.state,
         connection: undefined,
         governor,
+        commands: EMPTY_QUEUE,
+        fates: new Map(),
+        lastCommand: 0,
       };
       context.after('save', SESSION_SAVE_INTERVAL_MS, { type: 'save' });
       run(step.effects, shell, context);
@@ -70,10 +90,21 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
         context.after('save', SESSION_SAVE_INTERVAL_MS, message);
         return shell;
       }
+      if (message.type === 'commands-due') {
+        runCommands({ type: 'due' }, shell, context);
+        return shell;
+      }
+      if (message.type === 'command') {
+        takeCommand(message, shell, context);
+        return shell;
+      }
       if (message.type === 'governor') shell.governor = message.governor;
       const step = stepShard(shell.machine, message, context.random());
       shell.machine = step.state;
       run(step.effects, shell, context);
+      const word = wordForCommands(message, shell.machine);
+      if (word !== undefined) runCommands(word, shell, context);
+      if (message.type === 'ended') doubtPresence(message.end, options.presence);
       return shell;
     },
 
@@ -82,6 +113,85 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
       shell.governor?.tell({ type: 'release', shard: options.shard });
     },
   };
+}
+
+function takeCommand(
+  { command, expiresAtMs, fate }: Extract<ShardMessage, { type: 'command' }>,
+  shell: Shell,
+  context: ActorContext<ShardMessage>,
+): void {
+  const id = ++shell.lastCommand;
+  shell.fates.set(id, fate);
+  runCommands({ type: 'command', id, command, expiresAtMs }, shell, context);
+  if (shell.machine.phase === 'failed') runCommands({ type: 'failed' }, shell, context);
+}
+
+/** What the queue of commands has to know of what the shard was told. */
+function wordForCommands(message: ShardMessage, machine: ShardState): CommandInput | undefined {
+  if (message.type === 'ended') return { type: machine.phase === 'failed' ? 'failed' : 'down' };
+  if (message.type !== 'report') return undefined;
+  const { report, generation } = message;
+  // What an older connection has written is written all the same; nothing else of it counts.
+  if (generation !== machine.generation && report.kind !== 'written') return undefined;
+  switch (report.kind) {
+    case 'written':
+      return { type: 'written', id: report.id };
+    case 'unwritten':
+      return { type: 'unwritten', id: report.id, retryInMs: report.retryInMs };
+    case 'members-limited':
+      return { ...report, type: 'limited' };
+    case 'ready':
+    case 'resumed':
+      return { type: 'live' };
+    default:
+      return undefined;
+  }
+}
+
+function runCommands(input: CommandInput, shell: Shell, context: ActorContext<ShardMessage>): void {
+  const step = stepCommands(shell.commands, input, context.clock.nowMs());
+  shell.commands = step.queue;
+  for (const effect of step.effects) runCommand(effect, shell, context);
+}
+
+function runCommand(
+  effect: CommandEffect,
+  shell: Shell,
+  context: ActorContext<ShardMessage>,
+): void {
+  switch (effect.type) {
+    case 'send': {
+      const { id, command } = effect;
+      shell.connection?.tell({ type: 'send', id, command, done: shell.fates.get(id) });
+      break;
+    }
+    case 'sent':
+      settle(effect.id, shell)?.ok(undefined);
+      if (effect.command.presence !== undefined) {
+        shell.options.presence.remember(effect.command.presence);
+      }
+      break;
+    case 'refuse':
+      settle(effect.id, shell)?.fail(effect.error);
+      break;
+    case 'arm':
+      context.after('commands', effect.delayMs, { type: 'commands-due' });
+      break;
+    case 'disarm':
+      context.cancel('commands');
+      break;
+  }
+}
+
+function settle(id: number, { fates }: Shell): Reply<void> | undefined {
+  const fate = fates.get(id);
+  fates.delete(id);
+  return fate;
+}
+
+/** Discord could not read something of ours; a presence that it refuses must not be in every IDENTIFY. */
+function doubtPresence(end: ConnectionEnd, presence: PresenceMemory): void {
+  if (end.kind === 'closed' && end.code === GatewayCloseCodes.DecodeError) presence.forget();
 }
 
 /** A session of another shard count routes other guilds, so it cannot be continued. */
@@ -151,6 +261,7 @@ function connect(
     shard: options.shard,
     shardCount: world.shardCount,
     identity: world.identity,
+    presence: options.presence.last,
     sockets: world.sockets,
     decompressor: world.createDecompressor(),
     plane,
@@ -161,6 +272,7 @@ function connect(
     type: 'ended',
     generation,
     end: endOf(exit),
+    done: plane.cursor?.done ?? 0,
   }));
 }
 

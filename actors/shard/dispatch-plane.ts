@@ -2,8 +2,8 @@
  * The data plane of one shard: from a whole gateway message to the broker's writer, in one pass.
  *
  * Purpose: a dispatch costs a scan, one look-up and the writer's copy. There is no object for an event,
- * no mailbox hop and no JSON parse. What carries a decision (every op but 0, READY and RESUMED) is read
- * whole and handed back as a `ControlFrame`, which its connection turns into a message.
+ * no mailbox hop and no JSON parse. What carries a decision (every op but 0, READY, RESUMED and the rare
+ * RATE_LIMITED) is read whole and handed back as a `ControlFrame`, which its connection turns into a message.
  *
  * Inner workings: it lives as long as the shard's actor, so that a session's cursor outlives each
  * connection. READY opens the session here and now, since the events behind it may already be in the
@@ -108,7 +108,7 @@ export class ShardPlane implements DispatchPlane {
     if (sequence === NO_SEQUENCE) return { garbled: `${entry.name} has no sequence number` };
     if (dataStart === dataEnd) return { garbled: `${entry.name} has no data` };
     let control: Taken = 'event';
-    if (entry.name === 'READY' || entry.name === 'RESUMED') {
+    if (entry.name === 'READY' || entry.name === 'RESUMED' || entry.name === 'RATE_LIMITED') {
       control = this.#control(message, entry.name);
       if (typeof control === 'object' && 'garbled' in control) return control;
     }

@@ -11,7 +11,7 @@
  *
  * Failure: a host that cannot be reached is left for the main one and costs nothing else (GP-01, GP-02).
  * A session is given up when Discord says so, or after several resumes in a row that came to nothing
- * (GP-03). Close codes that no retry can heal end the shard for good (GP-20, GP-55).
+ * (GP-03); one that was cut off with more done than before counts as none of them. Close codes that no retry can heal end the shard for good (GP-20, GP-55).
  */
 import { GatewayCloseCodes } from 'discord-api-types/v10';
 import { type Draft, produce } from 'immer';
@@ -54,8 +54,10 @@ export type ShardState = {
   readonly hostDemoted: boolean;
   /** The number of the latest connection; words of any other change nothing (GP-15). */
   readonly generation: number;
-  /** Resumes in a row that were answered by nothing. */
+  /** Resumes in a row that came to nothing: no event of them was done. */
   readonly failedResumes: number;
+  /** How far all was done when a resume was last judged. */
+  readonly judgedDone: number;
   readonly backoff: BackoffState;
   readonly broker: BrokerState;
 };
@@ -91,7 +93,7 @@ export type ShardStep = { readonly state: ShardState; readonly effects: readonly
 
 /** A message without its references, which only the shell uses. */
 export type ShardInput =
-  | Exclude<ShardMessage, { type: 'governor' | 'save' }>
+  | Exclude<ShardMessage, { type: 'governor' | 'save' | 'command' | 'commands-due' }>
   | { readonly type: 'governor' };
 
 type Work = Draft<ShardState>;
@@ -117,14 +119,22 @@ const SESSION_CLOSE_CODES: ReadonlySet<number> = new Set([
   GatewayCloseCodes.SessionTimedOut,
 ]);
 
-/** @param session what was stored of an earlier session, if it can still be resumed */
-export function startShard(session: ShardState['session'], broker: BrokerState): ShardStep {
+/**
+ * @param session what was stored of an earlier session, if it can still be resumed
+ * @param done how far all of that session is done
+ */
+export function startShard(
+  session: ShardState['session'],
+  broker: BrokerState,
+  done = 0,
+): ShardStep {
   const state: ShardState = {
     phase: 'paused',
     session,
     hostDemoted: false,
     generation: 0,
     failedResumes: 0,
+    judgedDone: done,
     backoff: FRESH_BACKOFF,
     broker,
   };
@@ -150,7 +160,7 @@ function step(work: Work, input: ShardInput, random: number): Effects {
     case 'report':
       return isPresent(work, input.generation) ? report(work, input.report) : [];
     case 'ended':
-      return isPresent(work, input.generation) ? ended(work, input.end, random) : [];
+      return isPresent(work, input.generation) ? ended(work, input.end, input.done, random) : [];
     case 'prepare':
       return prepare(work);
     case 'permitted':
@@ -234,12 +244,18 @@ function report(work: Work, word: ConnectionReport): Effects {
       return [{ type: 'governor', word: 'used' }];
     case 'ready':
       work.session = { sessionId: word.sessionId, resumeUrl: word.resumeUrl };
+      work.judgedDone = 0;
       work.hostDemoted = false;
       return live(work, { kind: 'ready', sessionId: word.sessionId });
     case 'resumed':
       return live(work, { kind: 'resumed' });
     case 'latency':
       return [{ type: 'notice', notice: word }];
+    // Of commands the queue beside this machine hears.
+    case 'written':
+    case 'unwritten':
+    case 'members-limited':
+      return [];
   }
 }
 
@@ -253,7 +269,7 @@ function live(work: Work, notice: ShardNotice): Effects {
   ];
 }
 
-function ended(work: Work, end: ConnectionEnd, random: number): Effects {
+function ended(work: Work, end: ConnectionEnd, done: number, random: number): Effects {
   const effects: ShardEffect[] = [{ type: 'disarm', timer: 'settled' }];
   if (work.session === undefined) effects.push({ type: 'governor', word: 'release' });
   if (end.kind === 'closed' && FATAL_CLOSE_CODES.has(end.code)) {
@@ -261,7 +277,7 @@ function ended(work: Work, end: ConnectionEnd, random: number): Effects {
     const notice: ShardNotice = { kind: 'failed', code: end.code, detail: end.detail };
     return [...effects, { type: 'save' }, { type: 'notice', notice }];
   }
-  effects.push(...judge(work, end));
+  effects.push(...judge(work, end, done));
   if (work.broker === 'away') {
     work.phase = 'paused';
     return [...effects, { type: 'notice', notice: { kind: 'down', end, nextInMs: undefined } }];
@@ -275,16 +291,22 @@ function ended(work: Work, end: ConnectionEnd, random: number): Effects {
   ];
 }
 
-/** Decides what is left of the session after an end. */
-function judge(work: Work, end: ConnectionEnd): Effects {
+/**
+ * Decides what is left of the session after an end. A resume that was cut off in a long replay has not
+ * failed if more is done than when one was last judged: Discord has the session, and the next one goes on
+ * from there.
+ */
+function judge(work: Work, end: ConnectionEnd, done: number): Effects {
   if (work.session === undefined) return [];
   // A host that never came to HELLO is left for the main one, whatever it said instead (GP-02).
   if (work.phase === 'connecting' && !endsSession(end)) {
     work.hostDemoted = true;
     return [{ type: 'save' }];
   }
-  const resumeFailed = work.phase === 'starting' && end.kind !== 'replay';
-  if (resumeFailed) work.failedResumes++;
+  const wasResuming = work.phase === 'starting' && end.kind !== 'replay';
+  const resumeFailed = wasResuming && done <= work.judgedDone;
+  if (wasResuming) work.failedResumes = resumeFailed ? work.failedResumes + 1 : 0;
+  work.judgedDone = done;
   if (!endsSession(end) && work.failedResumes < RESUME_ATTEMPTS_MAX) {
     // A host that greets and then fails to resume is no better than one that does not answer.
     if (resumeFailed) work.hostDemoted = true;

@@ -14,6 +14,14 @@ export interface SessionStore {
   forget(shard: number): void;
 }
 
+/** The presence that a shard was given last while it ran; it is set again with each new session. */
+export type PresenceMemory = {
+  /** The text of `d`; undefined when it was given none. */
+  readonly last: () => string | undefined;
+  readonly remember: (presence: string) => void;
+  readonly forget: () => void;
+};
+
 /** What every shard of a gateway shares. */
 export type ShardWorld = {
   readonly shardCount: number;

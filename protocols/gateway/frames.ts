@@ -4,7 +4,10 @@
  */
 import { GatewayOpcodes } from 'discord-api-types/v10';
 
-/** A frame that changes the state of a connection: every op but 0, and the dispatches READY and RESUMED. */
+/**
+ * A frame that changes the state of a connection: every op but 0, and of the dispatches READY, RESUMED and
+ * RATE_LIMITED.
+ */
 export type ControlFrame =
   | { readonly kind: 'hello'; readonly heartbeatIntervalMs: number }
   | { readonly kind: 'heartbeat-request' }
@@ -13,6 +16,13 @@ export type ControlFrame =
   | { readonly kind: 'invalid-session'; readonly resumable: boolean }
   | { readonly kind: 'ready'; readonly sessionId: string; readonly resumeUrl: string }
   | { readonly kind: 'resumed' }
+  /** A request for members came too soon. */
+  | {
+      readonly kind: 'members-limited';
+      readonly guildId: string;
+      readonly nonce: string | undefined;
+      readonly retryInMs: number;
+    }
   /** An op that is not ours to act on; Discord may add more at any time. */
   | { readonly kind: 'unknown'; readonly op: number };
 
@@ -42,6 +52,7 @@ export function readControlFrame(
     case GatewayOpcodes.InvalidSession:
       return { kind: 'invalid-session', resumable: data === true };
     case GatewayOpcodes.Dispatch:
+      if (event === 'RATE_LIMITED') return readRateLimited(data) ?? { kind: 'unknown', op };
       return event === READY ? readReady(data) : { kind: 'resumed' };
     default:
       return { kind: 'unknown', op };
@@ -53,6 +64,23 @@ function readReady(data: unknown): ControlFrame | undefined {
   const resumeUrl = field(data, 'resume_gateway_url');
   if (typeof sessionId !== 'string' || typeof resumeUrl !== 'string') return undefined;
   return { kind: 'ready', sessionId, resumeUrl };
+}
+
+/** Only a limit on requests for members is ours to act on; any other is the bot's to read. */
+function readRateLimited(data: unknown): ControlFrame | undefined {
+  const meta = field(data, 'meta');
+  const seconds = field(data, 'retry_after');
+  const guildId = field(meta, 'guild_id');
+  const nonce = field(meta, 'nonce');
+  const isOurs = field(data, 'opcode') === GatewayOpcodes.RequestGuildMembers;
+  const isTimed = typeof seconds === 'number' && seconds >= 0 && Number.isFinite(seconds);
+  if (!isOurs || !isTimed || typeof guildId !== 'string') return undefined;
+  return {
+    kind: 'members-limited',
+    guildId,
+    nonce: typeof nonce === 'string' ? nonce : undefined,
+    retryInMs: seconds * 1_000,
+  };
 }
 
 function field(data: unknown, name: string): unknown {
@@ -73,8 +101,14 @@ export type Identity = {
   readonly largeThreshold?: number;
 };
 
-export function identifyFrame(identity: Identity, shard: number, shardCount: number): string {
-  return JSON.stringify({
+/** @param presence the text of the presence that was set last, if it is not the one of `identity` */
+export function identifyFrame(
+  identity: Identity,
+  shard: number,
+  shardCount: number,
+  presence?: string,
+): string {
+  const text = JSON.stringify({
     op: GatewayOpcodes.Identify,
     d: {
       token: identity.token,
@@ -84,9 +118,13 @@ export function identifyFrame(identity: Identity, shard: number, shardCount: num
       ...(identity.largeThreshold === undefined
         ? {}
         : { large_threshold: identity.largeThreshold }),
-      ...(identity.presence === undefined ? {} : { presence: identity.presence }),
+      ...(identity.presence === undefined || presence !== undefined
+        ? {}
+        : { presence: identity.presence }),
     },
   });
+  // Its text is put in as it was sent, so that it is not parsed and written anew.
+  return presence === undefined ? text : `${text.slice(0, -2)},"presence":${presence}}}`;
 }
 
 /** `sequence` is the number after which Discord is to send everything again. */

@@ -5,9 +5,12 @@
  * hands out permits. A connection is named by its generation, and every word of it carries that number:
  * a shard ignores any generation but its latest.
  */
-import type { ActorRef } from '../actor.ts';
+import type { ActorRef, Reply } from '../actor.ts';
 import type { BrokerState } from '../broker.ts';
+import type { CommandRefusedError } from '../errors.ts';
+import type { GatewayCommand } from './commands.ts';
 import type { ControlFrame } from './frames.ts';
+import type { SessionStarts, TakeAnswer } from './identify.ts';
 
 /** What is needed to resume a session. */
 export type SessionRecord = {
@@ -53,6 +56,13 @@ export type ConnectionMessage =
   /** From the shard, once HELLO has come: start a session, or continue one. */
   | { readonly type: 'identify' }
   | { readonly type: 'resume'; readonly session: SessionRecord }
+  /** From the shard: write this command. `done` is told when it is written, unless nobody waits. */
+  | {
+      readonly type: 'send';
+      readonly id: number;
+      readonly command: GatewayCommand;
+      readonly done: Reply<void> | undefined;
+    }
   | { readonly type: 'heartbeat-due' }
   | { readonly type: 'deadline' }
   /** The data plane threw: a programming error, which the actor makes its own. */
@@ -64,11 +74,38 @@ export type ConnectionReport =
   | { readonly kind: 'identified' }
   | { readonly kind: 'ready'; readonly sessionId: string; readonly resumeUrl: string }
   | { readonly kind: 'resumed' }
-  | { readonly kind: 'latency'; readonly milliseconds: number };
+  | { readonly kind: 'latency'; readonly milliseconds: number }
+  /** A command was written to the socket, or was not: it may be tried again after `retryInMs`. */
+  | { readonly kind: 'written'; readonly id: number }
+  | { readonly kind: 'unwritten'; readonly id: number; readonly retryInMs: number }
+  | MembersLimited;
+
+/** Discord answered a request for members by RATE_LIMITED. */
+export type MembersLimited = {
+  readonly kind: 'members-limited';
+  readonly guildId: string;
+  readonly nonce: string | undefined;
+  readonly retryInMs: number;
+};
 
 export type ShardMessage =
   | { readonly type: 'report'; readonly generation: number; readonly report: ConnectionReport }
-  | { readonly type: 'ended'; readonly generation: number; readonly end: ConnectionEnd }
+  | {
+      readonly type: 'ended';
+      readonly generation: number;
+      readonly end: ConnectionEnd;
+      /** How far all was done by then. */
+      readonly done: number;
+    }
+  /** From the commands actor. `fate` is told once; it fails with a CommandRefusedError. */
+  | {
+      readonly type: 'command';
+      readonly command: GatewayCommand;
+      readonly expiresAtMs: number;
+      readonly fate: Reply<void>;
+    }
+  /** A waiting command may go, or its time is up. */
+  | { readonly type: 'commands-due' }
   /** The governor: this shard is next, so open a socket; then: send IDENTIFY now. */
   | { readonly type: 'prepare' }
   | { readonly type: 'permitted' }
@@ -88,6 +125,30 @@ export type IdentifyMessage =
   | { readonly type: 'used'; readonly shard: number }
   /** The shard does not need its place any more; nothing was sent. */
   | { readonly type: 'release'; readonly shard: number }
-  | { readonly type: 'window'; readonly key: number }
-  | { readonly type: 'overdue'; readonly key: number }
-  | { readonly type: 'budget-reset' };
+  /** The shard was called, or permitted, and has not been heard of for too long. */
+  | { readonly type: 'overdue' | 'silent'; readonly shard: number }
+  /** Time has come to look who may go. */
+  | { readonly type: 'due' }
+  /** What the ledger said to an attempt; undefined when it failed or said nothing in time. */
+  | {
+      readonly type: 'answer';
+      readonly attempt: number;
+      readonly answer: TakeAnswer | undefined;
+    }
+  /** Discord's own word on session starts; undefined when it could not be had. */
+  | { readonly type: 'word'; readonly word: SessionStarts | undefined };
+
+export type CommandsMessage =
+  /** Commands have come in on the broker, and wait in the inbox. */
+  | { readonly type: 'deliveries' }
+  /** Try this one again: its shard was being restarted. */
+  | { readonly type: 'again'; readonly id: number }
+  | { readonly type: 'settled'; readonly id: number; readonly fate: CommandFate };
+
+/** What became of a command. */
+export type CommandFate =
+  /** `shard-lost`: the shard's actor ended before it had one. */
+  | { readonly kind: 'sent' | 'handed-back' | 'shard-lost' }
+  /** Another gateway has taken it over, and has answered for it if somebody waited. */
+  | { readonly kind: 'forwarded'; readonly answer: Uint8Array | undefined }
+  | { readonly kind: 'refused'; readonly error: CommandRefusedError };

@@ -42,7 +42,16 @@ export type GatewayConfig = {
     /** With its slash. */
     readonly endpoint: string;
   };
-  readonly shardStore: { readonly type: 'local' | 'file' | 'redis'; readonly prefix: string };
+  readonly shardStore: {
+    readonly type: 'local' | 'file' | 'redis';
+    readonly prefix: string;
+    /** Of the file; from the working folder unless it is absolute. */
+    readonly path: string;
+  };
+  readonly identify: {
+    /** So many of the day's session starts are never used. */
+    readonly floor: number;
+  };
   readonly presence: GatewayPresenceUpdateData | undefined;
   readonly amqp: AmqpEndpoint;
   readonly redis: {
@@ -144,7 +153,12 @@ function assemble(values: ValuesOf<Table>, intents: number): GatewayConfig {
       address: values['prometheus.address'],
       endpoint: values['prometheus.endpoint'],
     },
-    shardStore: { type: values['shard_store.type'], prefix: values['shard_store.prefix'] },
+    shardStore: {
+      type: values['shard_store.type'],
+      prefix: values['shard_store.prefix'],
+      path: values['shard_store.path'],
+    },
+    identify: { floor: values['identify.floor'] },
     presence: values.presence?.data,
     amqp: values['amqp.url'],
     redis: { endpoints: values['redis.urls'], poolSize: values['redis.pool_size'] },

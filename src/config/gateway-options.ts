@@ -1,5 +1,10 @@
 /** Every option of the gateway: gateway.toml and the environment. */
-import { MESSAGE_EXPIRATION_MAX_MS, POOL_SIZE_MAX, SHARDS_MAX } from '../../protocols/limits.ts';
+import {
+  IDENTIFY_FLOOR_MAX,
+  MESSAGE_EXPIRATION_MAX_MS,
+  POOL_SIZE_MAX,
+  SHARDS_MAX,
+} from '../../protocols/limits.ts';
 import { PAYLOAD_MODES } from '../../protocols/wire/payload.ts';
 import { botToken, eventFilter, intentNames, presence, rawIntents } from './discord-readers.ts';
 import { option, optional, required } from './options.ts';
@@ -8,6 +13,7 @@ import {
   amqpUrl,
   choice,
   duration,
+  freeText,
   hostName,
   httpPath,
   integer,
@@ -105,6 +111,15 @@ export const GATEWAY_OPTIONS = {
   'shard_store.prefix': option(nameText('a prefix'), 'gateway', {
     environment: ['SHARD_STORE_PREFIX'],
     description: 'What the names of the stored sessions begin with',
+  }),
+  'shard_store.path': option(freeText("a file's path"), 'spectacles-sessions.json', {
+    environment: ['SHARD_STORE_PATH'],
+    description: 'The file of the `file` store, from the folder that the gateway is started in',
+  }),
+  'identify.floor': option(integer(0, IDENTIFY_FLOOR_MAX), '20', {
+    environment: ['IDENTIFY_FLOOR'],
+    description:
+      'No session is started when so few are left of the day; shards go on resuming the ones they have',
   }),
   presence: optional(presence(), 'none', {
     environment: ['DISCORD_PRESENCE'],

@@ -10,6 +10,7 @@
  * input, which does not carry the shard, it is worked out from the event's guild.
  */
 import type { GatewayDispatchPayload, GatewaySendPayload } from 'discord-api-types/v10';
+import { shardOfGuild } from '../../protocols/discord/shard-of-guild.ts';
 import type { BrokerClient, MessageOptions } from '../client/broker-client.ts';
 
 export type DispatchListener = (payload: GatewayDispatchPayload, shardId: number) => unknown;
@@ -82,5 +83,5 @@ function shardOf(data: unknown, shardCount: number): number {
   const guildId: unknown =
     typeof data === 'object' && data !== null ? Reflect.get(data, 'guild_id') : undefined;
   if (typeof guildId !== 'string' || !/^\d{1,20}$/.test(guildId)) return 0;
-  return Number((BigInt(guildId) >> 22n) % BigInt(shardCount));
+  return shardOfGuild(guildId, shardCount);
 }

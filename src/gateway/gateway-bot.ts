@@ -1,14 +1,16 @@
 /**
  * GET /gateway/bot: where to connect, with how many shards, and how many IDENTIFYs are left.
  *
- * Nothing is cached: the budget is only true at the moment it is asked for. A failure that may pass
- * (the network, a 5xx, a 429) is tried again with back-off for as long as the caller lets it; a token
- * that Discord refuses is final.
+ * Nothing is cached, an answer no more than a failure (GP-37): the budget is only true at the moment it is
+ * asked for. At the start of a gateway a failure that may pass (the network, a 5xx, a 429) is tried again
+ * with back-off for as long as the caller lets it; a token that Discord refuses is final. Later the governor
+ * of session starts asks again, once at a time, and goes on with what it knows if there is no answer.
  */
 import { request } from 'undici';
 import { z } from 'zod';
 import { FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
-import { FatalError } from '../../protocols/errors.ts';
+import { FatalError, UpstreamError } from '../../protocols/errors.ts';
+import type { SessionStarts } from '../../protocols/gateway/identify.ts';
 import { GATEWAY_BOT_BACKOFF, GATEWAY_BOT_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { Log, Random } from '../../protocols/ports.ts';
 import { PACKAGE_USER_AGENT } from '../package-info.ts';
@@ -26,15 +28,18 @@ const gatewayBot = z.object({
 
 export type GatewayBot = z.infer<typeof gatewayBot>;
 
-export type GatewayBotOptions = {
+export type AskGatewayBotOptions = {
   /** The root of the API, as `https://discord.com/api/v10`. */
   readonly apiUrl: string;
   /** Without the `Bot ` prefix. */
   readonly token: string;
-  readonly log: Log;
-  readonly random: Random;
   /** Ends the waiting. */
   readonly signal: AbortSignal;
+};
+
+export type GatewayBotOptions = AskGatewayBotOptions & {
+  readonly log: Log;
+  readonly random: Random;
 };
 
 /** @throws FatalError when Discord refuses the token or answers with something else than documented */
@@ -54,11 +59,29 @@ export async function fetchGatewayBot(options: GatewayBotOptions): Promise<Gatew
   }
 }
 
+/** Asks once. @throws UpstreamError when there is no answer now, FatalError as `fetchGatewayBot` */
+export async function askGatewayBot(options: AskGatewayBotOptions): Promise<GatewayBot> {
+  const attempt = await tryOnce(options);
+  if ('answer' in attempt) return attempt.answer;
+  throw new UpstreamError(`GET /gateway/bot: ${attempt.problem}`);
+}
+
+/** What it says of session starts, in our words. */
+export function sessionStarts({ session_start_limit: limit }: GatewayBot): SessionStarts {
+  return {
+    total: limit.total,
+    remaining: limit.remaining,
+    resetInMs: limit.reset_after,
+    begun: limit.remaining < limit.total,
+    maxConcurrency: limit.max_concurrency,
+  };
+}
+
 type Attempt =
   | { readonly answer: GatewayBot }
   | { readonly problem: string; readonly retryAfterMs: number };
 
-async function tryOnce({ apiUrl, token, signal }: GatewayBotOptions): Promise<Attempt> {
+async function tryOnce({ apiUrl, token, signal }: AskGatewayBotOptions): Promise<Attempt> {
   let status: number;
   let headers: Record<string, string | string[] | undefined>;
   let text: string;

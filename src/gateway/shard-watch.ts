@@ -7,7 +7,7 @@
 import type { ShardNotice } from '../../actors/shard/machine.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { FatalError } from '../../protocols/errors.ts';
-import type { ConnectionEnd } from '../../protocols/gateway/messages.ts';
+import type { ConnectionEnd, SessionRecord } from '../../protocols/gateway/messages.ts';
 import type { Log } from '../../protocols/ports.ts';
 import { encodeBody } from '../../protocols/wire/body.ts';
 import { createFailure } from '../failure.ts';
@@ -17,6 +17,9 @@ import { describeCode, describeEnd, remedyFor } from './describe.ts';
 
 /** The event by which consumers hear of events that may be missing; Discord has none of that name. */
 const GAP_EVENT = 'SPECTACLES_GAP';
+
+/** How far a session that is lost was seen. */
+type LostPlace = Pick<SessionRecord, 'sessionId' | 'sequence'>;
 
 export class ShardWatch {
   readonly #metrics: GatewayMetrics;
@@ -44,6 +47,12 @@ export class ShardWatch {
 
   readonly fail = (error: Error): void => this.#failure.report(error);
 
+  /** A session of an earlier process is not continued by this one. */
+  lost(shard: number, place: LostPlace, why: string): void {
+    this.#metrics.sessionLost(shard);
+    this.#lost(shard, place, why);
+  }
+
   readonly see = (shard: number, notice: ShardNotice): void => {
     this.#metrics.notice(shard, notice);
     switch (notice.kind) {
@@ -60,11 +69,7 @@ export class ShardWatch {
         this.#shardDown(shard, notice.end, notice.nextInMs);
         break;
       case 'session-lost':
-        this.#log.warn(
-          { shard, why: describeEnd(notice.end), sequence: notice.sequence },
-          'the session is lost: events after its last one may never be seen',
-        );
-        this.#tellGap(shard, notice);
+        this.#lost(shard, notice, describeEnd(notice.end));
         break;
       case 'failed':
         this.#shardFailed(shard, notice.code);
@@ -91,10 +96,13 @@ export class ShardWatch {
     }
   }
 
-  /** Says to whoever consumes the events that some of them may be missing. */
-  #tellGap(shard: number, lost: Extract<ShardNotice, { kind: 'session-lost' }>): void {
-    const { sessionId: session, sequence, end } = lost;
-    const body = encodeBody({ shard, session, sequence, reason: describeEnd(end) });
+  /** Says that a session died, also to whoever consumes the events, since some of them may be missing. */
+  #lost(shard: number, { sessionId: session, sequence }: LostPlace, why: string): void {
+    this.#log.warn(
+      { shard, why, sequence },
+      'the session is lost: events after its last one may never be seen',
+    );
+    const body = encodeBody({ shard, session, sequence, reason: why });
     this.#broker.publish(GAP_EVENT, body).catch((error: unknown) => {
       this.#log.error({ shard, error }, 'the notice of the lost session could not be published');
     });

@@ -12,7 +12,7 @@ import { GATEWAY_MESSAGE_MAX_BYTES, HELLO_TIMEOUT_MS } from '../../protocols/lim
 
 /** Stands for a connection that could not even be attempted. */
 const DEAD_SOCKET: Socket = {
-  send: () => {},
+  send: (_text, written) => written(false),
   close: () => {},
   terminate: () => {},
   pause: () => {},
@@ -53,8 +53,9 @@ export const webSockets: SocketFactory = {
       else events.failed(failure);
     });
     return {
-      send: (text) => {
-        if (socket.readyState === WebSocket.OPEN) socket.send(text);
+      send: (text, written) => {
+        if (socket.readyState !== WebSocket.OPEN) written(false);
+        else socket.send(text, (error) => written(!error));
       },
       close: (code, reason) => socket.close(code, reason),
       terminate: () => socket.terminate(),

@@ -5,6 +5,8 @@
  * a place an opcode. Labels are put together only when somebody reads the metrics.
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { CommandOutcome } from '../../actors/commands/ports.ts';
+import type { IdentifyStatus } from '../../actors/identify/actor.ts';
 import type { FrameCounter } from '../../actors/shard/dispatch-plane.ts';
 import type { ShardNotice } from '../../actors/shard/machine.ts';
 import { UNKNOWN_EVENTS_MAX } from '../../protocols/limits.ts';
@@ -26,7 +28,11 @@ export class GatewayMetrics implements FrameCounter {
   readonly #alive: Gauge<'id'>;
   readonly #ping: Gauge<'id'>;
   readonly #identifiesLeft: Gauge;
+  readonly #identifiesWaiting: Gauge;
+  readonly #identifyFloorReached: Gauge;
+  readonly #identifyLedgerUp: Gauge;
   readonly #sessionsLost: Counter<'id'>;
+  readonly #commands: Counter<'fate'>;
 
   /**
    * @param eventsMax how many names the event table begins with
@@ -54,7 +60,7 @@ export class GatewayMetrics implements FrameCounter {
     });
     new Counter({
       name: 'gateway_packets_sent',
-      help: 'Gateway frames sent to Discord',
+      help: 'Gateway frames written to Discord',
       labelNames: ['t', 'op', 'shard'] as const,
       registers,
       collect() {
@@ -85,12 +91,38 @@ export class GatewayMetrics implements FrameCounter {
       help: 'Sessions that may still be started before Discord resets the budget',
       registers,
     });
+    this.#identifiesWaiting = new Gauge({
+      name: 'gateway_identifies_waiting',
+      help: 'Shards that want to start a session and may not yet',
+      registers,
+    });
+    this.#identifyFloorReached = new Gauge({
+      name: 'gateway_identify_floor_reached',
+      help: 'Whether no session is started because the budget is down to identify.floor: 1 or 0',
+      registers,
+    });
+    this.#identifyLedgerUp = new Gauge({
+      name: 'gateway_identify_ledger_up',
+      help: 'Whether the store of the budget of session starts answered when last asked: 1 or 0',
+      registers,
+    });
     this.#sessionsLost = new Counter({
       name: 'gateway_sessions_lost_total',
       help: 'Sessions that ended for good; events after their last one may never have been seen',
       labelNames: ['id'],
       registers,
     });
+    this.#commands = new Counter({
+      name: 'gateway_commands_total',
+      help: 'Commands from the broker by what became of them: sent, forwarded, handed-back, or why refused',
+      labelNames: ['fate'],
+      registers,
+    });
+  }
+
+  /** A command from the broker has its fate. */
+  command(fate: CommandOutcome): void {
+    this.#commands.inc({ fate });
   }
 
   /** Every shard is known before the first frame, so that counting looks nothing up but an index. */
@@ -125,8 +157,11 @@ export class GatewayMetrics implements FrameCounter {
     return events;
   }
 
-  identifiesLeft(remaining: number): void {
-    this.#identifiesLeft.set(remaining);
+  identifies({ starts, waiting, atFloor, ledgerIsAway }: IdentifyStatus): void {
+    this.#identifiesLeft.set(starts.remaining);
+    this.#identifiesWaiting.set(waiting);
+    this.#identifyFloorReached.set(atFloor ? 1 : 0);
+    this.#identifyLedgerUp.set(ledgerIsAway ? 0 : 1);
   }
 
   notice(shard: number, notice: ShardNotice): void {
@@ -140,12 +175,16 @@ export class GatewayMetrics implements FrameCounter {
         this.#alive.set({ id: shard }, 0);
         break;
       case 'session-lost':
-        this.#sessionsLost.inc({ id: shard });
+        this.sessionLost(shard);
         break;
       case 'latency':
         this.#ping.set({ id: shard }, notice.milliseconds);
         break;
     }
+  }
+
+  sessionLost(shard: number): void {
+    this.#sessionsLost.inc({ id: shard });
   }
 
   #eachReceived(see: (t: string, op: number, shard: number, count: number) => void): void {

@@ -3,11 +3,11 @@ import type { Registry } from 'prom-client';
 import type { ActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { ConfigurationError } from '../../protocols/errors.ts';
+import { PROXY_REQUESTS_MAX } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import { type BrokerConfig, createBroker, redisPlace } from '../brokers/create-broker.ts';
 import { MemoryHub } from '../brokers/memory.ts';
 import type { RedisPlace } from '../brokers/redis-connection.ts';
-import type { RedisEndpoint } from '../config/broker-urls.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
 import { createBrokerCounter } from '../metrics/broker-metrics.ts';
@@ -36,7 +36,9 @@ export async function openProxyBroker(
   host: BrokerHost,
 ): Promise<Broker | undefined> {
   const broker = proxyBroker(config, host);
-  return broker && createBroker(broker, host);
+  // Whatever may wait in the tree is taken from the broker: else a single bucket whose requests are not
+  // settled for long would keep those of all others there. The tree refuses what is above its bounds.
+  return broker && createBroker({ ...broker, prefetch: PROXY_REQUESTS_MAX }, host);
 }
 
 function gatewayBroker(config: GatewayConfig, host: BrokerHost): BrokerConfig {
@@ -52,7 +54,7 @@ function gatewayBroker(config: GatewayConfig, host: BrokerHost): BrokerConfig {
         group,
         payload,
         retentionMs,
-        place: clusterOrSingle(config.redis.endpoints),
+        place: gatewayRedis(config),
         // Without a timeout an entry of a consumer that has died still goes to another, later.
         settings: {
           counter: createBrokerCounter(host.registry),
@@ -101,8 +103,9 @@ function proxyBroker(config: ProxyConfig, host: BrokerHost): BrokerConfig | unde
   }
 }
 
-function clusterOrSingle(endpoints: readonly RedisEndpoint[]): RedisPlace {
-  const [first, ...others] = endpoints;
+/** The Redis of a gateway, for its broker and its session store. */
+export function gatewayRedis({ redis }: Pick<GatewayConfig, 'redis'>): RedisPlace {
+  const [first, ...others] = redis.endpoints;
   if (first === undefined) throw new ConfigurationError('redis.urls names no server');
   return redisPlace(first, ...others);
 }

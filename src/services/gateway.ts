@@ -7,9 +7,7 @@
  */
 import { Registry } from 'prom-client';
 import type { SocketFactory } from '../../actors/connection/ports.ts';
-import type { IdentifyBudget } from '../../actors/identify/machine.ts';
 import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
-import type { SessionStore } from '../../actors/shard/ports.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
 import { ConfigurationError } from '../../protocols/errors.ts';
@@ -21,18 +19,22 @@ import { startGatewayTree } from '../../supervisors/gateway.ts';
 import type { RunningService, ServiceRuntime } from '../cli/services.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { createFailure } from '../failure.ts';
-import { createDecompressor } from '../gateway/decompression.ts';
+import { consumeCommands } from '../gateway/command-intake.ts';
+import { loadDecoder } from '../gateway/decompression/decoders.ts';
 import { EventSummary } from '../gateway/event-summary.ts';
-import { fetchGatewayBot, type GatewayBot } from '../gateway/gateway-bot.ts';
-import { localSessions } from '../gateway/local-sessions.ts';
+import { askGatewayBot, fetchGatewayBot, sessionStarts } from '../gateway/gateway-bot.ts';
+import { IdentifyWatch } from '../gateway/identify/identify-watch.ts';
+import { openLedger } from '../gateway/identify/open-ledger.ts';
 import { ShardWatch } from '../gateway/shard-watch.ts';
+import { RedisDoor } from '../gateway/stores/redis-door.ts';
 import { webSockets } from '../gateway/web-socket.ts';
 import { ANY_ADDRESS } from '../listen.ts';
 import { GatewayMetrics } from '../metrics/gateway-metrics.ts';
 import { startHealthServer } from '../metrics/health-server.ts';
 import { processRandom } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
-import { openGatewayBroker } from './broker.ts';
+import { gatewayRedis, openGatewayBroker } from './broker.ts';
+import { startSessions } from './sessions.ts';
 
 /** What a gateway shares with the other services of its process. */
 export type GatewayHost = {
@@ -101,8 +103,9 @@ export async function startGatewayOn(
   host: GatewayHost,
 ): Promise<RunningService> {
   const { log, clock, random, broker, signal, system, registry } = host;
+  const apiUrl = `${config.api.scheme}://${config.api.host}/api/v${config.api.version}`;
   const bot = await fetchGatewayBot({
-    apiUrl: `${config.api.scheme}://${config.api.host}/api/v${config.api.version}`,
+    apiUrl,
     token: config.token,
     log,
     random,
@@ -115,32 +118,67 @@ export async function startGatewayOn(
   const metrics = new GatewayMetrics(registry, shardCount, DISPATCH_EVENTS.length, names);
   const watch = new ShardWatch(shards, metrics, broker, log);
   for (const shard of shards) metrics.addShard(shard);
+  const { compression } = config;
+  const decoder = await loadDecoder(compression);
+  const door = new RedisDoor(gatewayRedis(config), clock);
+  const sessions = await startSessions({ config, host, shards, shardCount, watch, door });
+  const ledger = openLedger(config, { clock, door });
+  const starts = new IdentifyWatch({
+    floor: config.identify.floor,
+    shardCount,
+    ledger,
+    metrics,
+    log,
+  });
+  starts.recommended(bot.shards);
+  const identifiesLeft = bot.session_start_limit.remaining;
   log.info(
-    { shards: shards.length, shardCount, identifiesLeft: bot.session_start_limit.remaining },
+    { shards: shards.length, shardCount, identifiesLeft, compression, decoder: decoder.library },
     'connecting to Discord',
   );
   const tree = startGatewayTree({
     system,
     shards,
-    maxConcurrency: bot.session_start_limit.max_concurrency,
-    budget: budgetOf(bot, clock),
-    onBudget: (budget) => metrics.identifiesLeft(budget.remaining),
+    identify: {
+      rules: { floor: config.identify.floor, share: shards.length / shardCount },
+      starts: sessionStarts(bot),
+      ledger,
+      askDiscord: async () => {
+        const latest = await askGatewayBot({ apiUrl, token: config.token, signal });
+        starts.recommended(latest.shards);
+        return sessionStarts(latest);
+      },
+      onStatus: starts.status,
+      onNotice: starts.notice,
+    },
     onFailure: watch.fail,
     broker,
+    commands: {
+      // A pipe leads to the bot, and to no other gateway.
+      others: config.broker.type === 'stdio' ? undefined : broker,
+      onOutcome: (outcome) => metrics.command(outcome),
+    },
     world: {
       shardCount,
       identity: identityOf(config),
       mainUrl: bot.url,
       connectUrl: (address) => connectUrl(address, config),
       sockets: host.sockets ?? webSockets,
-      createDecompressor: () => createDecompressor(config.compression),
+      createDecompressor: decoder.create,
       writer: broker.writer,
       events,
       counter: metrics,
       onSent: (shard, op) => metrics.sent(shard, op),
-      sessions: sessionStore(config),
+      sessions: sessions.store,
       onNotice: watch.see,
     },
+  });
+  const stopConsuming = consumeCommands({
+    broker,
+    shards,
+    withDiscordjs: config.broker.payload === 'discordjs',
+    take: (delivery) => tree.command(delivery),
+    log,
   });
   const summary = new EventSummary(metrics, host);
   const { address, endpoint } = config.prometheus;
@@ -152,13 +190,15 @@ export async function startGatewayOn(
           port: address.port,
           endpoint,
           registry,
-          readiness: watch.readiness,
+          readiness: () => starts.readiness(watch.readiness()),
         });
   return {
     done: watch.failed,
     async stop() {
       summary.stop();
+      await stopConsuming();
       await tree.stop();
+      await sessions.stop();
       await health?.close();
     },
   };
@@ -186,15 +226,6 @@ function identityOf({ token, intents, presence }: GatewayConfig): Identity {
     : { token, intents, presence: { ...presence } };
 }
 
-function budgetOf({ session_start_limit: limit }: GatewayBot, clock: Clock): IdentifyBudget {
-  return {
-    total: limit.total,
-    remaining: limit.remaining,
-    resetAtMs: clock.nowMs() + limit.reset_after,
-    begun: limit.remaining < limit.total,
-  };
-}
-
 /** Adds the parameters, which are the same for the main host and for a session's own. */
 function connectUrl(address: string, { gatewayVersion, compression }: GatewayConfig): string {
   const url = new URL(address);
@@ -202,11 +233,4 @@ function connectUrl(address: string, { gatewayVersion, compression }: GatewayCon
   url.searchParams.set('encoding', 'json');
   if (compression !== 'none') url.searchParams.set('compress', compression);
   return url.href;
-}
-
-function sessionStore({ shardStore }: GatewayConfig): SessionStore {
-  if (shardStore.type === 'local') return localSessions();
-  throw new ConfigurationError(
-    `shard_store.type: "${shardStore.type}" is not built yet; use "local", which keeps sessions for as long as the process runs`,
-  );
 }

@@ -1,5 +1,6 @@
 /** What `spectacles check` tries: each connection that a configuration names, changing nothing. */
 import { Registry } from 'prom-client';
+import type { Compression } from '../../actors/connection/ports.ts';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { BrokerUnavailableError } from '../../protocols/errors.ts';
@@ -8,10 +9,13 @@ import type { Log } from '../../protocols/ports.ts';
 import type { Probe } from '../cli/services.ts';
 import type { DiscordApi, GatewayConfig } from '../config/gateway-config.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
+import { loadDecoder } from '../gateway/decompression/decoders.ts';
 import { fetchGatewayBot } from '../gateway/gateway-bot.ts';
+import { RedisDoor } from '../gateway/stores/redis-door.ts';
+import { probeSessionFile } from '../gateway/stores/session-file.ts';
 import { processRandom } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
-import { type BrokerHost, openGatewayBroker, openProxyBroker } from './broker.ts';
+import { type BrokerHost, gatewayRedis, openGatewayBroker, openProxyBroker } from './broker.ts';
 
 const SILENT: Log = {
   error: () => {},
@@ -21,10 +25,42 @@ const SILENT: Log = {
 };
 
 export function gatewayProbes(config: GatewayConfig): readonly Probe[] {
-  const discord = discordProbe(config.api, config.token);
+  const probes = [discordProbe(config.api, config.token), decoderProbe(config.compression)];
   const { type } = config.broker;
-  if (type === 'stdio' || type === 'memory') return [discord];
-  return [discord, brokerProbe(type, (host) => openGatewayBroker(config, host))];
+  if (type !== 'stdio' && type !== 'memory') {
+    probes.push(brokerProbe(type, (host) => openGatewayBroker(config, host)));
+  }
+  return [...probes, ...storeProbes(config)];
+}
+
+function storeProbes(config: GatewayConfig): readonly Probe[] {
+  const { type, path } = config.shardStore;
+  switch (type) {
+    case 'local':
+      return [];
+    case 'file':
+      return [{ name: `the session file ${path}`, run: () => probeSessionFile(path) }];
+    case 'redis':
+      return [{ name: 'the session store in Redis', run: () => probeRedis(config) }];
+  }
+}
+
+/** Nothing can fail here; it shows whether a native decoder is at hand. */
+function decoderProbe(compression: Compression): Probe {
+  return {
+    name: `compression ${compression}`,
+    run: async () => `decoder ${(await loadDecoder(compression)).library}`,
+  };
+}
+
+async function probeRedis(config: GatewayConfig): Promise<string> {
+  const door = new RedisDoor(gatewayRedis(config), systemClock);
+  try {
+    await door.reach();
+    return 'connected';
+  } finally {
+    door.close();
+  }
 }
 
 export function proxyProbes(config: ProxyConfig): readonly Probe[] {

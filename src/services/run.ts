@@ -94,12 +94,12 @@ async function startAll(
   // Gateway and proxy may each have a health server, which shows its own part.
   const gatewayRegistry = new Registry();
   const registry = new Registry();
-  const events = await openGatewayBroker(refuseStdio(options.gateway), {
-    ...shared,
-    registry: gatewayRegistry,
-    name: 'events',
-  });
+  const way = { ...shared, registry: gatewayRegistry };
+  const events = await openGatewayBroker(refuseStdio(options.gateway), { ...way, name: 'events' });
   stops.add(() => events.close());
+  // A broker of its own, since it must not be the handler's unfinished events that keep its commands waiting.
+  const inbox = await openGatewayBroker(options.gateway, { ...way, name: 'handler' });
+  stops.add(() => inbox.close());
   const requests = await openProxyBroker(proxyConfig, { ...shared, registry, name: 'requests' });
   if (requests !== undefined) stops.add(() => requests.close());
   const proxy = await startProxyOn(proxyConfig, { system, broker: requests, clock, log, registry });
@@ -109,7 +109,7 @@ async function startAll(
 
   const listened = await startHandler(
     options,
-    events,
+    inbox,
     new Rest(calls, options.gateway.token),
     runtime,
   );

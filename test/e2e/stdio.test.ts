@@ -6,7 +6,7 @@
  * there twice; none may be missing, and nothing may be there that Discord has not sent.
  */
 import { fileURLToPath } from 'node:url';
-import { decodeMulti } from '@msgpack/msgpack';
+import { decodeMulti, encode } from '@msgpack/msgpack';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   type Fault,
@@ -172,6 +172,32 @@ describe('spectacles gateway over stdio', () => {
     simulator.discord.emit('MESSAGE_CREATE');
     await expectFramesOnly(simulator, gateway);
     await expectCleanEnd(simulator, gateway);
+  });
+
+  it('takes commands on stdin, in either form, and answers those that ask', async () => {
+    const simulator = await startSimulator({ seed: 8, gateway: { recommendedShards: 2 } });
+    onTestFinished(() => simulator.close());
+    const gateway = startGateway(simulator, { DISCORD_EVENTS: 'MESSAGE_CREATE' });
+    await gateway.log('shard is ready', 2);
+    const frame = { op: 3, d: { since: null, activities: [], status: 'idle', afk: true } };
+    const other = { op: 3, d: { ...frame.d, status: 'dnd' } };
+    const byGuild = { guild_id: String(1n << 22n), packet: frame };
+    gateway.write(`${JSON.stringify({ event: '0', data: other })}\n`);
+    gateway.write(`${JSON.stringify({ event: 'SEND', data: byGuild, key: 'first' })}\n`);
+    gateway.write('{"event":"SEND","data":{"guild_id":"1"},"key":"second"}\n');
+    gateway.write(encode({ event: '1', data: frame, key: 'third' }));
+    await gateway.until('answered', () => gateway.stdoutLines.length === 3);
+    const answers = new Map(
+      gateway.stdoutLines.map((line) => JSON.parse(line)).map(({ key, data }) => [key, data]),
+    );
+    expect(answers.get('first')).toEqual({ status: 'sent', shard: 1 });
+    expect(answers.get('second')).toMatchObject({ status: 'refused', reason: 'invalid' });
+    expect(answers.get('third')).toEqual({ status: 'sent', shard: 1 });
+    await until('all have come', () => simulator.audit.count('command') === 3);
+    const heard = simulator.audit.of('command').map(({ data }) => data);
+    expect(heard).toEqual(expect.arrayContaining([frame.d, frame.d, other.d]));
+    expect(await gateway.end('SIGINT')).toEqual(STOPPED);
+    expect(simulator.audit.breaches).toEqual([]);
   });
 
   it('ends with 1 and a line when nobody reads any more, and keeps its sessions', async () => {

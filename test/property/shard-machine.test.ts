@@ -82,7 +82,8 @@ const stored = fc.option(fc.constant({ sessionId: 'stored', resumeUrl: 'wss://st
 function inputOf(state: ShardState, { ...action }: Action): ShardInput {
   if (action.type !== 'report' && action.type !== 'ended') return action;
   const { age, ...rest } = action;
-  return { ...rest, generation: state.generation - age };
+  const generation = state.generation - age;
+  return rest.type === 'ended' ? { ...rest, generation, done: 0 } : { ...rest, generation };
 }
 
 /** What a bystander keeps account of. */
@@ -213,7 +214,8 @@ describe('the shard machine, under any schedule', () => {
         }
         step({ type: 'broker', state: 'open' });
         const { generation } = state;
-        step({ type: 'ended', generation, end: { kind: 'closed', code: 1006, detail: '' } });
+        const end: ConnectionEnd = { kind: 'closed', code: 1006, detail: '' };
+        step({ type: 'ended', generation, end, done: 0 });
         for (let turn = 0; turn < 10 && state.phase !== 'ready'; turn++) step(kindWorld(state));
         expect(state.phase).toBe('ready');
       }),
@@ -232,7 +234,7 @@ describe('the shard machine, under any schedule', () => {
           if (session === undefined) ({ state } = stepShard(state, { type: 'prepare' }, 0));
           ({ state } = stepShard(
             state,
-            { type: 'ended', generation: state.generation, end: fatal },
+            { type: 'ended', generation: state.generation, end: fatal, done: 0 },
             0,
           ));
           for (const each of actions) {

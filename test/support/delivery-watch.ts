@@ -183,7 +183,7 @@ export class WatchedSockets implements SocketFactory {
       },
     });
     return {
-      send: (text) => socket.send(text),
+      send: (text, written) => socket.send(text, written),
       close: (code, reason) => socket.close(code, reason),
       terminate: () => socket.terminate(),
       pause: () => {

@@ -3,16 +3,22 @@
  * a network in memory, and a broker that confirms late, refuses and loses as its seed says.
  */
 
+import type { CommandOutcome } from '../../actors/commands/ports.ts';
 import type { SocketFactory } from '../../actors/connection/ports.ts';
+import type { IdentifyStatus } from '../../actors/identify/actor.ts';
+import type { AskDiscord, IdentifyLedger } from '../../actors/identify/ports.ts';
+import type { IdentifyNotice } from '../../actors/identify/state.ts';
 import { createActorSystem } from '../../actors/runtime.ts';
+import { SessionDesk } from '../../actors/sessions/desk.ts';
 import type { ShardNotice } from '../../actors/shard/machine.ts';
-import type { BrokerState, EventOrigin, EventWriter } from '../../protocols/broker.ts';
+import type { Broker, BrokerState, EventOrigin, EventWriter } from '../../protocols/broker.ts';
 import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
 import { ALL_INTENTS, PRIVILEGED_INTENT_BITS } from '../../protocols/discord/intents.ts';
 import { EventTable } from '../../protocols/gateway/event-table.ts';
+import type { SessionStarts } from '../../protocols/gateway/identify.ts';
 import type { Clock, Random } from '../../protocols/ports.ts';
-import { createDecompressor } from '../../src/gateway/decompression.ts';
-import { localSessions } from '../../src/gateway/local-sessions.ts';
+import { loadDecoder } from '../../src/gateway/decompression/decoders.ts';
+import { localLedger } from '../../src/gateway/identify/local-ledger.ts';
 import { createRandom } from '../../src/random.ts';
 import { storedZstdStream } from '../../src/simulator/compression.ts';
 import { SimulatedDiscord } from '../../src/simulator/discord.ts';
@@ -32,6 +38,21 @@ export type SimulationOptions = {
   readonly refusal?: number;
   /** The chance that the broker loses an event that it took. */
   readonly loss?: number;
+  /** All that need no approval, unless given. */
+  readonly intents?: number;
+  /** The shards that this gateway runs, when it is not all of them. */
+  readonly owned?: readonly number[];
+  /** The way of commands to other gateways. */
+  readonly others?: Pick<Broker, 'publish' | 'call'>;
+  /** What the governor asks of the world; a ledger in memory and the simulated Discord unless given. */
+  readonly ledger?: (clock: Clock) => IdentifyLedger;
+  readonly askDiscord?: AskDiscord;
+  /** Session starts that are never used; none unless given. */
+  readonly floor?: number;
+  /** The gateway's sessions, of an earlier gateway perhaps. */
+  readonly sessions?: SessionDesk;
+  /** A simulation that this gateway is to share its clock and its Discord with. */
+  readonly beside?: { readonly clock: VirtualClock; readonly discord: SimulatedDiscord };
   /** Stands between the connections and the network. */
   readonly watchSockets?: (sockets: SocketFactory) => SocketFactory;
 };
@@ -40,6 +61,12 @@ export type SimulationOptions = {
 export type CrashSite = 'connection' | 'data-plane' | 'shard' | 'session-store' | 'identify';
 
 const PARSED_MAX_BYTES = 8192;
+
+const DECODERS = {
+  none: await loadDecoder('none'),
+  'zlib-stream': await loadDecoder('zlib-stream'),
+  'zstd-stream': await loadDecoder('zstd-stream'),
+};
 
 /** A broker that takes an event and confirms it after a random while, out of order. */
 export class SimulatedWriter implements EventWriter {
@@ -96,46 +123,67 @@ export class SimulatedWriter implements EventWriter {
   }
 }
 
+/** What GET /gateway/bot says now. */
+export function wordOf(discord: SimulatedDiscord): SessionStarts {
+  const limit = discord.gateway.facts().sessionStartLimit;
+  return {
+    total: limit.total,
+    remaining: limit.remaining,
+    resetInMs: limit.reset_after,
+    begun: limit.remaining < limit.total,
+    maxConcurrency: limit.max_concurrency,
+  };
+}
+
 export function startSimulation(options: SimulationOptions) {
   const { seed, shards } = options;
-  const clock = new VirtualClock();
+  const clock = options.beside?.clock ?? new VirtualClock();
   const random = createRandom(seed ^ 0x5bd1e995);
   const log = new RecordingLog();
-  const discord = new SimulatedDiscord({
-    clock,
-    seed,
-    guildCount: 2,
-    ...(options.gateway === undefined ? {} : { gateway: options.gateway }),
-  });
+  const discord =
+    options.beside?.discord ??
+    new SimulatedDiscord({
+      clock,
+      seed,
+      guildCount: 2,
+      ...(options.gateway === undefined ? {} : { gateway: options.gateway }),
+    });
   const system = createActorSystem({ name: `simulation-${seed}`, clock, random, log });
   const writer = new SimulatedWriter(clock, random, options.refusal ?? 0, options.loss ?? 0);
   const events = new EventTable(DISPATCH_EVENTS, (name) => writer.route(name));
   const notices: { readonly shard: number; readonly notice: ShardNotice }[] = [];
   const ready = new Set<number>();
   const failures: Error[] = [];
+  const statuses: IdentifyStatus[] = [];
+  const startNotices: IdentifyNotice[] = [];
+  const outcomes: CommandOutcome[] = [];
   let state: BrokerState = 'open';
   const listeners = new Set<(state: BrokerState) => void>();
   const armed = new Set<CrashSite>();
   const crashAt = (site: CrashSite): void => {
     if (armed.delete(site)) throw new Error(`a fault in the ${site}`);
   };
-  const sessions = localSessions();
+  const shardIds = Array.from({ length: shards }, (_, shard) => shard);
+  const sessions = options.sessions ?? new SessionDesk(shardIds);
   const compression = options.compression ?? 'none';
   const { gateway } = discord;
   const network = new VirtualNetwork({ clock, random, gateway, zstd: storedZstdStream });
-  const { sessionStartLimit } = gateway.facts();
   const tree = startGatewayTree({
     system,
-    shards: Array.from({ length: shards }, (_, shard) => shard),
-    maxConcurrency: sessionStartLimit.max_concurrency,
-    budget: {
-      total: sessionStartLimit.total,
-      remaining: sessionStartLimit.remaining,
-      resetAtMs: clock.nowMs() + sessionStartLimit.reset_after,
-      begun: false,
+    shards: options.owned ?? shardIds,
+    identify: {
+      rules: { floor: options.floor ?? 0, share: (options.owned ?? shardIds).length / shards },
+      starts: wordOf(discord),
+      ledger: options.ledger?.(clock) ?? localLedger(clock),
+      askDiscord: options.askDiscord ?? (async () => wordOf(discord)),
+      onStatus: (status) => {
+        crashAt('identify');
+        statuses.push(status);
+      },
+      onNotice: (notice) => startNotices.push(notice),
     },
-    onBudget: () => crashAt('identify'),
     onFailure: (error) => failures.push(error),
+    commands: { others: options.others, onOutcome: (outcome) => outcomes.push(outcome) },
     broker: {
       get state() {
         return state;
@@ -147,7 +195,10 @@ export function startSimulation(options: SimulationOptions) {
     },
     world: {
       shardCount: shards,
-      identity: { token: SIMULATED_TOKEN, intents: ALL_INTENTS & ~PRIVILEGED_INTENT_BITS },
+      identity: {
+        token: SIMULATED_TOKEN,
+        intents: options.intents ?? ALL_INTENTS & ~PRIVILEGED_INTENT_BITS,
+      },
       mainUrl: discord.gateway.addresses.main,
       connectUrl: (host) => {
         const url = new URL(host);
@@ -157,13 +208,14 @@ export function startSimulation(options: SimulationOptions) {
         return url.href;
       },
       sockets: options.watchSockets?.(network) ?? network,
-      createDecompressor: () => createDecompressor(compression),
+      createDecompressor: DECODERS[compression].create,
       writer,
       events,
       counter: { dispatch: () => crashAt('data-plane'), control: () => {} },
       onSent: () => crashAt('connection'),
       sessions: {
-        ...sessions,
+        load: (shard) => sessions.load(shard),
+        forget: (shard) => sessions.forget(shard),
         save: (shard, record) => {
           sessions.save(shard, record);
           crashAt('session-store');
@@ -177,6 +229,18 @@ export function startSimulation(options: SimulationOptions) {
       },
     },
   });
+  const end = async (): Promise<void> => {
+    let stopped = false;
+    const stopping = tree.stop().then(() => {
+      stopped = true;
+    });
+    while (!stopped) {
+      await system.idle();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!stopped) clock.runNext();
+    }
+    await stopping;
+  };
   return {
     clock,
     discord,
@@ -186,6 +250,10 @@ export function startSimulation(options: SimulationOptions) {
     /** The shards that have a session now. */
     ready,
     failures,
+    /** How session starts stood, step by step, and what was to be said of them. */
+    statuses,
+    startNotices,
+    outcomes,
     log,
     tree,
     sessions,
@@ -196,19 +264,12 @@ export function startSimulation(options: SimulationOptions) {
       for (const listener of listeners) listener(next);
     },
     pass: (ms: number) => clock.advanceSettled(ms, () => system.idle()),
-    /** Stops all, time passing for those who wait for it. */
+    /** Stops the gateway alone, time passing for those who wait for it. */
+    end,
+    /** Stops all; a Discord that was there before is left as it is. */
     async stop(): Promise<void> {
-      let stopped = false;
-      const stopping = tree.stop().then(() => {
-        stopped = true;
-      });
-      while (!stopped) {
-        await system.idle();
-        await new Promise((resolve) => setImmediate(resolve));
-        if (!stopped) clock.runNext();
-      }
-      await stopping;
-      discord.stop();
+      await end();
+      if (options.beside === undefined) discord.stop();
     },
   };
 }

@@ -11,6 +11,8 @@ export class PlayedSocket implements Socket {
   over = false;
   /** Whether the client reads what comes. */
   isRead = true;
+  /** Whether what the client sends is written. */
+  writes = true;
   readonly #events: SocketEvents;
 
   constructor(url: string, events: SocketEvents) {
@@ -18,8 +20,10 @@ export class PlayedSocket implements Socket {
     this.#events = events;
   }
 
-  send(text: string): void {
-    if (this.closedWith === undefined && !this.over) this.sent.push(JSON.parse(text));
+  send(text: string, written: (isWritten: boolean) => void): void {
+    const isOpen = this.closedWith === undefined && !this.over && this.writes;
+    if (isOpen) this.sent.push(JSON.parse(text));
+    written(isOpen);
   }
 
   close(code: number): void {

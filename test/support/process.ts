@@ -129,8 +129,8 @@ export class Program {
     }
   }
 
-  write(text: string): void {
-    this.#child.stdin.write(text);
+  write(data: string | Uint8Array): void {
+    this.#child.stdin.write(data);
   }
 
   endInput(): void {

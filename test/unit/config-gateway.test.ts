@@ -32,7 +32,8 @@ const DEFAULTS: GatewayConfig = {
   },
   api: { version: 10, scheme: 'https', host: 'discord.com' },
   prometheus: { address: undefined, endpoint: '/metrics' },
-  shardStore: { type: 'local', prefix: 'gateway' },
+  shardStore: { type: 'local', prefix: 'gateway', path: 'spectacles-sessions.json' },
+  identify: { floor: 20 },
   presence: undefined,
   amqp: {
     host: 'localhost',
@@ -153,6 +154,15 @@ const EVERY_OPTION: readonly [
     (c) => c.shardStore.prefix,
     'mine',
   ],
+  [
+    'shard_store.path',
+    '"/var/lib/bot/sessions.json"',
+    'SHARD_STORE_PATH',
+    '/var/lib/bot/sessions.json',
+    (c) => c.shardStore.path,
+    '/var/lib/bot/sessions.json',
+  ],
+  ['identify.floor', '7', 'IDENTIFY_FLOOR', '7', (c) => c.identify.floor, 7],
   [
     'presence',
     '{ status = "idle", activities = [{ name = "x", type = 3 }] }',

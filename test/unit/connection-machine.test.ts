@@ -654,3 +654,98 @@ describe('the frames', () => {
     });
   });
 });
+
+describe('commands on a connection', () => {
+  const command = { op: 4, text: '{"op":4}' };
+  const told = (bench: ConnectionBench, id: number): string | undefined => {
+    bench.tell({ type: 'send', id, command, done: undefined });
+    return bench
+      .taken()
+      .map((effect) => (effect.type === 'report' ? effect.report.kind : effect.type))
+      .find((what) => what === 'send-command' || what === 'unwritten');
+  };
+
+  it.each(Object.entries(PHASES))(
+    'GP-41: when %s leave only if the session is live',
+    (name, create) => {
+      expect(told(inPhase(create), 1)).toBe(
+        name === 'live' ? 'send-command' : name === 'ended' ? undefined : 'unwritten',
+      );
+    },
+  );
+
+  it('GP-39: have a window of their own on each connection, with room for the beats of its HELLO', () => {
+    for (const [intervalMs, room] of [
+      [41_250, 100],
+      [5_000, 94],
+      [1_000, 40],
+    ] as const) {
+      const bench = opening().greet(intervalMs).identify().ready();
+      bench.taken();
+      let sent = 0;
+      while (sent <= GATEWAY_FRAMES_PER_WINDOW && told(bench, sent) === 'send-command') sent++;
+      // IDENTIFY is one of them.
+      expect(sent).toBe(room - 1);
+    }
+  });
+
+  const act = fc.oneof(
+    { weight: 6, arbitrary: fc.constant('send' as const) },
+    { weight: 2, arbitrary: fc.constant('asked-to-beat' as const) },
+    { weight: 2, arbitrary: fc.nat({ max: 20_000 }) },
+  );
+
+  it('GP-38: never make it more than 120 frames in any 60 s, and no beat is left out for them', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1_000, max: 60_000 }),
+        fc.array(act, { maxLength: 900, minLength: 300, size: 'max' }),
+        (intervalMs, acts) => {
+          const bench = opening().greet(intervalMs).identify().ready();
+          const acknowledge = (): void => bench.frame({ kind: 'heartbeat-ack' });
+          for (const each of acts) {
+            if (each === 'send') bench.tell({ type: 'send', id: 1, command, done: undefined });
+            else if (each === 'asked-to-beat') bench.frame({ kind: 'heartbeat-request' });
+            else bench.pass(each, acknowledge);
+          }
+          const sentMs = bench.deeds.filter(isSent).map(({ atMs }) => atMs);
+          sentMs.forEach((atMs, index) => {
+            const later = sentMs[index + GATEWAY_FRAMES_PER_WINDOW] ?? Number.POSITIVE_INFINITY;
+            expect(later - atMs).toBeGreaterThan(GATEWAY_FRAME_WINDOW_MS);
+          });
+          const due = bench.deeds.filter(
+            ({ effect }) => effect.type === 'arm' && effect.timer === 'heartbeat-due',
+          );
+          // The first is armed by HELLO; each other one by a beat that was sent.
+          const beatsMs = new Set(heartbeats(bench.deeds));
+          for (const { atMs } of due.slice(1)) expect(beatsMs).toContain(atMs);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('a READY that the broker has no room for', () => {
+  it('is waited for as long as any READY: a new IDENTIFY would cost more', () => {
+    const bench = identifying();
+    bench.tell({ type: 'held' });
+    bench.pass(READY_TIMEOUT_MS - 1, () => bench.frame({ kind: 'heartbeat-ack' }));
+    expect(bench.state.phase).toBe('starting');
+    bench.tell({ type: 'room' });
+    bench.ready();
+    bench.tell({ type: 'released' });
+    expect(bench.state.phase).toBe('live');
+    bench.taken();
+    bench.tell({ type: 'held' });
+    bench.pass(HOLD_MAX_MS);
+    expect(bench.state).toMatchObject({ phase: 'closing', ending: { kind: 'replay' } });
+  });
+
+  it('is not waited for when a session would be resumed', () => {
+    const bench = resuming();
+    bench.tell({ type: 'held' });
+    bench.pass(HOLD_MAX_MS);
+    expect(bench.state).toMatchObject({ phase: 'closing', ending: { kind: 'replay' } });
+  });
+});

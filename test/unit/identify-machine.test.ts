@@ -1,293 +1,395 @@
 import { describe, expect, it } from 'vitest';
+import type { SessionStarts } from '../../protocols/gateway/identify.ts';
 import {
-  type IdentifyBudget,
-  type IdentifyEffect,
-  type IdentifyInput,
-  type IdentifyState,
-  startIdentify,
-  stepIdentify,
-} from '../../actors/identify/machine.ts';
-import {
-  IDENTIFY_BUDGET_PERIOD_MS,
-  IDENTIFY_MARGIN_MS,
+  GATEWAY_BOT_FRESH_MS,
+  IDENTIFY_LEASE_MS,
   IDENTIFY_PREPARE_TIMEOUT_MS,
-  IDENTIFY_WINDOW_MS,
+  IDENTIFY_RETURNS_MAX,
 } from '../../protocols/limits.ts';
+import { localLedger } from '../../src/gateway/identify/local-ledger.ts';
+import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
+import { FickleLedger, Governor, starts, WINDOW_MS } from '../support/governor-bench.ts';
 
-const WINDOW_MS = IDENTIFY_WINDOW_MS + IDENTIFY_MARGIN_MS;
-const PLENTY: IdentifyBudget = {
-  total: 1_000,
-  remaining: 1_000,
-  resetAtMs: IDENTIFY_BUDGET_PERIOD_MS,
-  begun: true,
-};
+const HOUR_MS = 60 * 60_000;
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Drives the governor on a clock of its own, as its actor would. */
-class GovernorBench {
-  state: IdentifyState;
-  nowMs = 0;
-  /** What was said to whom, and when. */
-  readonly said: string[] = [];
-  readonly #timers = new Map<string, { dueMs: number; input: IdentifyInput }>();
+/** One governor, whose shards say what the test makes them say. */
+class Bench {
+  readonly clock = new VirtualClock();
+  readonly ledger = new FickleLedger(localLedger(this.clock));
+  /** What Discord says when asked. */
+  word: SessionStarts | undefined;
+  governor: Governor;
+  readonly #said: string[] = [];
 
-  constructor(maxConcurrency = 1, budget = PLENTY, openAtMs = 0) {
-    this.state = startIdentify(maxConcurrency, budget, openAtMs);
+  constructor(known: Partial<SessionStarts> = {}, floor = 0, share = 1) {
+    const facts = starts(known);
+    this.word = facts;
+    this.governor = new Governor({
+      clock: this.clock,
+      random: () => 0.5,
+      ledger: this.ledger,
+      rules: { floor, share },
+      known: facts,
+      word: () => this.word,
+      hear: (shard, message) => this.#said.push(`${message} ${shard}`),
+    });
   }
 
-  tell(type: 'request' | 'prepared' | 'used' | 'release', ...shards: readonly number[]): void {
-    for (const shard of shards) this.#step({ type, shard });
+  async tell(
+    type: 'request' | 'prepared' | 'used' | 'release',
+    ...shards: readonly number[]
+  ): Promise<void> {
+    for (const shard of shards) this.governor.tell({ type, shard });
+    await this.pass(0);
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.clock.advanceSettled(ms, settle);
   }
 
   /** What was said since this was last asked. */
   heard(): string[] {
-    return this.said.splice(0);
+    return this.#said.splice(0);
   }
 
-  pass(ms: number): void {
-    const untilMs = this.nowMs + ms;
-    for (;;) {
-      const [next] = [...this.#timers].sort(([, left], [, right]) => left.dueMs - right.dueMs);
-      if (next === undefined || next[1].dueMs > untilMs) break;
-      this.#timers.delete(next[0]);
-      this.nowMs = next[1].dueMs;
-      this.#step(next[1].input);
-    }
-    this.nowMs = untilMs;
+  permitted(): number[] {
+    return this.heard()
+      .filter((word) => word.startsWith('permitted'))
+      .map((word) => Number(word.split(' ')[1]));
   }
 
-  #step(input: IdentifyInput): void {
-    const step = stepIdentify(this.state, input, this.nowMs);
-    this.state = step.state;
-    for (const effect of step.effects) this.#run(effect);
+  get remaining(): number {
+    return this.governor.state.budget.remaining;
   }
 
-  #run(effect: IdentifyEffect): void {
-    switch (effect.type) {
-      case 'tell':
-        this.said.push(`${effect.message} ${effect.shard}`);
-        break;
-      case 'arm': {
-        const { timer, key, delayMs } = effect;
-        const input: IdentifyInput = { type: timer, key };
-        this.#timers.set(`${timer}-${key}`, { dueMs: this.nowMs + delayMs, input });
-        break;
-      }
-      case 'disarm':
-        this.#timers.delete(`${effect.timer}-${effect.key}`);
-        break;
-      case 'arm-budget-reset':
-        this.#timers.set('budget', {
-          dueMs: this.nowMs + effect.delayMs,
-          input: { type: 'budget-reset' },
-        });
-        break;
-    }
+  /** From the request to the frame. */
+  async identify(shard: number): Promise<boolean> {
+    await this.tell('request', shard);
+    await this.tell('prepared', shard);
+    const isPermitted = this.permitted().includes(shard);
+    if (isPermitted) await this.tell('used', shard);
+    return isPermitted;
   }
 }
 
 describe('the identify governor', () => {
-  it('calls the head of the line, and permits it when it is prepared', () => {
-    const bench = new GovernorBench();
-    bench.tell('request', 0, 1);
+  it('calls the head of the line, and permits it when it is prepared', async () => {
+    const bench = new Bench();
+    await bench.tell('request', 0, 1);
     expect(bench.heard()).toEqual(['prepare 0']);
-    bench.pass(3_000);
+    await bench.pass(3_000);
     expect(bench.heard()).toEqual([]);
-    bench.tell('prepared', 0);
-    expect(bench.heard()).toEqual(['permitted 0']);
-    expect(bench.state.budget.remaining).toBe(999);
+    await bench.tell('prepared', 0);
+    expect(bench.heard()).toEqual(['permitted 0', 'prepare 1']);
+    expect(bench.remaining).toBe(999);
   });
 
-  it('GP-26: opens the next window when the IDENTIFY was sent, not when it was permitted', () => {
-    const bench = new GovernorBench();
-    bench.tell('request', 0, 1);
-    bench.tell('prepared', 0);
-    bench.pass(4_000);
-    bench.tell('used', 0);
-    bench.tell('prepared', 1);
-    expect(bench.heard()).toEqual(['prepare 0', 'permitted 0', 'prepare 1']);
-    bench.pass(WINDOW_MS - 1);
-    expect(bench.heard()).toEqual([]);
-    bench.pass(1);
-    expect(bench.heard()).toEqual(['permitted 1']);
+  it('GP-26: opens the next window when the IDENTIFY was sent, not when it was permitted', async () => {
+    const bench = new Bench();
+    await bench.tell('request', 0, 1);
+    await bench.tell('prepared', 0, 1);
+    await bench.pass(4_000);
+    await bench.tell('used', 0);
+    expect(bench.permitted()).toEqual([0]);
+    await bench.tell('prepared', 1);
+    await bench.pass(WINDOW_MS - 1);
+    expect(bench.permitted()).toEqual([]);
+    await bench.pass(1);
+    expect(bench.permitted()).toEqual([1]);
   });
 
-  it('serves each key in the order of the requests, keys side by side', () => {
-    const bench = new GovernorBench(2);
-    bench.tell('request', 0, 1, 2, 3, 4, 5);
-    expect(bench.heard()).toEqual(['prepare 0', 'prepare 1']);
-    for (const [first, second] of [
-      [0, 1],
-      [2, 3],
-      [4, 5],
-    ] as const) {
-      bench.tell('prepared', first, second);
-      bench.tell('used', first, second);
-      bench.pass(WINDOW_MS);
-    }
-    const permitted = bench.heard().filter((word) => word.startsWith('permitted'));
-    expect(permitted).toEqual([0, 1, 2, 3, 4, 5].map((shard) => `permitted ${shard}`));
-  });
-
-  it('GP-34: a place that is given back costs nothing, and the next is called at once', () => {
-    const bench = new GovernorBench();
-    bench.tell('request', 0, 1, 2);
-    bench.tell('release', 1);
-    bench.tell('release', 0);
+  it('a place that is given back costs nothing, and the next is called at once', async () => {
+    const bench = new Bench();
+    await bench.tell('request', 0, 1, 2);
+    await bench.tell('release', 1);
+    await bench.tell('release', 0);
     expect(bench.heard()).toEqual(['prepare 0', 'prepare 2']);
-    bench.tell('prepared', 2);
+    await bench.tell('prepared', 2);
     expect(bench.heard()).toEqual(['permitted 2']);
-    expect(bench.state.budget.remaining).toBe(999);
+    expect(bench.remaining).toBe(999);
   });
 
-  it('a permit that is given back counts as sent', () => {
-    const bench = new GovernorBench();
-    bench.tell('request', 0, 1);
-    bench.tell('prepared', 0);
-    bench.tell('release', 0);
-    bench.tell('prepared', 1);
-    expect(bench.heard()).toEqual(['prepare 0', 'permitted 0', 'prepare 1']);
-    expect(bench.state.budget.remaining).toBe(999);
-    bench.pass(WINDOW_MS - 1);
-    expect(bench.heard()).toEqual([]);
-    bench.pass(1);
-    expect(bench.heard()).toEqual(['permitted 1']);
+  it('GP-34: a permit that comes when its socket is gone is freed: window and budget are as before', async () => {
+    const bench = new Bench();
+    bench.governor.tell({ type: 'request', shard: 0 });
+    bench.governor.tell({ type: 'request', shard: 1 });
+    bench.governor.tell({ type: 'prepared', shard: 0 });
+    // The ledger has been asked; its answer is on its way.
+    bench.governor.tell({ type: 'release', shard: 0 });
+    await bench.pass(0);
+    await bench.tell('prepared', 1);
+    expect(bench.heard()).toEqual(['prepare 0', 'prepare 1', 'permitted 1']);
+    expect(bench.remaining).toBe(999);
   });
 
-  it('a holder that is not prepared in time loses its place, and gets another when it is', () => {
-    const bench = new GovernorBench();
-    bench.tell('request', 0, 1);
-    bench.pass(IDENTIFY_PREPARE_TIMEOUT_MS);
+  it('a permit that is given back after it was handed out counts as sent', async () => {
+    const bench = new Bench();
+    await bench.tell('request', 0, 1);
+    await bench.tell('prepared', 0);
+    await bench.tell('release', 0);
+    await bench.tell('prepared', 1);
+    expect(bench.permitted()).toEqual([0]);
+    await bench.pass(WINDOW_MS - 1);
+    expect(bench.permitted()).toEqual([]);
+    await bench.pass(1);
+    expect(bench.permitted()).toEqual([1]);
+    expect(bench.remaining).toBe(998);
+  });
+
+  it('a holder that is not prepared in time loses its place, and gets another when it is', async () => {
+    const bench = new Bench();
+    await bench.tell('request', 0, 1);
+    await bench.pass(IDENTIFY_PREPARE_TIMEOUT_MS);
     expect(bench.heard()).toEqual(['prepare 0', 'prepare 1']);
-    bench.tell('prepared', 0);
+    await bench.tell('prepared', 0);
     expect(bench.heard()).toEqual([]);
-    bench.tell('prepared', 1);
-    bench.tell('used', 1);
+    await bench.tell('prepared', 1);
     expect(bench.heard()).toEqual(['permitted 1', 'prepare 0']);
   });
 
-  it('a holder that is silent after its permit loses its place; the window is kept all the same', () => {
-    const bench = new GovernorBench();
-    bench.tell('request', 0, 1);
-    bench.tell('prepared', 0);
-    bench.pass(IDENTIFY_PREPARE_TIMEOUT_MS);
-    bench.tell('prepared', 1);
-    expect(bench.heard()).toEqual(['prepare 0', 'permitted 0', 'prepare 1']);
-    bench.pass(1_000);
+  it('a holder that is silent after its permit is not waited for; the window is kept', async () => {
+    const bench = new Bench();
+    await bench.tell('request', 0, 1);
+    await bench.tell('prepared', 0);
+    await bench.tell('prepared', 1);
+    await bench.pass(IDENTIFY_PREPARE_TIMEOUT_MS + 1_000);
     // It did send, though late.
-    bench.tell('used', 0);
-    bench.pass(WINDOW_MS - 1);
-    expect(bench.heard()).toEqual([]);
-    bench.pass(1);
-    expect(bench.heard()).toEqual(['permitted 1']);
+    await bench.tell('prepared', 1);
+    await bench.tell('used', 0);
+    expect(bench.permitted()).toEqual([0]);
+    await bench.pass(WINDOW_MS - 1);
+    expect(bench.permitted()).toEqual([]);
+    await bench.pass(1);
+    expect(bench.permitted()).toEqual([1]);
   });
 
-  it('a holder that waits for its window or for the budget does not lose its place', () => {
-    const broke = { total: 10, remaining: 0, resetAtMs: 20 * 60 * 60_000, begun: true };
-    const bench = new GovernorBench(1, broke, 60 * 60_000);
-    bench.tell('request', 0, 1);
-    bench.tell('prepared', 0);
-    bench.pass(20 * 60 * 60_000 - 1);
-    expect(bench.heard()).toEqual(['prepare 0']);
-    bench.pass(1);
-    expect(bench.heard()).toEqual(['permitted 0']);
-    expect(bench.state.budget.remaining).toBe(9);
+  it('a shard that asks twice stands in the line once', async () => {
+    const bench = new Bench();
+    await bench.tell('request', 0, 1, 1, 1, 2);
+    await bench.tell('release', 0);
+    await bench.tell('release', 1);
+    expect(bench.heard()).toEqual(['prepare 0', 'prepare 1', 'prepare 2']);
   });
 
-  it('nothing is permitted before its start time, and then without being asked again', () => {
-    const bench = new GovernorBench(1, PLENTY, WINDOW_MS);
-    bench.tell('request', 0);
-    bench.tell('prepared', 0);
-    bench.pass(WINDOW_MS - 1);
-    expect(bench.heard()).toEqual(['prepare 0']);
-    bench.pass(1);
-    expect(bench.heard()).toEqual(['permitted 0']);
-  });
-
-  it('permits nobody when the budget is used up, until it is renewed', () => {
-    const bench = new GovernorBench(2, {
-      total: 5,
-      remaining: 1,
-      resetAtMs: 1_000_000,
-      begun: true,
-    });
-    bench.tell('request', 0, 1);
-    bench.tell('prepared', 0, 1);
-    expect(bench.heard()).toEqual(['prepare 0', 'prepare 1', 'permitted 0']);
-    bench.tell('used', 0);
-    bench.pass(999_999);
-    expect(bench.heard()).toEqual([]);
-    bench.pass(1);
-    expect(bench.heard()).toEqual(['permitted 1']);
-    expect(bench.state.budget.remaining).toBe(4);
-  });
-
-  it('what was left of an old day is not spent on top of a new one', () => {
-    const bench = new GovernorBench(1, { total: 3, remaining: 2, resetAtMs: 100_000, begun: true });
-    const identify = (shard: number): boolean => {
-      bench.tell('request', shard);
-      bench.tell('prepared', shard);
-      bench.pass(WINDOW_MS);
-      const permitted = bench.heard().includes(`permitted ${shard}`);
-      if (permitted) bench.tell('used', shard);
-      return permitted;
-    };
-    bench.pass(200_000);
-    const granted = [0, 1, 2, 3, 4].map(identify);
-    expect(granted).toEqual([true, true, true, false, false]);
-    bench.pass(IDENTIFY_BUDGET_PERIOD_MS - 100_000);
-    expect(bench.heard()).toEqual([]);
-    bench.pass(200_000);
-    expect(bench.heard()).toContain('permitted 3');
-  });
-
-  it('a shard that asks twice stands in the line once', () => {
-    const bench = new GovernorBench();
-    bench.tell('request', 0, 1, 1, 1, 2);
-    for (const shard of [0, 1, 2]) {
-      bench.tell('prepared', shard);
-      bench.tell('used', shard);
-      bench.pass(WINDOW_MS);
-    }
-    expect(bench.heard().filter((word) => word === 'prepare 1')).toEqual(['prepare 1']);
-  });
-
-  it('a holder that was restarted is called again, prepared or not', () => {
-    const bench = new GovernorBench(1, PLENTY, WINDOW_MS);
-    bench.tell('request', 0);
-    bench.tell('request', 0);
+  it('a holder that was restarted is called again, and permitted only when it is prepared itself', async () => {
+    const bench = new Bench({ begun: true });
+    await bench.tell('request', 0);
+    await bench.tell('prepared', 0);
+    await bench.tell('request', 0);
+    await bench.pass(WINDOW_MS);
     expect(bench.heard()).toEqual(['prepare 0', 'prepare 0']);
-    bench.tell('prepared', 0);
-    bench.tell('request', 0);
-    bench.pass(WINDOW_MS);
-    // Its former self was prepared; whether it is itself is not known yet.
-    expect(bench.heard()).toEqual(['prepare 0']);
-    bench.tell('prepared', 0);
-    expect(bench.heard()).toEqual(['permitted 0']);
+    await bench.tell('prepared', 0);
+    expect(bench.permitted()).toEqual([0]);
   });
 
-  it('a holder that was restarted after its permit has its turn again, a window later', () => {
-    const bench = new GovernorBench();
-    bench.tell('request', 0);
-    bench.tell('prepared', 0);
-    bench.tell('request', 0);
-    bench.tell('used', 0);
-    expect(bench.heard()).toEqual(['prepare 0', 'permitted 0', 'prepare 0']);
-    bench.tell('prepared', 0);
-    bench.pass(WINDOW_MS - 1);
-    expect(bench.heard()).toEqual([]);
-    bench.pass(1);
-    expect(bench.heard()).toEqual(['permitted 0']);
+  it('keeps the window of an IDENTIFY that an earlier governor permitted', async () => {
+    const bench = new Bench();
+    await bench.tell('request', 0);
+    await bench.pass(1_000);
+    await bench.tell('used', 1);
+    await bench.tell('prepared', 0);
+    await bench.pass(WINDOW_MS - 1);
+    expect(bench.permitted()).toEqual([]);
+    await bench.pass(1);
+    expect(bench.permitted()).toEqual([0]);
+  });
+});
+
+describe('the order of the buckets (GP-28)', () => {
+  const nine = [8, 3, 7, 1, 5, 0, 6, 2, 4];
+
+  it('starts the lowest first over all keys, in whatever order they ask', async () => {
+    const bench = new Bench({ maxConcurrency: 3 });
+    await bench.tell('request', ...nine);
+    const order: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      await bench.tell('prepared', ...nine.filter((shard) => !order.includes(shard)));
+      const permitted = bench.permitted();
+      order.push(...permitted);
+      await bench.tell('used', ...permitted);
+      await bench.pass(WINDOW_MS);
+    }
+    expect(order.map((shard) => Math.floor(shard / 3))).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2]);
   });
 
-  it('GP-29: keeps the window of an IDENTIFY that an earlier governor permitted', () => {
-    const bench = new GovernorBench();
-    bench.tell('request', 0);
-    bench.pass(1_000);
-    bench.tell('used', 1);
-    bench.tell('prepared', 0);
-    bench.pass(WINDOW_MS - 1);
+  it('waits for a slow shard of a lower bucket no longer than for its socket', async () => {
+    const bench = new Bench({ maxConcurrency: 2 });
+    await bench.tell('request', 0, 3);
+    await bench.tell('prepared', 3);
+    await bench.pass(IDENTIFY_PREPARE_TIMEOUT_MS - 1);
+    expect(bench.permitted()).toEqual([]);
+    await bench.pass(1);
+    expect(bench.permitted()).toEqual([3]);
+  });
+
+  it('does not wait for a shard that is absent', async () => {
+    const bench = new Bench({ maxConcurrency: 2 });
+    await bench.tell('request', 3);
+    await bench.tell('prepared', 3);
+    expect(bench.permitted()).toEqual([3]);
+  });
+
+  it('lets no shard that comes again and again keep a higher one waiting', async () => {
+    const bench = new Bench({ maxConcurrency: 1 });
+    await bench.tell('request', 0, 5);
+    const order: number[] = [];
+    for (let turn = 0; turn < 3; turn++) {
+      await bench.tell('prepared', 0, 5);
+      await bench.pass(WINDOW_MS);
+      const permitted = bench.permitted();
+      order.push(...permitted);
+      await bench.tell('used', ...permitted);
+      if (turn === 0) await bench.tell('request', 0);
+    }
+    expect(order).toEqual([0, 5, 0]);
+  });
+});
+
+describe('the budget', () => {
+  it('GP-33: is looked at before every IDENTIFY: at the floor nobody is permitted, until it is renewed', async () => {
+    const bench = new Bench({ total: 7, remaining: 4, begun: true, resetInMs: HOUR_MS }, 2);
+    await bench.pass(WINDOW_MS);
+    const identified: boolean[] = [];
+    for (const shard of [0, 1, 2]) {
+      identified.push(await bench.identify(shard));
+      await bench.pass(WINDOW_MS);
+    }
+    expect(identified).toEqual([true, true, false]);
+    bench.word = starts({ total: 7, remaining: 2, begun: true, resetInMs: HOUR_MS / 4 });
+    await bench.pass(HOUR_MS / 2);
+    expect(bench.permitted()).toEqual([]);
+    expect(bench.governor.notices).toMatchObject([{ kind: 'floor', remaining: 2 }]);
+    bench.word = starts({ total: 7, remaining: 7 });
+    await bench.pass(HOUR_MS);
+    expect(bench.permitted()).toEqual([2]);
+    expect(bench.remaining).toBe(6);
+    expect(bench.governor.notices.map(({ kind }) => kind)).toEqual(['floor', 'above-floor']);
+  });
+
+  it('a holder that waits for the budget does not lose its place', async () => {
+    const bench = new Bench({ total: 10, remaining: 0, begun: true, resetInMs: HOUR_MS });
+    await bench.tell('request', 0, 1);
+    await bench.tell('prepared', 0);
+    await bench.pass(HOUR_MS - 1);
     expect(bench.heard()).toEqual(['prepare 0']);
-    bench.pass(1);
-    expect(bench.heard()).toEqual(['permitted 0']);
+    bench.word = starts({ total: 10, remaining: 10 });
+    await bench.pass(HOUR_MS);
+    expect(bench.permitted()).toEqual([0]);
+  });
+});
+
+describe('Discord’s word', () => {
+  it('GP-36: is asked for again after a long time, and a changed max_concurrency counts at once', async () => {
+    const bench = new Bench({ maxConcurrency: 1 });
+    expect(await bench.identify(0)).toBe(true);
+    bench.word = starts({ remaining: 999, begun: true, maxConcurrency: 4 });
+    await bench.pass(GATEWAY_BOT_FRESH_MS);
+    await bench.tell('request', 0, 1, 2, 3);
+    await bench.tell('prepared', 0);
+    // Each is called anew in its new line, and says again that it is prepared.
+    await bench.tell('prepared', 0, 1, 2, 3);
+    expect(bench.permitted().sort()).toEqual([0, 1, 2, 3]);
+    expect(bench.governor.asked).toBe(1);
+    expect(bench.governor.notices).toEqual([{ kind: 'concurrency', from: 1, to: 4 }]);
+  });
+
+  it('is asked for again when sessions end soon after their IDENTIFY', async () => {
+    const bench = new Bench({ maxConcurrency: 4 });
+    bench.word = starts({ remaining: 990, begun: true, maxConcurrency: 1 });
+    for (let round = 0; round <= IDENTIFY_RETURNS_MAX + 10 && bench.governor.asked === 0; round++) {
+      await bench.identify(0);
+      await bench.pass(WINDOW_MS);
+      await bench.tell('used', 0);
+    }
+    expect(bench.governor.asked).toBe(1);
+    expect(bench.governor.state.maxConcurrency).toBe(1);
+  });
+
+  it('GP-37: a failed answer is not kept: permits go on, and it is asked again, more and more rarely', async () => {
+    const bench = new Bench();
+    expect(await bench.identify(0)).toBe(true);
+    bench.word = undefined;
+    await bench.pass(GATEWAY_BOT_FRESH_MS);
+    expect(await bench.identify(0)).toBe(true);
+    expect(bench.governor.asked).toBe(1);
+    await bench.pass(WINDOW_MS);
+    expect(await bench.identify(0)).toBe(true);
+    expect(bench.governor.asked).toBe(1);
+    await bench.pass(10 * 60_000);
+    bench.word = starts({ remaining: 3, begun: true });
+    expect(await bench.identify(0)).toBe(true);
+    expect(bench.governor.asked).toBe(2);
+    expect(bench.remaining).toBe(2);
+  });
+
+  it('lines are moved with nobody lost, and no key opens before all of the old ones have', async () => {
+    const bench = new Bench({ maxConcurrency: 4 });
+    await bench.tell('request', 0, 1, 2, 3, 4);
+    await bench.tell('prepared', 0, 1);
+    expect(bench.permitted()).toEqual([0, 1]);
+    await bench.tell('used', 0, 1);
+    bench.governor.tell({
+      type: 'word',
+      word: starts({ remaining: 998, begun: true, maxConcurrency: 1 }),
+    });
+    const order: number[] = [];
+    for (let turn = 0; turn < 3; turn++) {
+      await bench.tell('prepared', 2, 3, 4);
+      expect(bench.permitted()).toEqual([]);
+      await bench.pass(WINDOW_MS);
+      const permitted = bench.permitted();
+      order.push(...permitted);
+      await bench.tell('used', ...permitted);
+    }
+    expect(order).toEqual([2, 3, 4]);
+  });
+});
+
+describe('a ledger that fails', () => {
+  it('GP-35: permits nobody by its failure; after a window of silence the governor goes on alone', async () => {
+    const bench = new Bench();
+    bench.ledger.isAway = 'unheard';
+    await bench.tell('request', 0, 1);
+    await bench.tell('prepared', 0);
+    await bench.pass(WINDOW_MS - 1);
+    expect(bench.permitted()).toEqual([]);
+    await bench.pass(1);
+    expect(bench.permitted()).toEqual([0]);
+    expect(bench.governor.notices).toEqual([{ kind: 'ledger-away' }]);
+  });
+
+  it('spends no more without it than its share of what was left above the floor', async () => {
+    const bench = new Bench({ remaining: 14, begun: true }, 4, 0.5);
+    bench.ledger.isAway = 'unheard';
+    let sent = 0;
+    for (let turn = 0; turn < 20; turn++) {
+      await bench.tell('request', turn);
+      await bench.tell('prepared', turn);
+      await bench.pass(60_000);
+      for (const shard of bench.permitted()) {
+        sent++;
+        await bench.tell('used', shard);
+      }
+    }
+    expect(sent).toBe(5);
+    expect(bench.governor.notices.map(({ kind }) => kind)).toEqual(['ledger-away', 'floor']);
+  });
+
+  it('tells it, once it is back, what was spent meanwhile', async () => {
+    const bench = new Bench();
+    expect(await bench.identify(0)).toBe(true);
+    bench.ledger.isAway = 'unheard';
+    await bench.tell('request', 1, 2);
+    await bench.tell('prepared', 1);
+    await bench.pass(2 * WINDOW_MS);
+    expect(bench.permitted()).toEqual([1]);
+    await bench.tell('used', 1);
+    bench.ledger.isAway = 'no';
+    await bench.tell('prepared', 2);
+    await bench.pass(IDENTIFY_LEASE_MS);
+    expect(bench.permitted()).toEqual([2]);
+    expect(bench.remaining).toBe(997);
+    expect(bench.governor.notices.map(({ kind }) => kind)).toEqual(['ledger-away', 'ledger-back']);
   });
 });

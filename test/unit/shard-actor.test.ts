@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Decompressor } from '../../actors/connection/ports.ts';
+import { SessionDesk } from '../../actors/sessions/desk.ts';
 import { shard } from '../../actors/shard/actor.ts';
 import type { ShardNotice } from '../../actors/shard/machine.ts';
-import type { SessionStore, ShardWorld } from '../../actors/shard/ports.ts';
+import type { PresenceMemory, SessionStore, ShardWorld } from '../../actors/shard/ports.ts';
 import type { ActorRef } from '../../protocols/actor.ts';
 import { EventTable } from '../../protocols/gateway/event-table.ts';
 import type {
@@ -17,7 +18,6 @@ import {
   SESSION_SAVE_INTERVAL_MS,
   SHARD_BACKOFF,
 } from '../../protocols/limits.ts';
-import { localSessions } from '../../src/gateway/local-sessions.ts';
 import { createActorWorld } from '../support/actor-world.ts';
 import { PlayedSockets } from '../support/gateway-sockets.ts';
 import { RecordingWriter } from '../support/gateway-writer.ts';
@@ -30,7 +30,7 @@ const STORED: SessionRecord = {
   shardCount: 4,
   savedAtEpochMs: 1,
 };
-const PLAIN: Decompressor = { push: (chunk) => chunk };
+const PLAIN: Decompressor = { push: (chunk) => chunk, close: () => {} };
 
 type Options = {
   readonly stored?: SessionRecord;
@@ -42,7 +42,7 @@ function createBench({ stored, createDecompressor = () => PLAIN }: Options = {})
   const actors = createActorWorld();
   const sockets = new PlayedSockets();
   const writer = new RecordingWriter();
-  const sessions: SessionStore = localSessions();
+  const sessions: SessionStore = new SessionDesk([SHARD]);
   if (stored !== undefined) sessions.save(SHARD, stored);
   const notices: ShardNotice[] = [];
   const governed: IdentifyMessage[] = [];
@@ -64,9 +64,19 @@ function createBench({ stored, createDecompressor = () => PLAIN }: Options = {})
     sessions,
     onNotice: (_shard, notice) => notices.push(notice),
   };
+  let remembered: string | undefined;
+  const presence: PresenceMemory = {
+    last: () => remembered,
+    remember: (text) => {
+      remembered = text;
+    },
+    forget: () => {
+      remembered = undefined;
+    },
+  };
   const ref: ActorRef<ShardMessage> = actors.system.spawn(
     'shard',
-    shard({ shard: SHARD, world, governor: () => governor, broker: () => 'open' }),
+    shard({ shard: SHARD, world, governor: () => governor, broker: () => 'open', presence }),
   );
   const settle = (): Promise<void> => actors.system.idle();
   /** Until the next attempt: a new socket, or a place in the governor's line. */
@@ -335,20 +345,36 @@ describe('a shard and its connections', () => {
     expect(bench.sockets.last.sent).toEqual([{ op: 1, d: null }]);
   });
 
-  it('GP-72: gives each connection a decompressor of its own', async () => {
+  it('GP-72: gives each connection a decompressor of its own, and frees it with the connection', async () => {
     let made = 0;
+    const closed = new Set<number>();
+    const pushed: number[] = [];
     const bench = createBench({
       stored: STORED,
       createDecompressor: () => {
-        made++;
-        return { push: (chunk) => chunk };
+        const own = ++made;
+        return {
+          push: (chunk) => {
+            pushed.push(own);
+            return chunk;
+          },
+          close: () => closed.add(own),
+        };
       },
     });
     await resumed(bench);
-    bench.sockets.last.hangUp(1006);
+    const old = bench.sockets.last;
+    old.hangUp(1006);
     await bench.wait();
     expect(made).toBe(2);
     expect(bench.sockets.all.length).toBe(2);
+    expect(closed).toEqual(new Set([1]));
+    bench.sockets.last.greet();
+    const before = pushed.length;
+    old.say(event(12));
+    await bench.settle();
+    expect(pushed.length).toBe(before);
+    expect(pushed.at(-1)).toBe(2);
   });
 
   it('GP-19: a programming error on the way of an event costs the connection, not the session', async () => {
@@ -358,6 +384,7 @@ describe('a shard and its connections', () => {
         if (faulty) throw new TypeError('a programming error');
         return chunk;
       },
+      close: () => {},
     });
     const bench = createBench({ stored: STORED, createDecompressor });
     await resumed(bench);
@@ -452,7 +479,7 @@ describe('a shard and its connections', () => {
 
 describe('sessions kept in the process', () => {
   it('are kept for each shard until they are forgotten', () => {
-    const sessions = localSessions();
+    const sessions = new SessionDesk([SHARD]);
     expect(sessions.load(1)).toBeUndefined();
     sessions.save(1, STORED);
     sessions.save(2, { ...STORED, sequence: 20 });

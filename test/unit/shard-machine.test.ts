@@ -48,8 +48,9 @@ class ShardBench {
     return this.report({ kind: 'greeted' });
   }
 
-  ended(end: ConnectionEnd): readonly ShardEffect[] {
-    return this.tell({ type: 'ended', generation: this.state.generation, end });
+  /** @param done how far all of the session is done by then */
+  ended(end: ConnectionEnd, done = 0): readonly ShardEffect[] {
+    return this.tell({ type: 'ended', generation: this.state.generation, end, done });
   }
 
   /** The connection ends, the wait is over, and the shard does the next thing. */
@@ -318,7 +319,7 @@ describe('what an end means', () => {
           { type: 'broker', state: 'open' },
           { type: 'lost' },
           { type: 'settled' },
-          { type: 'ended', generation: bench.state.generation, end: UNREACHABLE },
+          { type: 'ended', generation: bench.state.generation, end: UNREACHABLE, done: 0 },
         ];
         for (const input of inputs) expect(bench.tell(input)).toEqual([]);
         expect(bench.state.phase).toBe('failed');
@@ -444,7 +445,7 @@ describe('generations', () => {
       expect(bench.tell({ type: 'report', generation: 1, report })).toEqual([]);
     }
     for (const end of [closed(4004), closed(4009), UNREACHABLE]) {
-      expect(bench.tell({ type: 'ended', generation: 1, end })).toEqual([]);
+      expect(bench.tell({ type: 'ended', generation: 1, end, done: 0 })).toEqual([]);
     }
     expect(bench.state).toBe(before);
   });
@@ -460,7 +461,7 @@ describe('generations', () => {
       const { generation } = before;
       expect(bench.ended(closed(4004))).toEqual([]);
       expect(bench.greeted()).toEqual([]);
-      expect(bench.tell({ type: 'ended', generation, end: closed(1006) })).toEqual([]);
+      expect(bench.tell({ type: 'ended', generation, end: closed(1006), done: 0 })).toEqual([]);
       expect(bench.state).toBe(before);
     }
   });
@@ -503,5 +504,39 @@ describe('the broker', () => {
     expect(bench.tell({ type: 'broker', state: 'away' })).toEqual([]);
     expect(bench.tell({ type: 'broker', state: 'open' })).toEqual([]);
     expect(bench.state.phase).toBe('waiting');
+  });
+});
+
+describe('a resume that is cut off in a long replay', () => {
+  const CUT = closed(1006);
+
+  it('GP-03: has not failed if more is done than before, however often', () => {
+    const bench = new ShardBench(SESSION);
+    for (let cut = 1; cut <= 10 * RESUME_ATTEMPTS_MAX; cut++) {
+      bench.greeted();
+      bench.ended(CUT, cut * 100);
+      expect(bench.state.session).toEqual(SESSION);
+      expect(bench.state.hostDemoted).toBe(false);
+      bench.tell({ type: 'retry' });
+    }
+    // Without progress it is given up like any other.
+    for (let cut = 1; cut <= RESUME_ATTEMPTS_MAX; cut++) {
+      expect(bench.state.session).toEqual(SESSION);
+      bench.greeted();
+      bench.ended(CUT, 10 * RESUME_ATTEMPTS_MAX * 100);
+      bench.tell({ type: 'retry' });
+    }
+    expect(bench.state.session).toBeUndefined();
+  });
+
+  it('counts what was confirmed only while the shard waited', () => {
+    const bench = new ShardBench(SESSION);
+    for (let cut = 0; cut < 10; cut++) {
+      bench.greeted();
+      // The confirms of each replay come after its end.
+      bench.ended(CUT, cut * 100);
+      bench.tell({ type: 'retry' });
+      expect(bench.state.session).toEqual(SESSION);
+    }
   });
 });

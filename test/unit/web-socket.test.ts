@@ -95,7 +95,7 @@ describe('a web socket', () => {
   it('opens, and carries text and bytes both ways as they are', async () => {
     const { client, peer } = await (await startServer()).meet();
     const received = once(peer, 'message');
-    client.socket.send('{"op":1,"d":null,"text":"é🎉"}');
+    client.socket.send('{"op":1,"d":null,"text":"é🎉"}', () => {});
     const [data, isBinary] = (await received) as [Buffer, boolean];
     expect(data.toString()).toBe('{"op":1,"d":null,"text":"é🎉"}');
     expect(isBinary).toBe(false);
@@ -153,7 +153,7 @@ describe('a web socket', () => {
     expect((await client.heard(2))[1]).toEqual({ kind: 'close', code: 4000, reason: '' });
     client.socket.close(4000, '');
     client.socket.terminate();
-    client.socket.send('too late');
+    client.socket.send('too late', () => {});
     await quiet();
     expect(client.words.length).toBe(2);
   });
@@ -233,7 +233,7 @@ describe('a web socket that does not come about', () => {
     expect(await client.heard(1)).toEqual([
       { kind: 'failed', reason: expect.stringContaining('ECONNREFUSED') },
     ]);
-    client.socket.send('nobody hears it');
+    client.socket.send('nobody hears it', () => {});
     client.socket.close(4000, '');
     client.socket.terminate();
     await quiet();
@@ -266,7 +266,7 @@ describe('a web socket that does not come about', () => {
       const client = new Client(url);
       expect(client.words).toEqual([]);
       expect((await client.heard(1))[0]?.kind).toBe('failed');
-      client.socket.send('x');
+      client.socket.send('x', () => {});
       client.socket.close(4000, '');
       client.socket.terminate();
       client.socket.pause();
@@ -295,7 +295,7 @@ describe('a web socket that does not come about', () => {
         client = new Client(`ws://127.0.0.1:${port}`);
       };
       await arrival;
-      client?.socket.send('too early');
+      client?.socket.send('too early', () => {});
       if (how === 'close') client?.socket.close(4000, '');
       else client?.socket.terminate();
       expect((await client?.heard(1))?.[0]?.kind).toBe('failed');

@@ -1,0 +1,66 @@
+/**
+ * Where a command goes, and whether there is room for it. Pure.
+ *
+ * A shard of this process is told; one of another process is reached by the event of its id, which only its
+ * owner consumes. Commands without a fate are counted for each shard. A shard may have as many as are
+ * still free of COMMANDS_MAX, so one that is slow has half of them at the most, two a third each, and there
+ * is always room for those of the others.
+ */
+import { CommandRefusedError } from '../../protocols/errors.ts';
+import { COMMANDS_MAX } from '../../protocols/limits.ts';
+
+export type CommandsState = {
+  /** Commands without a fate, by shard. */
+  readonly open: ReadonlyMap<number, number>;
+  readonly total: number;
+};
+
+/** What this gateway can reach. */
+export type CommandRoutes = {
+  readonly owned: ReadonlySet<number>;
+  readonly leadsToOthers: boolean;
+};
+
+export type CommandsStep = {
+  readonly state: CommandsState;
+  readonly way:
+    | { readonly kind: 'shard' | 'forward' }
+    | { readonly kind: 'refuse'; readonly error: CommandRefusedError };
+};
+
+export const NO_COMMANDS: CommandsState = { open: new Map(), total: 0 };
+
+export function admitCommand(
+  state: CommandsState,
+  shard: number,
+  { owned, leadsToOthers }: CommandRoutes,
+): CommandsStep {
+  const isOwn = owned.has(shard);
+  if (!isOwn && !leadsToOthers) {
+    const message = `shard ${shard} is none of this gateway, and its broker leads to no other`;
+    return refuse(state, new CommandRefusedError('unowned', message));
+  }
+  const count = state.open.get(shard) ?? 0;
+  if (count >= COMMANDS_MAX - state.total) {
+    const message = `${count} commands wait for shard ${shard} already; try again later`;
+    return refuse(state, new CommandRefusedError('full', message));
+  }
+  return { state: changeCount(state, shard, 1), way: { kind: isOwn ? 'shard' : 'forward' } };
+}
+
+/** A command that was admitted has its fate. */
+export function settleCommand(state: CommandsState, shard: number): CommandsState {
+  return changeCount(state, shard, -1);
+}
+
+function refuse(state: CommandsState, error: CommandRefusedError): CommandsStep {
+  return { state, way: { kind: 'refuse', error } };
+}
+
+function changeCount(state: CommandsState, shard: number, change: 1 | -1): CommandsState {
+  const open = new Map(state.open);
+  const count = (open.get(shard) ?? 0) + change;
+  if (count === 0) open.delete(shard);
+  else open.set(shard, count);
+  return { open, total: state.total + change };
+}

@@ -1,0 +1,179 @@
+/**
+ * The book of session starts: what a ledger knows, and how it decides. Pure.
+ *
+ * Inner workings: each key has the time at which it opens. A permit closes it for the length of a lease,
+ * and the word that the IDENTIFY was sent shortens that to one window. A day of the budget begins with
+ * its first IDENTIFY, as Discord's does, and not when the old one happens to be used up: what was left of
+ * the old day must not be spent on top of the new. Until a permit is known to have been used, each one
+ * puts the end of the day off.
+ *
+ * Failure: a permit that nobody speaks of again costs one of the budget and the length of a lease. A wall
+ * clock that steps back cannot keep a key closed for longer than that, or a day longer than a day.
+ *
+ * The Redis ledger does the same in the server's own language; one contract suite holds all of them to it.
+ */
+import type { SessionStarts, TakeAnswer } from '../../protocols/gateway/identify.ts';
+import {
+  IDENTIFY_BUDGET_PERIOD_MS,
+  IDENTIFY_LEASE_MS,
+  IDENTIFY_MARGIN_MS,
+  IDENTIFY_WINDOW_MS,
+} from '../../protocols/limits.ts';
+
+/** The spans that a ledger goes by. */
+export type LedgerSpans = {
+  readonly windowMs: number;
+  readonly leaseMs: number;
+  readonly periodMs: number;
+};
+
+export const LEDGER_SPANS: LedgerSpans = {
+  windowMs: IDENTIFY_WINDOW_MS + IDENTIFY_MARGIN_MS,
+  leaseMs: IDENTIFY_LEASE_MS,
+  periodMs: IDENTIFY_BUDGET_PERIOD_MS,
+};
+
+type KeyEntry = {
+  /** When the key opens, on the ledger's clock. */
+  readonly openAtMs: number;
+  /** Who holds a permit that has not been used, and when the key would have opened without it. */
+  readonly holder?: string | undefined;
+  readonly formerMs?: number | undefined;
+};
+
+export type IdentifyBook = {
+  readonly total: number;
+  readonly remaining: number;
+  readonly resetAtMs: number;
+  readonly begun: boolean;
+  readonly maxConcurrency: number;
+  /** When a key opens that has no entry. */
+  readonly baseMs: number;
+  /** At most `maxConcurrency` of them. */
+  readonly keys: Readonly<Record<string, KeyEntry>>;
+};
+
+/** The clock and the rules by which one operation is judged. */
+export type BookUse = LedgerSpans & {
+  readonly nowMs: number;
+  /** Who asks: a process and its shard. */
+  readonly holder: string;
+};
+
+/** The book after Discord's word, or the first page of it. */
+export function learnWord(
+  book: IdentifyBook | undefined,
+  word: SessionStarts,
+  use: BookUse,
+): IdentifyBook {
+  const { nowMs } = use;
+  const { total, maxConcurrency } = word;
+  const wordResetMs = nowMs + word.resetInMs;
+  const isRunning = word.begun && word.resetInMs > 0;
+  if (book === undefined) {
+    const { remaining, begun } = word;
+    // Whoever has spent some of it may have done so a moment ago.
+    const baseMs = begun ? nowMs + use.windowMs : nowMs;
+    return { total, remaining, begun, resetAtMs: wordResetMs, maxConcurrency, baseMs, keys: {} };
+  }
+  const old = renewed(book, use);
+  const isNewDay = old.begun && isRunning && wordResetMs > old.resetAtMs + use.leaseMs;
+  const most = old.remaining + Math.max(0, total - old.total);
+  return {
+    ...withConcurrency(old, maxConcurrency),
+    total,
+    remaining: isNewDay ? word.remaining : Math.min(most, word.remaining),
+    begun: old.begun || word.begun,
+    resetAtMs: isRunning ? wordResetMs : old.resetAtMs,
+  };
+}
+
+export function takePermit(
+  book: IdentifyBook,
+  request: { readonly shard: number; readonly floor: number; readonly owed: number },
+  use: BookUse,
+): { readonly book: IdentifyBook; readonly answer: TakeAnswer } {
+  const { nowMs, leaseMs, periodMs, holder } = use;
+  const old = renewed(book, use);
+  const paid = { ...old, remaining: Math.max(0, old.remaining - request.owed) };
+  const formerMs = opensAt(paid, request.shard, use);
+  if (nowMs < formerMs) {
+    // A lease becomes a window as soon as its holder has sent, so nobody waits for all of it.
+    const isLease = entryOf(paid, request.shard).holder !== undefined;
+    const waitMs = Math.min(formerMs - nowMs, isLease ? use.windowMs : Number.POSITIVE_INFINITY);
+    return { book: paid, answer: { kind: 'wait', waitMs, starts: startsOf(paid, nowMs) } };
+  }
+  if (paid.remaining <= request.floor) {
+    return { book: paid, answer: { kind: 'floor', starts: startsOf(paid, nowMs) } };
+  }
+  const next: IdentifyBook = {
+    ...withKey(paid, request.shard, { openAtMs: nowMs + leaseMs, holder, formerMs }),
+    remaining: paid.remaining - 1,
+    // It begins for Discord when the IDENTIFY arrives, which is somewhat after the permit.
+    resetAtMs: paid.begun ? paid.resetAtMs : nowMs + leaseMs + periodMs,
+  };
+  return { book: next, answer: { kind: 'granted', starts: startsOf(next, nowMs) } };
+}
+
+export function markSent(book: IdentifyBook, shard: number, use: BookUse): IdentifyBook {
+  const old = begunDay(book, use);
+  const entry = entryOf(old, shard);
+  const windowMs = use.nowMs + use.windowMs;
+  if (entry.holder === use.holder) return withKey(old, shard, { openAtMs: windowMs });
+  // Another one's permit stays what it is; given back, it leaves this window behind.
+  const openAtMs = Math.max(opensAt(old, shard, use), windowMs);
+  return withKey(old, shard, { ...entry, openAtMs, formerMs: windowMs });
+}
+
+export function returnPermit(book: IdentifyBook, shard: number, use: BookUse): IdentifyBook {
+  const { holder, formerMs = use.nowMs } = entryOf(book, shard);
+  if (holder !== use.holder) return book;
+  const remaining = Math.min(book.total, book.remaining + 1);
+  return { ...withKey(book, shard, { openAtMs: formerMs }), remaining };
+}
+
+/** What a book of this process says to others. */
+function startsOf(book: IdentifyBook, nowMs: number): SessionStarts {
+  const { total, remaining, begun, maxConcurrency } = book;
+  return {
+    total,
+    remaining,
+    begun,
+    maxConcurrency,
+    resetInMs: Math.max(0, book.resetAtMs - nowMs),
+  };
+}
+
+function renewed(book: IdentifyBook, { nowMs, leaseMs, periodMs }: BookUse): IdentifyBook {
+  const resetAtMs = Math.min(book.resetAtMs, nowMs + leaseMs + periodMs);
+  if (nowMs < resetAtMs) return { ...book, resetAtMs };
+  return { ...book, resetAtMs, remaining: book.total, begun: false };
+}
+
+/** An IDENTIFY whose permit is of the day before is the first of the new day. */
+function begunDay(book: IdentifyBook, use: BookUse): IdentifyBook {
+  const old = renewed(book, use);
+  if (use.nowMs < book.resetAtMs) return { ...old, begun: true };
+  const resetAtMs = use.nowMs + use.leaseMs + use.periodMs;
+  return { ...old, remaining: Math.max(0, old.remaining - 1), resetAtMs, begun: true };
+}
+
+/** Every key of a new concurrency opens when all keys of the old one have. */
+function withConcurrency(book: IdentifyBook, maxConcurrency: number): IdentifyBook {
+  if (book.maxConcurrency === maxConcurrency) return book;
+  const times = Object.values(book.keys).map(({ openAtMs }) => openAtMs);
+  return { ...book, maxConcurrency, baseMs: Math.max(book.baseMs, ...times), keys: {} };
+}
+
+function entryOf(book: IdentifyBook, shard: number): KeyEntry {
+  return book.keys[shard % book.maxConcurrency] ?? { openAtMs: book.baseMs };
+}
+
+/** No key is closed for longer than a lease: if one seems to be, the clock has stepped. */
+function opensAt(book: IdentifyBook, shard: number, { nowMs, leaseMs }: BookUse): number {
+  return Math.min(entryOf(book, shard).openAtMs, nowMs + leaseMs);
+}
+
+function withKey(book: IdentifyBook, shard: number, entry: KeyEntry): IdentifyBook {
+  return { ...book, keys: { ...book.keys, [shard % book.maxConcurrency]: entry } };
+}

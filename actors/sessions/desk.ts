@@ -1,0 +1,118 @@
+/**
+ * The sessions as the shards see them: in memory, at once, whatever the archive does.
+ *
+ * Purpose: shards load, save and forget here without ever waiting. The sessions actor takes what has
+ * changed from here to the archive. The desk outlives the actor, so that its crash costs nothing.
+ *
+ * Inner workings: of each shard there is the newest record, and whether it still has to be saved. A batch is
+ * made of the newest records when it is sent, so an older one can never follow a newer one; a shard leaves
+ * the list only when what was sent is saved and is still the newest.
+ *
+ * Failure: while the archive is away the list grows to one entry a shard and no further. A shard that a
+ * newer process has claimed is kept in memory for this process, and is not saved any more.
+ */
+import type { SessionRecord } from '../../protocols/gateway/messages.ts';
+import { SESSION_BATCH_MAX, SESSION_RESUMABLE_MS } from '../../protocols/limits.ts';
+import type { SessionStore } from '../shard/ports.ts';
+import type { SessionBatch, SessionChange, SessionClaim, SessionRefusal } from './ports.ts';
+
+/** A stored session that is not resumed. */
+export type LostSession = {
+  readonly shard: number;
+  readonly record: SessionRecord;
+  /** It is too old; or it was read only when the shard had started without it. */
+  readonly why: 'expired' | 'late';
+};
+
+export class SessionDesk implements SessionStore {
+  readonly #shards: readonly number[];
+  readonly #records = new Map<number, SessionRecord>();
+  /** Shards that have changed, the one that waits longest first. */
+  readonly #unsaved = new Set<number>();
+  readonly #generations = new Map<number, number>();
+  readonly #fenced = new Set<number>();
+  #batches = 0;
+  #isOpen = false;
+
+  /** @param shards those of this process */
+  constructor(shards: readonly number[]) {
+    this.#shards = shards;
+  }
+
+  load(shard: number): SessionRecord | undefined {
+    return this.#records.get(shard);
+  }
+
+  save(shard: number, record: SessionRecord): void {
+    this.#records.set(shard, record);
+    this.#changed(shard);
+  }
+
+  forget(shard: number): void {
+    this.#records.delete(shard);
+    this.#changed(shard);
+  }
+
+  /** How many shards have changed since they were last saved. */
+  get unsaved(): number {
+    return this.#unsaved.size;
+  }
+
+  get isClaimed(): boolean {
+    return this.#generations.size === this.#shards.length;
+  }
+
+  /** The next shards to claim, none when all are. */
+  unclaimed(): readonly number[] {
+    const rest = this.#shards.filter((shard) => !this.#generations.has(shard));
+    return rest.slice(0, SESSION_BATCH_MAX);
+  }
+
+  /** From now on the shards run: what is read later comes too late for them. */
+  open(): void {
+    this.#isOpen = true;
+  }
+
+  /** Takes over what was stored. @returns the sessions that will not be resumed */
+  adopt(claims: readonly SessionClaim[], nowEpochMs: number): readonly LostSession[] {
+    const lost: LostSession[] = [];
+    for (const { shard, generation, record } of claims) {
+      this.#generations.set(shard, generation);
+      if (record === undefined) continue;
+      const isExpired = nowEpochMs - record.savedAtEpochMs > SESSION_RESUMABLE_MS;
+      if (isExpired) lost.push({ shard, record, why: 'expired' });
+      else if (this.#isOpen) lost.push({ shard, record, why: 'late' });
+      else this.#records.set(shard, record);
+    }
+    return lost;
+  }
+
+  /** What is to be saved next, as it is now. */
+  batch(): SessionBatch {
+    const changes: SessionChange[] = [];
+    for (const shard of this.#unsaved) {
+      if (changes.length === SESSION_BATCH_MAX) break;
+      const generation = this.#generations.get(shard);
+      if (generation === undefined) continue;
+      changes.push({ shard, generation, record: this.#records.get(shard) });
+    }
+    return { number: ++this.#batches, changes };
+  }
+
+  /** The archive has taken the batch, but for the refusals. */
+  settle({ changes }: SessionBatch, refusals: readonly SessionRefusal[]): void {
+    for (const { shard, record } of changes) {
+      this.#unsaved.delete(shard);
+      // Records are never changed in place, so a newer one is another object. It has its turn after others.
+      if (this.#records.get(shard) !== record) this.#unsaved.add(shard);
+    }
+    for (const { shard } of refusals) {
+      this.#fenced.add(shard);
+      this.#unsaved.delete(shard);
+    }
+  }
+
+  #changed(shard: number): void {
+    if (!this.#fenced.has(shard)) this.#unsaved.add(shard);
+  }
+}

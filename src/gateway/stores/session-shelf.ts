@@ -1,0 +1,57 @@
+/**
+ * Sessions of one place as a value in memory, and the rules of claiming and saving, for the stores that have
+ * no server to hold to them. The Redis store's scripts say the same in Redis' language.
+ */
+import type { SessionBatch, SessionClaim, SessionRefusal } from '../../../actors/sessions/ports.ts';
+import type { SessionRecord } from '../../../protocols/gateway/messages.ts';
+
+export type ShelfEntry = {
+  /** Who has claimed the shard last, and how often it had changed hands by then. */
+  readonly owner: string;
+  readonly generation: number;
+  /** The last batch of that owner. */
+  readonly batch: number;
+  readonly touchedAtEpochMs: number;
+  /** Undefined: there is no session. */
+  readonly record?: SessionRecord | undefined;
+};
+
+/** By shard. */
+export type Shelf = Map<number, ShelfEntry>;
+
+/** Who uses a shelf, and when. */
+export type ShelfUse = { readonly owner: string; readonly epochMs: number };
+
+export function claimShards(
+  shelf: Shelf,
+  shards: readonly number[],
+  { owner, epochMs }: ShelfUse,
+): readonly SessionClaim[] {
+  return shards.map((shard) => {
+    const entry = shelf.get(shard);
+    const isOurs = entry?.owner === owner;
+    const generation = isOurs ? entry.generation : (entry?.generation ?? 0) + 1;
+    const batch = isOurs ? entry.batch : 0;
+    const record = entry?.record;
+    shelf.set(shard, { owner, generation, batch, touchedAtEpochMs: epochMs, record });
+    return { shard, generation, record };
+  });
+}
+
+export function saveBatch(
+  shelf: Shelf,
+  { number, changes }: SessionBatch,
+  { owner, epochMs }: ShelfUse,
+): readonly SessionRefusal[] {
+  const refusals: SessionRefusal[] = [];
+  for (const { shard, generation, record } of changes) {
+    const entry = shelf.get(shard);
+    const stored = entry?.generation ?? 0;
+    const isTaken = stored > generation || (stored === generation && entry?.owner !== owner);
+    if (isTaken) refusals.push({ shard, owner: entry?.owner ?? '' });
+    else if (stored < generation || number > (entry?.batch ?? 0)) {
+      shelf.set(shard, { owner, generation, batch: number, touchedAtEpochMs: epochMs, record });
+    }
+  }
+  return refusals;
+}
