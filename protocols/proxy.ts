@@ -9,12 +9,27 @@
 import type { ActorRef } from './actor.ts';
 import type { Route } from './discord/routes.ts';
 import type { SpectaclesError } from './errors.ts';
+import type { Priority } from './lanes.ts';
 
 export const REST_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type RestMethod = (typeof REST_METHODS)[number];
 
 /** Headers as they stand on the wire: in order, repeats kept, names in lower case. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** The body of a request. It may have to be sent more than once, and is the same bytes each time. */
+export interface RequestBody {
+  readonly bytes: number;
+  /** How much memory it takes; what is kept in a file takes none. */
+  readonly heldBytes: number;
+  /** The content from its beginning; may be asked for again. */
+  read(): Uint8Array | AsyncIterable<Uint8Array>;
+}
+
+/** A body that is there already. */
+export function bodyOfBytes(content: Uint8Array): RequestBody {
+  return { bytes: content.length, heldBytes: content.length, read: () => content };
+}
 
 /** One request for Discord, checked and cleaned by a door. */
 export type RestRequest = {
@@ -24,11 +39,15 @@ export type RestRequest = {
   /** Whose limit it counts against. */
   readonly route: Route;
   readonly headers: HeaderList;
-  readonly body: Uint8Array | null;
+  readonly body: RequestBody | null;
   /** Stands for the credentials: equal for equal ones, and useless to anybody who reads it. */
   readonly identity: string;
   /** The longest the client will wait, waiting for a turn included; null when it did not say. */
   readonly timeoutMs: number | null;
+  /** How long Discord would take it, counted from its arrival; null where that does not matter. */
+  readonly sendWithinMs: number | null;
+  /** The lane it travels in. */
+  readonly priority: Priority;
 };
 
 /** The identity of every request that carries no credentials. Discord limits these by address. */
@@ -51,13 +70,29 @@ export type RefusalReason =
   /** More requests wait than the proxy keeps. */
   | 'full'
   /** The proxy is stopping; the request has not been sent. */
-  | 'stopping';
+  | 'stopping'
+  /** Discord refused so much of what this address sent that it is about to ban it. */
+  | 'invalid-requests'
+  /** Limits that all bots share refused so much that it could be taken for abuse. */
+  | 'shared-limits'
+  /** The family of routes has had as many requests as it is configured to get. */
+  | 'family-limit'
+  /** Discord does not know the token, and it is too early to ask again. */
+  | 'unauthorized'
+  /** Discord said that the webhook is gone. */
+  | 'unknown-webhook';
+
+/** Not sent. The same request may be tried again after `retryAfterMs`. */
+export type Refused = {
+  readonly kind: 'refused';
+  readonly reason: RefusalReason;
+  readonly retryAfterMs: number;
+};
 
 /** What became of a request. Exactly one of these for each. */
 export type RestOutcome =
   | { readonly kind: 'answered'; readonly answer: RestAnswer }
-  /** Not sent. The same request may be tried again after `retryAfterMs`. */
-  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryAfterMs: number }
+  | Refused
   /**
    * Its time was up. `waitMs` is the known wait that made it hopeless, null when it simply passed;
    * `sent` says whether Discord may have seen it.
@@ -96,6 +131,18 @@ export interface ProxyMetrics {
   ratelimitLatency(method: string, path: string, seconds: number): void;
   /** Discord refused a request for its rate. */
   limited(method: string, path: string, by: LimitedBy): void;
+  /** Discord answered a request with what it counts towards a ban: 401, 403, or 429 unless shared. */
+  invalid(status: number): void;
+  /** The proxy itself refused a request. */
+  refused(method: string, path: string, reason: RefusalReason): void;
+}
+
+/** Decides, in the moment of sending, whether a request may be sent at all, and hears what became of it. */
+export interface SendGuard {
+  /** Why the request must not be sent; null if it may, and then it is taken to be in the air. */
+  launch(id: number, request: RestRequest): Refused | null;
+  /** Called once for each request that was let through. */
+  landed(id: number, request: RestRequest, landing: Landed): void;
 }
 
 /**
@@ -110,6 +157,8 @@ export interface Ticket {
   readonly request: RestRequest;
   /** When the client stops waiting; null when it does not. */
   readonly deadlineMs: number | null;
+  /** When sending it is of no use any more, to the client or to Discord; null when that is never. */
+  readonly sendByMs: number | null;
   /** Sends the request; `landed` is told once how that ended. Not again before it has landed. */
   launch(landed: (landing: Landing) => void): void;
   /** Discards what has landed: the request may be launched again. */
@@ -121,8 +170,14 @@ export interface Ticket {
 /** What a bucket actor may be told. */
 export type BucketMessage =
   | { readonly kind: 'enqueue'; readonly ticket: Ticket }
-  /** The gate lets one request pass. */
-  | { readonly kind: 'permit'; readonly permit: number }
+  /** The gate lets one request pass, as was asked in this lane. */
+  | {
+      readonly kind: 'permit';
+      readonly permit: number;
+      readonly lane: Priority;
+      /** Higher lanes, of whatever bucket, let it go first: it is not for them. */
+      readonly owed: boolean;
+    }
   /** The gate is shut for a known time: nothing that cannot wait that long should queue for it. */
   | { readonly kind: 'gate-shut'; readonly untilMs: number }
   /** The gate actor was replaced: what was asked of the old one is forgotten. */
@@ -135,8 +190,16 @@ export type BucketMessage =
   /** Sent by the router once it has forgotten the bucket. */
   | { readonly kind: 'retire' };
 
-/** How a flight ended, after its 429 body, if it is one, has been read. */
-export type Landing = UpstreamResult & { readonly limited?: Limited };
+/** How a flight ended, after what its answer's body says of limits and locks has been read. */
+export type Landed = UpstreamResult & {
+  /** Of a 429. */
+  readonly limited?: Limited;
+  /** Discord's own code for the error, of an answer that may lock something. */
+  readonly code?: number;
+};
+
+/** How a flight ended; one that was refused never took off. */
+export type Landing = Landed | Refused;
 
 /** A 429, understood. */
 export type Limited = {
@@ -148,7 +211,7 @@ export type Limited = {
 /** What the gate of one identity may be told. */
 export type GateMessage =
   /** One permit, please; `asker` is told when it may send. */
-  | { readonly kind: 'ask'; readonly asker: ActorRef<BucketMessage> }
+  | { readonly kind: 'ask'; readonly asker: ActorRef<BucketMessage>; readonly lane: Priority }
   /** The request of this permit has just been sent. */
   | { readonly kind: 'sent'; readonly permit: number }
   /** Discord has certainly counted the request of this permit by now. */

@@ -4,9 +4,13 @@
  * What waits may wait in the successor, what flies is answered as it lands, and what has landed is
  * settled with that: it was the answer, or the failure, that the crash kept from being handed on.
  */
-import type { RestTicket } from '../actors/bucket/ticket.ts';
+import { outcomeOf, type RestTicket } from '../actors/bucket/ticket.ts';
+import type { ActorRef } from '../protocols/actor.ts';
 import { ProxyCrashError } from '../protocols/errors.ts';
 import { BUCKET_CRASHES_MAX } from '../protocols/limits.ts';
+
+/** Stands in for a reference for the moment between a record and its actor. */
+export const NOWHERE: ActorRef<never> = { path: '', tell: () => {} };
 
 /** Fails a ticket that has lived through too many crashes; whether it lives on. */
 export function surviveCrash(ticket: RestTicket): boolean {
@@ -36,6 +40,5 @@ export function sortOut(tickets: readonly RestTicket[]): { waiting: RestTicket[]
 function settleLanded(ticket: RestTicket): void {
   if (ticket.phase.kind !== 'landed') return;
   const { landing } = ticket.phase;
-  if (landing.kind === 'answer') ticket.settle({ kind: 'answered', answer: landing.answer });
-  else ticket.settle({ kind: 'failed', error: landing.failure.error });
+  ticket.settle(outcomeOf(landing));
 }

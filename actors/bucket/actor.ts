@@ -11,6 +11,7 @@
  * gives those that wait to the successor, and sees to it that those in flight get their answer.
  */
 import type { ActorRef } from '../../protocols/actor.ts';
+import { classRuleOf } from '../../protocols/discord/request-class.ts';
 import type {
   BucketMessage,
   GateMessage,
@@ -19,25 +20,18 @@ import type {
   Ticket,
 } from '../../protocols/proxy.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
-import {
-  type BucketEffect,
-  type BucketInput,
-  type BucketState,
-  newBucket,
-  transition,
-} from './machine.ts';
+import { newBucket, transition } from './machine.ts';
 import { readLimits } from './reading.ts';
-import { inherit, newWindow, type Window } from './window.ts';
+import type { BucketEffect, BucketInput, BucketState, Entry, Knowledge } from './state.ts';
+import { outcomeOf } from './ticket.ts';
 
 /** What outlives a bucket's actor. */
-export type BucketMemory = { window: Window | null };
+export type BucketMemory = { knowledge: Knowledge | null };
 
 export type BucketOptions = {
-  /** The gate of the requests' identity; null where the global limit does not apply. */
-  readonly gate: ActorRef<GateMessage> | null;
+  /** The gate of the requests' identity. */
+  readonly gate: ActorRef<GateMessage>;
   readonly memory: BucketMemory;
-  /** Requests that a predecessor had in flight: counted by Discord, but never to land here. */
-  readonly orphans: number;
   /** Discord has shut more than this bucket. */
   shut(by: LimitedBy, untilMs: number): void;
   /** The bucket may be forgotten; it stays in service until it is told to retire. */
@@ -47,7 +41,7 @@ export type BucketOptions = {
 type State = {
   readonly machine: BucketState;
   readonly tickets: Map<number, Ticket>;
-  readonly gate: ActorRef<GateMessage> | null;
+  readonly gate: ActorRef<GateMessage>;
   /** What has landed for a request whose fate the machine decides in this very message. */
   landing: Landing | null;
   wakeAtMs: number | null;
@@ -61,10 +55,8 @@ const REPEATABLE = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
 export function bucketActor(options: BucketOptions): Behaviour<State, BucketMessage> {
   return {
     start(context) {
-      const nowMs = context.clock.nowMs();
-      const window = inherit(options.memory.window ?? newWindow(), options.orphans, nowMs);
       return {
-        machine: newBucket(options.gate !== null, window, nowMs),
+        machine: newBucket(options.memory.knowledge, context.clock.nowMs()),
         tickets: new Map(),
         gate: options.gate,
         landing: null,
@@ -78,9 +70,10 @@ export function bucketActor(options: BucketOptions): Behaviour<State, BucketMess
       }
       const current = message.kind === 'gate' ? { ...state, gate: message.gate } : state;
       if (message.kind === 'wake') current.wakeAtMs = null;
-      const input = inputOf(message, current);
+      const input = inputOf(message, current, context);
       const step = transition(current.machine, input, context.clock.nowMs());
-      options.memory.window = step.state.window;
+      const { ledger, flights } = step.state;
+      options.memory.knowledge = { ledger, flights };
       for (const effect of step.effects) run(effect, current, options, context);
       for (const effect of step.effects) forget(effect, current.tickets, step.state);
       current.landing = null;
@@ -89,14 +82,12 @@ export function bucketActor(options: BucketOptions): Behaviour<State, BucketMess
   };
 }
 
-function inputOf(message: BucketMessage, state: State): BucketInput {
+function inputOf(message: BucketMessage, state: State, context: Context): BucketInput {
   switch (message.kind) {
     case 'enqueue': {
       const { ticket } = message;
       state.tickets.set(ticket.id, ticket);
-      const repeatable = REPEATABLE.has(ticket.request.method);
-      const { id, deadlineMs } = ticket;
-      return { kind: 'enqueue', entry: { id, deadlineMs, repeatable } };
+      return { kind: 'enqueue', entry: entryOf(ticket, context) };
     }
     case 'landed':
       state.landing = message.landing;
@@ -110,7 +101,22 @@ function inputOf(message: BucketMessage, state: State): BucketInput {
   }
 }
 
+function entryOf({ id, deadlineMs, sendByMs, request }: Ticket, { clock }: Context): Entry {
+  const { route, body, priority: lane } = request;
+  return {
+    id,
+    route: `${route.method} ${route.template}`,
+    rule: classRuleOf(route, body, clock.nowMs(), clock.epochMs()),
+    gated: !route.globalExempt,
+    deadlineMs,
+    sendByMs,
+    repeatable: REPEATABLE.has(request.method),
+    lane,
+  };
+}
+
 function landedInput(id: number, landing: Landing): BucketInput {
+  if (landing.kind === 'refused') return { kind: 'grounded', id };
   if (landing.kind === 'failure') return { kind: 'failed', id, unsent: landing.failure.unsent };
   const { status, headers } = landing.answer;
   const reading = readLimits(headers);
@@ -120,13 +126,13 @@ function landedInput(id: number, landing: Landing): BucketInput {
 function run(effect: BucketEffect, state: State, options: BucketOptions, context: Context): void {
   switch (effect.kind) {
     case 'ask':
-      state.gate?.tell({ kind: 'ask', asker: context.self });
+      state.gate.tell({ kind: 'ask', asker: context.self, lane: effect.lane });
       break;
     case 'return-permit':
-      state.gate?.tell({ kind: 'returned', permit: effect.permit });
+      state.gate.tell({ kind: 'returned', permit: effect.permit });
       break;
     case 'settle-permit':
-      state.gate?.tell({ kind: 'settled', permit: effect.permit });
+      state.gate.tell({ kind: 'settled', permit: effect.permit });
       break;
     case 'send':
       send(effect.id, effect.permit, state, context);
@@ -153,13 +159,17 @@ function forget(effect: BucketEffect, tickets: Map<number, Ticket>, machine: Buc
   if (!('id' in effect) || effect.kind === 'send') return;
   const { id } = effect;
   const isKnown = (one: { readonly id: number }): boolean => one.id === id;
-  if (!machine.flights.some(isKnown) && !machine.queue.some(isKnown)) tickets.delete(id);
+  if (machine.flights.some(isKnown)) return;
+  // Of all effects only this one leaves a request to wait.
+  const mayWait = effect.kind === 'discard';
+  const waits = () => [...machine.queues.values()].some(({ entries }) => entries.some(isKnown));
+  if (!mayWait || !waits()) tickets.delete(id);
 }
 
 function send(id: number, permit: number | null, state: State, context: Context): void {
   const ticket = state.tickets.get(id);
   if (ticket === undefined) throw new Error(`request ${id} is to be sent but has no ticket`);
-  if (permit !== null) state.gate?.tell({ kind: 'sent', permit });
+  if (permit !== null) state.gate.tell({ kind: 'sent', permit });
   ticket.launch((landing) => context.self.tell({ kind: 'landed', id, landing }));
 }
 
@@ -193,8 +203,7 @@ function settle(effect: Settling, state: State): void {
 
 function deliver(ticket: Ticket, landing: Landing | null): void {
   if (landing === null) throw new Error(`request ${ticket.id} has a fate but nothing landed`);
-  if (landing.kind === 'answer') ticket.settle({ kind: 'answered', answer: landing.answer });
-  else ticket.settle({ kind: 'failed', error: landing.failure.error });
+  ticket.settle(outcomeOf(landing));
 }
 
 function wakeAt(atMs: number, state: State, context: Context): void {

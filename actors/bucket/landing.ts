@@ -1,15 +1,19 @@
 /**
- * From an upstream result to a landing: a 429's body is read, so that the machine knows who was behind it.
+ * From an upstream result to a landing: the body of an answer that limits or locks something is read,
+ * so that it is known what.
  *
  * The answer that comes out can be passed on as it came: what was read is put back in front of the
- * body. A 429 with more body than LIMITED_BODY_MAX_BYTES is judged by its headers alone.
+ * body. One with more body than LIMITED_BODY_MAX_BYTES is judged by its headers alone.
  */
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { LIMITED_BODY_MAX_BYTES } from '../../protocols/limits.ts';
-import type { HeaderList, Landing, RestAnswer, UpstreamResult } from '../../protocols/proxy.ts';
-import { headerOf, readLimited } from './reading.ts';
+import type { HeaderList, Landed, RestAnswer, UpstreamResult } from '../../protocols/proxy.ts';
+import { headerOf, readErrorCode, readLimited } from './reading.ts';
 
+const UNAUTHORIZED = 401;
+const NOT_FOUND = 404;
 const TOO_MANY_REQUESTS = 429;
+const READ_STATUSES: ReadonlySet<number> = new Set([UNAUTHORIZED, NOT_FOUND, TOO_MANY_REQUESTS]);
 const NO_BODY = new Uint8Array();
 
 /** Encodings that clients ask for; the answer itself is passed on as it came. */
@@ -19,13 +23,17 @@ const DECODERS: Readonly<Record<string, typeof gunzipSync>> = {
   br: brotliDecompressSync,
 };
 
-export async function landingOf(result: UpstreamResult): Promise<Landing> {
-  if (result.kind === 'failure' || result.answer.status !== TOO_MANY_REQUESTS) return result;
+export async function landingOf(result: UpstreamResult): Promise<Landed> {
+  if (result.kind === 'failure' || !READ_STATUSES.has(result.answer.status)) return result;
   const { answer } = result;
   const { read, whole, rest } = await readStart(answer);
   const body = whole ? decoded(Buffer.concat(read), answer.headers) : NO_BODY;
   const replayed = { ...answer, body: replay(read, rest) };
-  return { kind: 'answer', answer: replayed, limited: readLimited(answer.headers, body) };
+  if (answer.status === TOO_MANY_REQUESTS) {
+    return { kind: 'answer', answer: replayed, limited: readLimited(answer.headers, body) };
+  }
+  const code = readErrorCode(answer.headers, body);
+  return { kind: 'answer', answer: replayed, ...(code === null ? {} : { code }) };
 }
 
 function decoded(body: Uint8Array, headers: HeaderList): Uint8Array {

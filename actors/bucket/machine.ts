@@ -1,126 +1,80 @@
 /**
- * One bucket: the requests that wait for their turn, in order, and those in flight.
+ * The buckets of one identity and one major parameter: who waits in them, in order, and who flies.
  *
  * Purpose: each request that comes in leaves with exactly one fate, in the order of arrival as far as
- * sends go, and is sent only when `window.ts` and the gate both let it.
+ * the sends of one route and class go, and is sent only when `ledger.ts` and the gate both let it.
  *
  * Inner workings: `transition` is a pure function of state, input and time. After each input the
- * machine lets time pass (`settleTime`) and then moves what may move (`advance`): a gated bucket asks
- * its gate for as many permits as it could use now, and a permit is spent on whoever is first when it
- * arrives, so the global limit is taken just before the send. A request that comes back from a 429
- * takes its old place, because places are the numbers drawn on arrival. There is one timer, armed for
- * the earliest time that matters; waking early or late is harmless, since every wake looks anew.
+ * machine lets time pass (`settleTime`) and then moves what may move (`advance`): it asks the gate for
+ * as many permits as it could use now, and a permit is spent on whoever is next when it arrives, so the
+ * global limit is taken just before the send; what the global limit leaves alone goes without. A request
+ * that comes back from a 429 takes its old place, because places are the numbers drawn on arrival.
  *
- * The queue is a plain array that is copied on change: a pointer copy, cheaper than drafting it.
+ * Each lane (`protocols/lanes.ts`) of each route has a queue in the order of arrival. Who is next is
+ * decided at the moment of sending, by looking: the lane whose turn it is, in it the route that was
+ * served longest ago, and in its queue the first whose class has room. So a request whose class changes
+ * while it waits needs not be moved, and one class that is shut does not hold up another. The map of
+ * queues is in the order of the routes' turns.
+ *
+ * There is one timer, armed for the earliest time that matters; waking early or late is harmless,
+ * since every wake looks anew. Queues are arrays that are copied on change: cheaper than drafting them.
  *
  * Failure modes: an input about a request that is no longer here changes nothing. A request whose
  * client gave up while it was in flight stays among the flights, marked abandoned, until it lands.
  */
+import { classChangeMs } from '../../protocols/discord/request-class.ts';
 import {
+  afterTurn,
+  type ByLane,
+  NOBODY_PASSED,
+  nextLane,
+  PRIORITIES,
+  type Priority,
+  SHARE,
+} from '../../protocols/lanes.ts';
+import {
+  ARRIVAL_MAX_MS,
   BUCKET_ASKS_MAX,
   BUCKET_IDLE_MS,
+  BUCKET_QUEUES_MAX,
+  BUCKET_REQUESTS_MAX,
   FAILED_ATTEMPTS_MAX,
   LIMITED_ATTEMPTS_MAX,
   PROXY_WAIT_MAX_MS,
 } from '../../protocols/limits.ts';
-import type { Limited, LimitedBy, RefusalReason } from '../../protocols/proxy.ts';
-import type { Reading } from './reading.ts';
-import type { Window } from './window.ts';
-import * as windows from './window.ts';
+import type { Heard } from './ledger.ts';
+import * as ledgers from './ledger.ts';
+import { Prospects } from './prospects.ts';
+import { Room } from './room.ts';
+import {
+  type BucketEffect,
+  type BucketInput,
+  type BucketState,
+  type BucketStep,
+  type Entry,
+  type Flight,
+  type Knowledge,
+  keysOf,
+  type Queue,
+  queueKey,
+  type Waiting,
+  withQueue,
+} from './state.ts';
 
-/** What the machine needs to know of a request. */
-export type Entry = {
-  readonly id: number;
-  readonly deadlineMs: number | null;
-  /** Sending it twice does no more than sending it once. */
-  readonly repeatable: boolean;
-};
+const NOTHING_ASKED: ByLane<number> = { high: 0, normal: 0, bulk: 0 };
 
-export type Waiting = Entry & {
-  /** The place in the line, drawn on arrival. */
-  readonly place: number;
-  readonly limitedAttempts: number;
-  readonly failedAttempts: number;
-};
-
-export type Flight = Waiting & {
-  readonly permit: number | null;
-  readonly sentMs: number;
-  readonly epoch: number;
-  /** Its fate is decided already; only its landing is awaited. */
-  readonly abandoned: boolean;
-};
-
-export type BucketState = {
-  /** Whether a gate must be asked before each send. */
-  readonly gated: boolean;
-  readonly queue: readonly Waiting[];
-  readonly flights: readonly Flight[];
-  readonly window: Window;
-  /** Permits asked for and not yet given. */
-  readonly asked: number;
-  readonly gateShutUntilMs: number;
-  readonly draining: boolean;
-  readonly nextPlace: number;
-  readonly activeMs: number;
-};
-
-/** What an answer said, as far as the machine is concerned. */
-export type Heard = {
-  readonly status: number;
-  readonly reading: Reading | null;
-  /** Present on a 429. */
-  readonly limited: Limited | null;
-};
-
-export type BucketInput =
-  | { readonly kind: 'enqueue'; readonly entry: Entry }
-  | { readonly kind: 'permit'; readonly permit: number }
-  | { readonly kind: 'gate-shut'; readonly untilMs: number }
-  | { readonly kind: 'gate-replaced' }
-  | { readonly kind: 'answered'; readonly id: number; readonly heard: Heard }
-  | { readonly kind: 'failed'; readonly id: number; readonly unsent: boolean }
-  | { readonly kind: 'cancel'; readonly id: number }
-  | { readonly kind: 'drain' }
-  | { readonly kind: 'wake' };
-
-export type BucketEffect =
-  | { readonly kind: 'ask' }
-  | { readonly kind: 'send'; readonly id: number; readonly permit: number | null }
-  | { readonly kind: 'return-permit'; readonly permit: number }
-  | { readonly kind: 'settle-permit'; readonly permit: number }
-  /** The request's fate is the answer, or the failure, that has just landed for it. */
-  | { readonly kind: 'deliver'; readonly id: number }
-  /** What has just landed for the request is of no use to anybody; the request may be sent again. */
-  | { readonly kind: 'discard'; readonly id: number }
-  | {
-      readonly kind: 'refuse';
-      readonly id: number;
-      readonly reason: RefusalReason;
-      readonly retryAfterMs: number;
-    }
-  | {
-      readonly kind: 'time-out';
-      readonly id: number;
-      readonly waitMs: number | null;
-      readonly sent: boolean;
-    }
-  | { readonly kind: 'cancelled'; readonly id: number }
-  /** Nothing that `by` means may be sent before then. */
-  | { readonly kind: 'shut'; readonly by: LimitedBy; readonly untilMs: number }
-  | { readonly kind: 'wake-at'; readonly atMs: number }
-  /** Nothing waits, nothing flies, and no knowledge of this bucket is worth keeping. */
-  | { readonly kind: 'idle' };
-
-export type BucketStep = { readonly state: BucketState; readonly effects: readonly BucketEffect[] };
-
-export function newBucket(gated: boolean, window: Window, nowMs: number): BucketState {
+/** `before` is what a predecessor knew; what it had in flight is counted, and never to land here. */
+export function newBucket(before: Knowledge | null, nowMs: number): BucketState {
+  const known = before ?? { ledger: ledgers.EMPTY_LEDGER, flights: [] };
   return {
-    gated,
-    queue: [],
+    queues: new Map(),
     flights: [],
-    window,
-    asked: 0,
+    ledger: known.flights.reduce(
+      (ledger, flight) => ledgers.noteLost(ledger, flight, nowMs),
+      known.ledger,
+    ),
+    patience: NOBODY_PASSED,
+    asked: NOTHING_ASKED,
     gateShutUntilMs: 0,
     draining: false,
     nextPlace: 0,
@@ -130,12 +84,13 @@ export function newBucket(gated: boolean, window: Window, nowMs: number): Bucket
 
 export function transition(state: BucketState, input: BucketInput, nowMs: number): BucketStep {
   const effects: BucketEffect[] = [];
-  const rolled = { ...state, window: windows.roll(state.window, nowMs) };
+  const rolled = { ...state, ledger: ledgers.roll(state.ledger, nowMs) };
   const taken = take(rolled, input, nowMs, effects);
-  const settled = settleTime(taken, nowMs, effects);
+  // A new request, and a permit, change nobody else's prospects.
+  const isQuick = input.kind === 'enqueue' || input.kind === 'permit';
+  const settled = isQuick ? taken : settleTime(taken, nowMs, effects);
   const advanced = advance(settled, nowMs, effects);
-  arm(advanced, nowMs, effects);
-  return { state: advanced, effects };
+  return { state: arm(advanced, nowMs, effects), effects };
 }
 
 type Effects = BucketEffect[];
@@ -148,17 +103,19 @@ function take(
 ): BucketState {
   switch (input.kind) {
     case 'enqueue':
-      return enqueue(state, input.entry, nowMs);
+      return enqueue(state, input.entry, nowMs, effects);
     case 'permit':
-      return usePermit(state, input.permit, nowMs, effects);
+      return usePermit(state, input, nowMs, effects);
     case 'gate-shut':
       return { ...state, gateShutUntilMs: Math.max(state.gateShutUntilMs, input.untilMs) };
     case 'gate-replaced':
-      return { ...state, asked: 0 };
+      return { ...state, asked: NOTHING_ASKED };
     case 'answered':
       return answered(state, input.id, input.heard, nowMs, effects);
     case 'failed':
       return failed(state, input.id, input.unsent, nowMs, effects);
+    case 'grounded':
+      return grounded(state, input.id, nowMs, effects);
     case 'cancel':
       return cancel(state, input.id, effects);
     case 'drain':
@@ -168,52 +125,85 @@ function take(
   }
 }
 
-function enqueue(state: BucketState, entry: Entry, nowMs: number): BucketState {
-  const waiting = { ...entry, place: state.nextPlace, limitedAttempts: 0, failedAttempts: 0 };
-  return {
-    ...state,
-    queue: [...state.queue, waiting],
-    nextPlace: state.nextPlace + 1,
-    activeMs: nowMs,
-  };
+function enqueue(state: BucketState, entry: Entry, nowMs: number, effects: Effects): BucketState {
+  const queue = state.queues.get(queueKey(entry));
+  const length = queue?.entries.length ?? 0;
+  const isFull =
+    queue === undefined
+      ? state.queues.size >= BUCKET_QUEUES_MAX
+      : length >= SHARE[entry.lane] * BUCKET_REQUESTS_MAX;
+  const [key = '', second] = keysOf(entry, nowMs);
+  const keys = entry.rule.by === 'age' ? null : [key];
+  const waiting = { ...entry, keys, place: state.nextPlace, limitedAttempts: 0, failedAttempts: 0 };
+  const prospects = new Prospects(state, nowMs);
+  const ahead = second === undefined ? length : 0;
+  const fate = isFull ? prospects.full(waiting) : prospects.fateOf(waiting, ahead);
+  if (fate !== null) {
+    effects.push(fate);
+    return state;
+  }
+  const queues = withQueue(state.queues, waiting, [...(queue?.entries ?? []), waiting]);
+  return { ...state, queues, nextPlace: state.nextPlace + 1, activeMs: nowMs };
+}
+
+/** Who is to be sent next of those that need a permit, or of those that do not. */
+function nextToSend(
+  state: BucketState,
+  gated: boolean,
+  room: Room,
+  owedTo: Priority | null = null,
+): Waiting | null {
+  const firsts = new Map<Priority, Waiting>();
+  for (const queue of state.queues.values()) {
+    if (queue.gated !== gated || firsts.has(queue.lane)) continue;
+    const first = room.firstOf(queue);
+    if (first !== null) firsts.set(queue.lane, first);
+  }
+  const owed = owedTo === null ? undefined : firsts.get(owedTo);
+  if (owed !== undefined) return owed;
+  const lane = nextLane(state.patience, (one) => firsts.has(one));
+  return lane === null ? null : (firsts.get(lane) ?? null);
 }
 
 function usePermit(
   state: BucketState,
-  permit: number,
+  { permit, lane, owed }: Extract<BucketInput, { readonly kind: 'permit' }>,
   nowMs: number,
   effects: Effects,
 ): BucketState {
-  // Whoever is hopeless must not be sent with a permit that a later one can use.
-  const live = settleTime(state, nowMs, effects);
-  const used = { ...live, asked: Math.max(0, live.asked - 1) };
-  if (used.queue.length === 0 || free(used, nowMs) < 1) {
-    effects.push({ kind: 'return-permit', permit });
-    return used;
-  }
-  return sendFirst(used, permit, nowMs, effects);
+  const used = { ...state, asked: { ...state.asked, [lane]: Math.max(0, state.asked[lane] - 1) } };
+  // Whoever is too late must not be sent with a permit that a later one can use.
+  const isLate = [...used.queues.values()].some(({ hurryMs }) => hurryMs <= nowMs);
+  const live = isLate ? settleTime(used, nowMs, effects) : used;
+  const next = nextToSend(live, true, new Room(live, nowMs), owed ? lane : null);
+  if (next !== null) return send(live, next, permit, nowMs, effects);
+  effects.push({ kind: 'return-permit', permit });
+  return live;
 }
 
-const free = (state: BucketState, nowMs: number): number =>
-  windows.capacity(state.window, state.flights.length, nowMs);
-
-function sendFirst(
+function send(
   state: BucketState,
+  next: Waiting,
   permit: number | null,
   nowMs: number,
   effects: Effects,
 ): BucketState {
-  const [first, ...rest] = state.queue;
-  if (first === undefined) return state;
-  effects.push({ kind: 'send', id: first.id, permit });
-  const { epoch } = state.window;
-  const flight: Flight = { ...first, permit, sentMs: nowMs, epoch, abandoned: false };
-  return {
-    ...state,
-    queue: rest,
-    flights: [...state.flights, flight],
-    window: windows.noteSent(state.window, first.id, nowMs),
-  };
+  const { id, route, lane } = next;
+  effects.push({ kind: 'send', id, permit });
+  const keys = keysOf(next, nowMs);
+  const opened = keys.reduce((sum, key) => ledgers.open(sum, route, key, nowMs), state.ledger);
+  const [ledger, charges] = ledgers.charge(opened, keys, id, nowMs);
+  const flight: Flight = { ...next, permit, charges, sentMs: nowMs, abandoned: false };
+  const key = queueKey(next);
+  const queue = state.queues.get(key);
+  const entries = (queue?.entries ?? []).filter((one) => one !== next);
+  const queues = new Map(state.queues);
+  // The route goes behind all others that wait for their turn.
+  queues.delete(key);
+  if (queue !== undefined && entries.length > 0) queues.set(key, { ...queue, entries });
+  const waiting = new Set([...state.queues.values()].map((one) => one.lane));
+  const patience = afterTurn(state.patience, lane, (one) => waiting.has(one));
+  return { ...state, queues, ledger, patience, flights: [...state.flights, flight] };
 }
 
 /** Takes the flight out and gives its permit back to the gate, the one place where that is done. */
@@ -242,25 +232,27 @@ function answered(
 ): BucketState {
   const [landed, flight] = land(state, id, false, nowMs, effects);
   if (flight === undefined) return landed;
-  const { status, reading, limited } = heard;
+  const { limited } = heard;
+  const { gated } = flight;
+  const next = {
+    ...landed,
+    ledger: ledgers.noteHeard(landed.ledger, flight, heard, gated, nowMs),
+  };
   if (limited === null) {
     effects.push({ kind: flight.abandoned ? 'discard' : 'deliver', id });
-    return { ...landed, window: windows.noteAnswer(landed.window, flight, status, reading, nowMs) };
+    return next;
   }
-  const { gated } = landed;
-  const window = windows.noteLimited(landed.window, flight, limited, reading, gated, nowMs);
   const untilMs = nowMs + limited.waitMs;
   if (limited.by === 'edge' || (limited.by === 'global' && gated)) {
     effects.push({ kind: 'shut', by: limited.by, untilMs });
   }
-  const next = { ...landed, window };
   const again = { ...flight, limitedAttempts: flight.limitedAttempts + 1 };
   const hopeless =
     flight.abandoned ||
     landed.draining ||
     again.limitedAttempts >= LIMITED_ATTEMPTS_MAX ||
     limited.waitMs > PROXY_WAIT_MAX_MS ||
-    (flight.deadlineMs !== null && untilMs >= flight.deadlineMs);
+    (flight.sendByMs !== null && untilMs >= flight.sendByMs);
   if (hopeless) {
     effects.push({ kind: flight.abandoned ? 'discard' : 'deliver', id });
     return next;
@@ -278,9 +270,9 @@ function failed(
 ): BucketState {
   const [landed, flight] = land(state, id, unsent, nowMs, effects);
   if (flight === undefined) return landed;
-  const window = unsent
-    ? windows.noteUnsent(landed.window, flight)
-    : windows.noteLost(landed.window, flight, nowMs);
+  const ledger = unsent
+    ? ledgers.noteUnsent(landed.ledger, flight)
+    : ledgers.noteLost(landed.ledger, flight, nowMs);
   const again = { ...flight, failedAttempts: flight.failedAttempts + 1 };
   const repeat =
     !flight.abandoned &&
@@ -289,27 +281,36 @@ function failed(
     again.failedAttempts < FAILED_ATTEMPTS_MAX;
   if (!repeat) {
     effects.push({ kind: flight.abandoned ? 'discard' : 'deliver', id });
-    return { ...landed, window };
+    return { ...landed, ledger };
   }
   effects.push({ kind: 'discard', id });
-  const slower = window.blockedUntilMs > nowMs ? window : windows.backOff(window, nowMs);
-  return requeue({ ...landed, window: slower }, again);
+  return requeue({ ...landed, ledger: ledgers.slowDown(ledger, flight, nowMs) }, again);
+}
+
+function grounded(state: BucketState, id: number, nowMs: number, effects: Effects): BucketState {
+  const [landed, flight] = land(state, id, true, nowMs, effects);
+  if (flight === undefined) return landed;
+  effects.push({ kind: flight.abandoned ? 'discard' : 'deliver', id });
+  return { ...landed, ledger: ledgers.noteUnsent(landed.ledger, flight) };
 }
 
 /** Puts a request back in the place it had. */
 function requeue(state: BucketState, flight: Flight): BucketState {
-  const { id, deadlineMs, repeatable, place, limitedAttempts, failedAttempts } = flight;
-  const waiting = { id, deadlineMs, repeatable, place, limitedAttempts, failedAttempts };
-  const behind = state.queue.findIndex((one) => one.place > place);
-  const index = behind < 0 ? state.queue.length : behind;
-  return { ...state, queue: state.queue.toSpliced(index, 0, waiting) };
+  const { permit: _p, charges: _c, sentMs: _s, abandoned: _a, ...waiting } = flight;
+  const entries = state.queues.get(queueKey(waiting))?.entries ?? [];
+  const behind = entries.findIndex((one) => one.place > waiting.place);
+  const index = behind < 0 ? entries.length : behind;
+  const queues = withQueue(state.queues, waiting, entries.toSpliced(index, 0, waiting));
+  return { ...state, queues };
 }
 
 function cancel(state: BucketState, id: number, effects: Effects): BucketState {
-  const queue = state.queue.filter((one) => one.id !== id);
-  if (queue.length < state.queue.length) {
+  for (const { entries } of state.queues.values()) {
+    const one = entries.find((waiting) => waiting.id === id);
+    if (one === undefined) continue;
     effects.push({ kind: 'cancelled', id });
-    return { ...state, queue };
+    const kept = entries.filter((waiting) => waiting !== one);
+    return { ...state, queues: withQueue(state.queues, one, kept) };
   }
   return abandon(state, id, { kind: 'cancelled', id }, effects);
 }
@@ -331,12 +332,6 @@ function abandon(
   return { ...state, flights };
 }
 
-/** The wait that is known to be ahead of everybody in this bucket. */
-function knownOpenMs(state: BucketState, ahead: number, nowMs: number): number {
-  const gateMs = state.gated ? state.gateShutUntilMs : 0;
-  return Math.max(gateMs, windows.earliestMs(state.window, state.flights.length, ahead, nowMs));
-}
-
 /** Gives up what cannot be done in time, and, when draining, everything that waits. */
 function settleTime(state: BucketState, nowMs: number, effects: Effects): BucketState {
   let next = state;
@@ -345,58 +340,75 @@ function settleTime(state: BucketState, nowMs: number, effects: Effects): Bucket
     const { id } = flight;
     next = abandon(next, id, { kind: 'time-out', id, waitMs: null, sent: true }, effects);
   }
-  const kept: Waiting[] = [];
-  for (const one of next.queue) {
-    const fate = hopelessness(next, one, kept.length, nowMs);
-    if (fate === null) kept.push(one);
-    else effects.push(fate);
+  const prospects = new Prospects(next, nowMs);
+  const queues = new Map<string, Queue>();
+  for (const [key, queue] of next.queues) {
+    const entries: Waiting[] = [];
+    let hurryMs = Number.POSITIVE_INFINITY;
+    for (const one of queue.entries) {
+      // Which of several classes are ahead is not known: then nobody is taken to be.
+      const fate = prospects.fateOf(one, one.rule.by === 'route' ? entries.length : 0);
+      if (fate === null) {
+        entries.push(one);
+        hurryMs = Math.min(hurryMs, one.sendByMs ?? hurryMs);
+      } else effects.push(fate);
+    }
+    if (entries.length > 0) queues.set(key, { ...queue, entries, hurryMs });
   }
-  return kept.length === next.queue.length ? next : { ...next, queue: kept };
-}
-
-function hopelessness(
-  state: BucketState,
-  one: Waiting,
-  ahead: number,
-  nowMs: number,
-): BucketEffect | null {
-  const { id, deadlineMs } = one;
-  if (state.draining) return { kind: 'refuse', id, reason: 'stopping', retryAfterMs: 0 };
-  const sent = one.failedAttempts > 0;
-  if (deadlineMs !== null && deadlineMs <= nowMs) {
-    return { kind: 'time-out', id, waitMs: null, sent };
-  }
-  const openMs = knownOpenMs(state, ahead, nowMs);
-  const waitMs = openMs - nowMs;
-  if (deadlineMs !== null && openMs > deadlineMs) return { kind: 'time-out', id, waitMs, sent };
-  if (waitMs <= PROXY_WAIT_MAX_MS) return null;
-  return { kind: 'refuse', id, reason: 'long-wait', retryAfterMs: waitMs };
+  return { ...next, queues };
 }
 
 function advance(state: BucketState, nowMs: number, effects: Effects): BucketState {
   let next = state;
-  if (!state.gated) {
-    while (next.queue.length > 0 && free(next, nowMs) >= 1) {
-      next = sendFirst(next, null, nowMs, effects);
-    }
-    return next;
+  let room = new Room(next, nowMs);
+  for (let one = nextToSend(next, false, room); one !== null; one = nextToSend(next, false, room)) {
+    next = send(next, one, null, nowMs, effects);
+    room = new Room(next, nowMs);
   }
-  const useful = Math.min(next.queue.length, free(next, nowMs), BUCKET_ASKS_MAX);
-  for (let asked = next.asked; asked < useful; asked++) effects.push({ kind: 'ask' });
-  return { ...next, asked: Math.max(next.asked, useful) };
+  return ask(next, room, effects);
 }
 
-function arm(state: BucketState, nowMs: number, effects: Effects): void {
-  let atMs = Number.POSITIVE_INFINITY;
-  for (const { deadlineMs } of state.queue) atMs = Math.min(atMs, deadlineMs ?? atMs);
-  for (const { deadlineMs, abandoned } of state.flights) {
-    if (!abandoned) atMs = Math.min(atMs, deadlineMs ?? atMs);
+/** Asks for the permits that could be used now. */
+function ask(state: BucketState, room: Room, effects: Effects): BucketState {
+  const useful = { high: 0, normal: 0, bulk: 0 };
+  for (const queue of state.queues.values()) {
+    const { gated, lane } = queue;
+    if (gated) useful[lane] += room.usefulIn(queue, BUCKET_ASKS_MAX - useful[lane]);
   }
-  if (state.queue.length > 0) atMs = Math.min(atMs, windows.nextChangeMs(state.window, nowMs));
-  else if (state.flights.length === 0) {
-    const idleMs = Math.max(state.activeMs, windows.busyUntilMs(state.window)) + BUCKET_IDLE_MS;
+  const asked = { ...state.asked };
+  // Each lane asks for itself, lest one that comes late stand behind what a lower one has asked for.
+  for (const lane of PRIORITIES) {
+    for (; asked[lane] < useful[lane]; asked[lane]++) effects.push({ kind: 'ask', lane });
+  }
+  return { ...state, asked, ledger: room.ledger };
+}
+
+/** Forgets what need not be known any more, and sets the timer for the earliest time that matters. */
+function arm(state: BucketState, nowMs: number, effects: Effects): BucketState {
+  let atMs = Number.POSITIVE_INFINITY;
+  const waitedFor = new Set<string>();
+  for (const { entries, hurryMs } of state.queues.values()) {
+    atMs = Math.min(atMs, hurryMs);
+    for (const one of entries[0]?.rule.by === 'route' ? entries.slice(0, 1) : entries) {
+      atMs = Math.min(atMs, classChangeMs(one.rule, nowMs, ARRIVAL_MAX_MS));
+      for (const key of one.keys ?? keysOf(one, nowMs)) waitedFor.add(key);
+    }
+  }
+  for (const key of waitedFor)
+    atMs = Math.min(atMs, ledgers.nextChangeMs(state.ledger, key, nowMs));
+  const needed = new Set(waitedFor);
+  for (const { deadlineMs, abandoned, charges } of state.flights) {
+    if (!abandoned) atMs = Math.min(atMs, deadlineMs ?? atMs);
+    for (const { account } of charges) needed.add(account);
+  }
+  const isNeeded = (key: string): boolean => needed.has(key);
+  const [ledger, lookMs] = ledgers.forget(state.ledger, isNeeded, state.flights, nowMs);
+  atMs = Math.min(atMs, lookMs);
+  if (needed.size === 0 && lookMs === Number.POSITIVE_INFINITY) {
+    const idleMs = state.activeMs + BUCKET_IDLE_MS;
     if (idleMs <= nowMs) effects.push({ kind: 'idle' });
     atMs = Math.max(idleMs, nowMs + BUCKET_IDLE_MS / 2);
   }
   if (atMs !== Number.POSITIVE_INFINITY) effects.push({ kind: 'wake-at', atMs });
+  return { ...state, ledger };
 }

@@ -68,9 +68,16 @@ export function readLimits(headers: HeaderList): Reading | null {
   return { limit, remaining: Math.min(remaining, limit), resetAfterMs, hash };
 }
 
+/** Discord's own code for an error: the `code` of its JSON; null where there is none. */
+export function readErrorCode(headers: HeaderList, body: Uint8Array): number | null {
+  const fields = readJson(headers, body);
+  const code = fields === null ? undefined : fields.code;
+  return typeof code === 'number' ? code : null;
+}
+
 type LimitedBody = { readonly global: boolean; readonly retryAfterMs: number | null };
 
-function readBody(headers: HeaderList, body: Uint8Array): LimitedBody | null {
+function readJson(headers: HeaderList, body: Uint8Array): Record<string, unknown> | null {
   if (!headerOf(headers, 'content-type')?.toLowerCase().includes('json')) return null;
   let value: unknown;
   try {
@@ -78,9 +85,14 @@ function readBody(headers: HeaderList, body: Uint8Array): LimitedBody | null {
   } catch {
     return null;
   }
-  if (typeof value !== 'object' || value === null) return null;
-  const global = 'global' in value && value.global === true;
-  const seconds = 'retry_after' in value ? value.retry_after : undefined;
+  return typeof value === 'object' && value !== null ? { ...value } : null;
+}
+
+function readBody(headers: HeaderList, body: Uint8Array): LimitedBody | null {
+  const fields = readJson(headers, body);
+  if (fields === null) return null;
+  const global = fields.global === true;
+  const seconds = fields.retry_after;
   const usable = typeof seconds === 'number' && Number.isFinite(seconds) && seconds >= 0;
   return { global, retryAfterMs: usable ? ceilMs(seconds) : null };
 }

@@ -14,8 +14,10 @@ import type { Clock } from '../../protocols/ports.ts';
 import type {
   Landing,
   ProxyMetrics,
+  Refused,
   RestOutcome,
   RestRequest,
+  SendGuard,
   Ticket,
   Upstream,
 } from '../../protocols/proxy.ts';
@@ -25,6 +27,7 @@ export type TicketServices = {
   readonly upstream: Upstream;
   readonly clock: Clock;
   readonly metrics: ProxyMetrics;
+  readonly guard: SendGuard;
   /** Called once, when the fate is decided. */
   settled(ticket: RestTicket): void;
 };
@@ -34,10 +37,18 @@ type Phase =
   | { readonly kind: 'flying'; readonly abort: AbortController }
   | { readonly kind: 'landed'; readonly landing: Landing };
 
+/** The fate of a request that landing is the end of. */
+export function outcomeOf(landing: Landing): RestOutcome {
+  if (landing.kind === 'refused') return landing;
+  if (landing.kind === 'answer') return { kind: 'answered', answer: landing.answer };
+  return { kind: 'failed', error: landing.failure.error };
+}
+
 export class RestTicket implements Ticket {
   readonly id: number;
   readonly request: RestRequest;
   readonly deadlineMs: number | null;
+  readonly sendByMs: number | null;
   readonly outcome: Promise<RestOutcome>;
   /** Crashes of its bucket that it has lived through. */
   crashes = 0;
@@ -51,7 +62,11 @@ export class RestTicket implements Ticket {
     const nowMs = services.clock.nowMs();
     this.id = id;
     this.request = request;
-    this.deadlineMs = request.timeoutMs === null ? null : nowMs + request.timeoutMs;
+    const never = Number.POSITIVE_INFINITY;
+    const { timeoutMs, sendWithinMs } = request;
+    const withinMs = Math.min(timeoutMs ?? never, sendWithinMs ?? never);
+    this.deadlineMs = timeoutMs === null ? null : nowMs + timeoutMs;
+    this.sendByMs = withinMs === never ? null : nowMs + withinMs;
     this.#services = services;
     this.#phase = { kind: 'waiting', sinceMs: nowMs };
     this.outcome = new Promise((resolve) => {
@@ -67,6 +82,12 @@ export class RestTicket implements Ticket {
     if (this.#phase.kind !== 'waiting') throw new Error(`request ${this.id} is sent twice`);
     const sentMs = this.#services.clock.nowMs();
     this.#waitedMs += sentMs - this.#phase.sinceMs;
+    const refused = this.#refused();
+    if (refused !== null) {
+      this.#phase = { kind: 'landed', landing: refused };
+      landed(refused);
+      return;
+    }
     const abort = new AbortController();
     this.#phase = { kind: 'flying', abort };
     this.#landed = landed;
@@ -101,8 +122,14 @@ export class RestTicket implements Ticket {
     resolve(outcome);
   }
 
+  /** Why it must not take off after all. Nobody waits for one whose fate is decided already. */
+  #refused(): Refused | null {
+    if (this.#resolve === null) return { kind: 'refused', reason: 'stopping', retryAfterMs: 0 };
+    return this.#services.guard.launch(this.id, this.request);
+  }
+
   async #fly(signal: AbortSignal, sentMs: number): Promise<void> {
-    const { upstream, clock, metrics } = this.#services;
+    const { upstream, clock, metrics, guard } = this.#services;
     const { method, template } = this.request.route;
     const result = await upstream.send(this.request, signal);
     if (result.kind === 'answer') {
@@ -110,6 +137,7 @@ export class RestTicket implements Ticket {
     }
     const landing = await landingOf(result);
     if (landing.limited !== undefined) metrics.limited(method, template, landing.limited.by);
+    guard.landed(this.id, this.request, landing);
     this.#phase = { kind: 'landed', landing };
     // Nobody may be left to say so: the bucket that gave up this flight may have crashed since.
     if (this.#resolve === null) this.waitAgain();
@@ -122,8 +150,9 @@ export class RestTicket implements Ticket {
     if (outcome.kind === 'answered') {
       metrics.responded(method, template, outcome.answer.status);
       metrics.ratelimitLatency(method, template, this.#waitedMs / 1_000);
-    } else {
-      metrics.unanswered(method, template, outcome.kind);
+      return;
     }
+    metrics.unanswered(method, template, outcome.kind);
+    if (outcome.kind === 'refused') metrics.refused(method, template, outcome.reason);
   }
 }

@@ -1,29 +1,29 @@
 /**
- * What is known of one rate-limit bucket, and how many requests may go out on that knowledge.
+ * What is known of one of Discord's counters, and how many requests may go out on that knowledge.
  *
  * Purpose: to answer one question, "how many may be sent now?", so that Discord never counts one too
- * many, whether its window is fixed, sliding, or a leaking bucket, and whatever the network does.
+ * many, whether its window is fixed, sliding, or a leaking bucket, and whatever the network does. A
+ * window is plain data; every function here takes one and gives the next.
  *
  * Inner workings. A window is `unknown` (one pioneer at a time), `unlimited` (a success came without
- * limits) or `limited`. For the last, two bounds hold at once and the lower one counts:
+ * limits) or `limited`. For the last it is not known at first how Discord counts; each kind that an
+ * answer cannot come from is excluded, and of those that are left the strictest bound counts:
  *
- * - Discord's word. An answer says how many remained when its request was counted, and when the bucket
- *   is whole again. Requests in flight may or may not be in that number, so all of them are taken off.
- *   The time of the reset is reckoned from when the answer arrived, so it is never early. When it has
- *   passed, plus a margin, a new epoch begins with the full limit. Requests carry the epoch they were
- *   sent in; an answer that surely describes an earlier window changes nothing in this one. Of answers
- *   that crossed on the way, the lower number and the later time count, because a leaking bucket's
- *   reset moves on with each request.
- * - Our own log of sends. If Discord counts over a sliding span, the full limit at the reset would be
- *   too much; so no more than the limit are sent in any span of the window's length, as Discord sees
- *   it. Once an answer shows more remaining than a sliding window could leave, the log is given up.
+ * - Fixed or leaky: Discord's word. An answer says how many remained when its request was counted, and
+ *   when the counter is whole again. Requests in flight may or may not be in that number, so all of
+ *   them are taken off. The time of the reset is reckoned from when the answer arrived, so it is never
+ *   early. When it has passed, plus a margin, a new epoch begins with the full limit. Requests carry
+ *   the epoch they were sent in; an answer that surely describes an earlier window changes nothing in
+ *   this one. Of answers that crossed on the way the lower number counts, and the later time, because
+ *   a leaking bucket's reset moves on with each request; once the window must be fixed, the earlier.
+ * - Sliding: our own log of sends. No more than the limit are sent in any span of the window's length,
+ *   as Discord sees it, less what strangers were seen to use.
  *
  * A request whose answer said nothing (lost, or without headers) stays spent for one window's length.
  *
- * Failure modes: the log is given up wrongly if the window's length changes under the same limit; then
- * one 429 comes, and the log is kept from then on.
+ * Failure modes: a kind is excluded wrongly if the window's length changes under the same limit; then
+ * one 429 comes, and from then on no kind is excluded any more.
  */
-import { produce } from 'immer';
 import {
   ARRIVAL_MAX_MS,
   REPEAT_BACKOFF_MAX_MS,
@@ -32,7 +32,6 @@ import {
   SLIDING_LOG_MAX,
   WINDOW_GUESS_MS,
 } from '../../protocols/limits.ts';
-import type { Limited } from '../../protocols/proxy.ts';
 import type { Reading } from './reading.ts';
 
 /** One send, as the log keeps it. */
@@ -41,42 +40,47 @@ type LogEntry = {
   readonly sentMs: number;
   /** When its answer or failure arrived; until then Discord may count it at any moment. */
   readonly landedMs: number | null;
-  /** Whether its answer showed that this bucket counted it. */
+  /** Whether its answer showed that this counter counted it. */
   readonly counted: boolean;
 };
 
 /** A request that may have been counted without our hearing of it. */
 type Spent = { readonly landedMs: number; readonly untilMs: number };
 
+/** When an answer's request was sent and the answer arrived, and how far off it said the reset was. */
+type Heard = { readonly sentMs: number; readonly landedMs: number; readonly resetAfterMs: number };
+
+/** How Discord may count. */
+type Counting = 'fixed' | 'leaky' | 'sliding';
+
 export type Window = {
   readonly kind: 'unknown' | 'unlimited' | 'limited';
   readonly limit: number;
   /** What Discord last said was left in this epoch; the limit while it has said nothing. */
   readonly remaining: number;
-  /** The flight that `remaining` comes from; null while nothing was heard in this epoch. */
-  readonly heard: { readonly sentMs: number; readonly landedMs: number } | null;
-  /** When the bucket is whole again; null while nothing was heard in this epoch. */
+  /** The answer that `remaining` comes from; null while nothing was heard in this epoch. */
+  readonly heard: Heard | null;
+  /** When the counter is whole again; null while nothing was heard in this epoch. */
   readonly resetAtMs: number | null;
   readonly epoch: number;
   readonly epochStartMs: number;
   /** The longest time to a reset seen under this limit: the window's length. */
   readonly lengthMs: number | null;
-  /**
-   * The longest time to a reset seen, divided by the requests it was seen after: what each request
-   * adds if the bucket leaks. Null once an answer showed that it does not.
-   */
-  readonly shareMs: number | null;
-  /** Whether Discord may count over a sliding span. */
-  readonly sliding: 'maybe' | 'no' | 'proven';
+  /** The longest time to a reset seen, divided by the requests it was seen after. */
+  readonly shareMs: number;
+  readonly excluded: readonly Counting[];
+  /** A 429 has come that should not have: nothing is excluded any more. */
+  readonly distrusted: boolean;
   readonly log: readonly LogEntry[];
   readonly spent: readonly Spent[];
+  /** Requests that were not ours, as the last answer showed them; they count until the reset. */
+  readonly strangers: number;
+  /** Only refusals have told of this limit so far. */
+  readonly refusedOnly: boolean;
   /** Nothing is sent before this, whatever else is known. */
   readonly blockedUntilMs: number;
   /** Pioneers in a row that brought no knowledge because something failed. */
   readonly failures: number;
-  /** Discord's name of the bucket, and another one that a single success has named since. */
-  readonly hash: string | null;
-  readonly candidate: string | null;
 };
 
 /** A request that was sent and has not landed. */
@@ -93,18 +97,34 @@ export function newWindow(): Window {
     epochStartMs: 0,
     lengthMs: null,
     shareMs: 0,
-    sliding: 'maybe',
+    excluded: [],
+    distrusted: false,
     log: [],
     spent: [],
+    strangers: 0,
+    refusedOnly: false,
     blockedUntilMs: 0,
     failures: 0,
-    hash: null,
-    candidate: null,
   };
 }
 
-const followsLog = (window: Window): boolean =>
-  window.sliding !== 'no' && window.limit <= SLIDING_LOG_MAX && window.lengthMs !== null;
+/**
+ * A new window that the requests of another one may count against as well. Those in flight will land
+ * in the old one only: here they are taken to be counted as late as they can be.
+ */
+export function newWindowAfter(window: Window): Window {
+  const log = window.log.map((entry) => ({
+    ...entry,
+    landedMs: entry.landedMs ?? entry.sentMs + ARRIVAL_MAX_MS,
+  }));
+  return { ...newWindow(), log, epoch: window.epoch };
+}
+
+const may = (window: Window, counting: Counting): boolean => !window.excluded.includes(counting);
+
+/** Whether sends are followed one by one. */
+const keepsLog = (window: Window): boolean =>
+  window.limit <= SLIDING_LOG_MAX && window.lengthMs !== null;
 
 const logUntilMs = (window: Window, entry: LogEntry): number =>
   entry.landedMs === null
@@ -115,28 +135,34 @@ const logUntilMs = (window: Window, entry: LogEntry): number =>
  * How long a request that nothing was heard of is taken to be counted. A single request makes a bucket
  * that leaks look shorter than it is.
  */
-const spentMs = (window: Window): number =>
-  Math.max(window.lengthMs ?? WINDOW_GUESS_MS, (window.shareMs ?? 0) * window.limit) +
-  RESET_MARGIN_MS;
+function spentMs(window: Window): number {
+  const wholeMs = may(window, 'leaky') ? window.shareMs * window.limit : 0;
+  return Math.max(window.lengthMs ?? WINDOW_GUESS_MS, wholeMs) + RESET_MARGIN_MS;
+}
 
 /** Lets time pass: ends the epoch and forgets what no longer counts. */
 export function roll(window: Window, nowMs: number): Window {
-  return produce(window, (draft) => {
-    if (window.kind !== 'limited') return;
-    if (window.spent.some((spent) => spent.untilMs <= nowMs)) {
-      draft.spent = window.spent.filter((spent) => spent.untilMs > nowMs);
-    }
-    if (window.log.some((entry) => logUntilMs(window, entry) <= nowMs)) {
-      draft.log = window.log.filter((entry) => logUntilMs(window, entry) > nowMs);
-    }
-    if (window.resetAtMs !== null && nowMs >= window.resetAtMs + RESET_MARGIN_MS) {
-      draft.epoch += 1;
-      draft.epochStartMs = nowMs;
-      draft.remaining = window.limit;
-      draft.heard = null;
-      draft.resetAtMs = null;
-    }
-  });
+  if (window.kind !== 'limited') return window;
+  const isOver = window.resetAtMs !== null && nowMs >= window.resetAtMs + RESET_MARGIN_MS;
+  const isStale =
+    window.spent.some((one) => one.untilMs <= nowMs) ||
+    window.log.some((entry) => logUntilMs(window, entry) <= nowMs);
+  if (!isOver && !isStale) return window;
+  const kept = {
+    ...window,
+    spent: window.spent.filter((one) => one.untilMs > nowMs),
+    log: window.log.filter((entry) => logUntilMs(window, entry) > nowMs),
+  };
+  if (!isOver) return kept;
+  return {
+    ...kept,
+    epoch: window.epoch + 1,
+    epochStartMs: nowMs,
+    remaining: window.limit,
+    heard: null,
+    resetAtMs: null,
+    strangers: 0,
+  };
 }
 
 /** How many more may be sent now, `inFlight` being under way. The window must have been rolled to now. */
@@ -145,16 +171,20 @@ export function capacity(window: Window, inFlight: number, nowMs: number): numbe
   if (window.kind === 'unknown') return inFlight === 0 ? 1 : 0;
   if (window.kind === 'unlimited') return Number.POSITIVE_INFINITY;
   const byWord = window.remaining - inFlight - window.spent.length;
-  const byLog = followsLog(window) ? window.limit - window.log.length : byWord;
-  return Math.max(0, Math.min(byWord, byLog));
+  const byLog = window.limit - window.log.length - window.strangers;
+  if (!keepsLog(window) || !may(window, 'sliding')) return Math.max(0, byWord);
+  return Math.max(0, mustSlide(window) ? byLog : Math.min(byWord, byLog));
 }
+
+const mustSlide = (window: Window): boolean => !may(window, 'fixed') && !may(window, 'leaky');
+const mustBeFixed = (window: Window): boolean => !may(window, 'sliding') && !may(window, 'leaky');
 
 /** The next time after `nowMs` at which the capacity may grow by itself; infinite if there is none. */
 export function nextChangeMs(window: Window, nowMs: number): number {
   if (window.blockedUntilMs > nowMs) return window.blockedUntilMs;
   const times = window.spent.map((spent) => spent.untilMs);
   if (window.resetAtMs !== null) times.push(window.resetAtMs + RESET_MARGIN_MS);
-  if (followsLog(window)) for (const entry of window.log) times.push(logUntilMs(window, entry));
+  if (keepsLog(window)) for (const entry of window.log) times.push(logUntilMs(window, entry));
   return Math.min(...times.filter((time) => time > nowMs), Number.POSITIVE_INFINITY);
 }
 
@@ -170,27 +200,33 @@ export function busyUntilMs(window: Window): number {
 /** The earliest a request with `ahead` others before it can be sent, as far as that is known. */
 export function earliestMs(window: Window, inFlight: number, ahead: number, nowMs: number): number {
   const openMs = Math.max(window.blockedUntilMs, nowMs);
-  if (window.kind !== 'limited') return openMs;
-  const free = Math.max(0, window.remaining - inFlight);
-  if (ahead < free || window.resetAtMs === null) return openMs;
+  if (window.kind !== 'limited' || window.resetAtMs === null) return openMs;
+  const free = mustSlide(window)
+    ? capacity(window, inFlight, nowMs)
+    : Math.max(0, window.remaining - inFlight);
+  if (ahead < free) return openMs;
   const rounds = Math.floor((ahead - free) / window.limit);
-  const resetMs = window.resetAtMs + RESET_MARGIN_MS + rounds * (window.lengthMs ?? 0);
-  return Math.max(openMs, resetMs);
+  return Math.max(openMs, firstRoomMs(window, nowMs) + rounds * (window.lengthMs ?? 0));
+}
+
+/** When there is room again at the earliest. */
+function firstRoomMs(window: Window, nowMs: number): number {
+  const wholeMs = (window.resetAtMs ?? nowMs) + RESET_MARGIN_MS;
+  if (!mustSlide(window)) return wholeMs;
+  return Math.min(wholeMs, ...window.log.map((entry) => logUntilMs(window, entry)));
 }
 
 export function noteSent(window: Window, id: number, nowMs: number): Window {
-  if (window.kind === 'limited' && !followsLog(window)) return window;
-  if (window.kind === 'unlimited') return window;
-  return produce(window, (draft) => {
-    draft.log.push({ id, sentMs: nowMs, landedMs: null, counted: false });
-  });
+  if (window.kind === 'unlimited' || (window.kind === 'limited' && !keepsLog(window))) {
+    return window;
+  }
+  const entry = { id, sentMs: nowMs, landedMs: null, counted: false };
+  return { ...window, log: [...window.log, entry] };
 }
 
-/** The request never left: as if it had not been sent. */
-export function noteUnsent(window: Window, flight: WindowFlight): Window {
-  return produce(window, (draft) => {
-    draft.log = window.log.filter((entry) => entry.id !== flight.id);
-  });
+/** The request never left, or this counter was not the one to count it: as if it had not been sent. */
+export function noteUnsent(window: Window, { id }: WindowFlight): Window {
+  return { ...window, log: window.log.filter((entry) => entry.id !== id) };
 }
 
 /** The request was sent and nothing was heard: it counts for one window's length. */
@@ -201,31 +237,29 @@ export function noteLost(window: Window, flight: WindowFlight, nowMs: number): W
   return window.kind === 'unknown' ? backOff(landed, nowMs) : spend(landed, countedMs);
 }
 
-/** Carries the knowledge over a crash: what was in flight will never be heard of in here. */
-export function inherit(window: Window, inFlight: number, nowMs: number): Window {
-  const countedMs = nowMs + ARRIVAL_MAX_MS;
-  const log = window.log.map((entry) => ({ ...entry, landedMs: entry.landedMs ?? countedMs }));
-  let next: Window = { ...window, log };
-  for (let index = 0; index < inFlight; index++) next = spend(next, countedMs);
-  return window.kind === 'unknown' && inFlight > 0 ? backOff(next, nowMs) : next;
-}
-
 /** Nothing goes out for a while that doubles with each failure in a row. */
 export function backOff(window: Window, nowMs: number): Window {
   const waitMs = Math.min(REPEAT_BACKOFF_MAX_MS, REPEAT_BACKOFF_MIN_MS * 2 ** window.failures);
-  return {
-    ...window,
-    failures: Math.min(window.failures + 1, 16),
-    blockedUntilMs: Math.max(window.blockedUntilMs, nowMs + waitMs),
-  };
+  const failures = Math.min(window.failures + 1, 16);
+  return block({ ...window, failures }, nowMs + waitMs);
+}
+
+export function block(window: Window, untilMs: number): Window {
+  return { ...window, blockedUntilMs: Math.max(window.blockedUntilMs, untilMs) };
+}
+
+/** The request was counted, or refused, as it landed; the log holds it as long as it may count. */
+export function noteLanded(window: Window, flight: WindowFlight, nowMs: number): Window {
+  return land(window, flight, false, nowMs);
 }
 
 function land(window: Window, flight: WindowFlight, counted: boolean, nowMs: number): Window {
   const log = window.log.map((entry) =>
     entry.id === flight.id ? { ...entry, landedMs: nowMs, counted } : entry,
   );
-  // Before a window is limited its log is only there to hand the pioneer over to it.
-  return { ...window, log: window.kind === 'limited' || counted ? log : [] };
+  // A pioneer that taught nothing need not be handed over to what the next one finds.
+  const isKept = window.kind === 'limited' || counted;
+  return { ...window, log: isKept ? log : log.filter((entry) => entry.id !== flight.id) };
 }
 
 function spend(window: Window, nowMs: number, untilMs = nowMs + spentMs(window)): Window {
@@ -241,64 +275,95 @@ export function noteAnswer(
   reading: Reading | null,
   nowMs: number,
 ): Window {
-  const [identified, usable] = identify(window, status, reading);
-  const known = status < 500 ? { ...identified, failures: 0 } : identified;
-  if (usable !== null) return learn(land(known, flight, true, nowMs), flight, usable, nowMs);
+  const known = status < 500 ? { ...window, failures: 0 } : window;
+  if (reading !== null) {
+    const learned = learn(land(known, flight, true, nowMs), flight, reading, nowMs);
+    return { ...learned, refusedOnly: false };
+  }
   const landed = land(known, flight, false, nowMs);
   if (known.kind !== 'unknown') return spend(landed, nowMs);
   if (status >= 500) return backOff(landed, nowMs);
   return { ...landed, kind: status < 300 ? 'unlimited' : 'unknown' };
 }
 
-/** Takes in a 429. `gated` says whether a gate keeps this bucket's requests when everything is shut. */
-export function noteLimited(
+/** It was refused for something else than this counter, which may have counted it. */
+export function noteRefusedElsewhere(window: Window, flight: WindowFlight, nowMs: number): Window {
+  return spend(land(window, flight, false, nowMs), nowMs);
+}
+
+/** This counter refused the request. `explained`: by what others did, and not by how it counts. */
+export function noteRefused(
   window: Window,
   flight: WindowFlight,
-  limited: Limited,
-  reading: Reading | null,
-  gated: boolean,
+  reading: Reading,
+  explained: boolean,
   nowMs: number,
 ): Window {
-  const landed = land(window, flight, false, nowMs);
-  if (limited.by === 'global' && gated) return spend(landed, nowMs);
-  const blockedUntilMs = Math.max(landed.blockedUntilMs, nowMs + limited.waitMs + RESET_MARGIN_MS);
-  const blocked = { ...landed, blockedUntilMs };
-  if (limited.by !== 'user') return blocked;
-  const same = reading !== null && (window.hash === null || reading.hash === window.hash);
-  const learned = same ? learn(blocked, flight, reading, nowMs) : blocked;
-  return { ...learned, sliding: learned.sliding === 'no' ? 'proven' : learned.sliding };
+  const refusedOnly = window.refusedOnly || window.kind !== 'limited';
+  const learned = learn(land(window, flight, false, nowMs), flight, reading, nowMs);
+  if (explained || window.excluded.length === 0) return { ...learned, refusedOnly };
+  return { ...learned, refusedOnly, distrusted: true, excluded: [] };
 }
 
 /**
- * Decides whether a reading is about this bucket. Errors may name another bucket than successes do,
- * and Discord flips between names for a while; so a new name counts after two successes in a row.
+ * How many requests that are not ours an answer shows: what has been used of the limit beyond anything
+ * we sent. None where we have not seen a whole window yet, or do not follow every send.
  */
-function identify(
+export function strangersIn(
   window: Window,
-  status: number,
-  reading: Reading | null,
-): readonly [Window, Reading | null] {
-  if (reading === null || reading.hash === null || reading.hash === window.hash) {
-    return [reading === null ? window : { ...window, candidate: null }, reading];
-  }
-  const success = status < 300;
-  if (window.hash === null) {
-    return [success ? { ...window, hash: reading.hash } : window, reading];
-  }
-  if (!success) return [window, null];
-  if (reading.hash !== window.candidate) return [{ ...window, candidate: reading.hash }, null];
-  const fresh = { ...newWindow(), blockedUntilMs: window.blockedUntilMs, epoch: window.epoch };
-  return [{ ...fresh, hash: reading.hash, log: window.log }, reading];
+  flight: WindowFlight,
+  reading: Reading,
+  refused: boolean,
+): number {
+  if (window.kind !== 'limited' || window.epoch < 2 || !keepsLog(window)) return 0;
+  if (reading.limit !== window.limit) return 0;
+  const others = window.log.filter((entry) => entry.id !== flight.id).length;
+  const ours = others + window.spent.length + (refused ? 0 : 1);
+  return Math.max(0, reading.limit - reading.remaining - ours);
+}
+
+/** Two windows that turn out to be of one counter: of each fact, the stricter. */
+export function merge(one: Window, other: Window): Window {
+  if (other.kind !== 'limited') return absorb(one, other);
+  if (one.kind !== 'limited') return absorb(other, one);
+  const isLater = (one.heard?.sentMs ?? 0) >= (other.heard?.sentMs ?? 0);
+  const [later, earlier] = isLater ? [one, other] : [other, one];
+  const merged = absorb(later, earlier);
+  const resets = [one.resetAtMs, other.resetAtMs].filter((time) => time !== null);
+  return {
+    ...merged,
+    remaining: Math.min(one.remaining, other.remaining),
+    resetAtMs: resets.length === 0 ? null : Math.max(...resets),
+    epoch: Math.max(one.epoch, other.epoch),
+    epochStartMs: Math.max(one.epochStartMs, other.epochStartMs),
+    lengthMs: Math.max(one.lengthMs ?? 0, other.lengthMs ?? 0),
+    shareMs: Math.max(one.shareMs, other.shareMs),
+    excluded: one.excluded.filter((counting) => other.excluded.includes(counting)),
+    distrusted: one.distrusted || other.distrusted,
+    // What were strangers to each of the two were the requests of the other.
+    strangers: 0,
+  };
+}
+
+/** Takes over what counts against `gone`, and leaves its knowledge. */
+function absorb(window: Window, gone: Window): Window {
+  return {
+    ...window,
+    log: [...window.log, ...gone.log],
+    spent: [...window.spent, ...gone.spent],
+    blockedUntilMs: Math.max(window.blockedUntilMs, gone.blockedUntilMs),
+  };
 }
 
 function learn(window: Window, flight: WindowFlight, reading: Reading, nowMs: number): Window {
   const resetAtMs = nowMs + reading.resetAfterMs;
-  const state = { remaining: reading.remaining, resetAtMs, heard: heardOf(flight, nowMs) };
+  const { resetAfterMs } = reading;
+  const heard = { sentMs: flight.sentMs, landedMs: nowMs, resetAfterMs };
   if (window.kind !== 'limited') {
-    const fresh = freshMeasures(reading);
+    const fresh = { ...freshMeasures(reading), heard, resetAtMs, remaining: reading.remaining };
     const epochStartMs = flight.sentMs;
     const epoch = window.epoch + 1;
-    return { ...window, ...state, ...fresh, kind: 'limited', epoch, epochStartMs };
+    return { ...window, ...fresh, kind: 'limited', epoch, epochStartMs };
   }
   const next = measure(window, flight, reading, nowMs);
   if (flight.epoch < next.epoch) {
@@ -306,21 +371,38 @@ function learn(window: Window, flight: WindowFlight, reading: Reading, nowMs: nu
     const surelyThisEpoch = flight.sentMs + reading.resetAfterMs > next.epochStartMs;
     if (!surelyThisEpoch) return spend(next, nowMs, resetAtMs + RESET_MARGIN_MS);
   }
-  const { heard } = next;
-  if (heard === null || flight.sentMs >= heard.landedMs) {
+  const strangers = strangersIn(window, flight, reading, false);
+  if (next.heard === null || flight.sentMs >= next.heard.landedMs) {
     // Discord counted this request after everything that had landed when it was sent.
     const spent = next.spent.filter((one) => one.landedMs > flight.sentMs);
-    return { ...next, ...state, spent };
+    const whenMs = sameReset(next, flight, reading, nowMs) ?? resetAtMs;
+    const { remaining } = reading;
+    return { ...next, remaining, resetAtMs: whenMs, heard, spent, strangers };
   }
+  const laterMs = Math.max(next.resetAtMs ?? 0, resetAtMs);
   return {
     ...next,
     remaining: Math.min(next.remaining, reading.remaining),
-    resetAtMs: Math.max(next.resetAtMs ?? 0, resetAtMs),
-    heard: heardOf(flight, nowMs),
+    resetAtMs: sameReset(next, flight, reading, nowMs) ?? laterMs,
+    heard,
+    strangers: Math.max(next.strangers, strangers),
   };
 }
 
-const heardOf = (flight: WindowFlight, landedMs: number) => ({ sentMs: flight.sentMs, landedMs });
+/**
+ * The reset of a fixed window that two answers tell of: each is late by the time that it took to
+ * arrive, so the earlier is nearer to the truth. Null if they may tell of different windows.
+ */
+function sameReset(
+  window: Window,
+  flight: WindowFlight,
+  reading: Reading,
+  nowMs: number,
+): number | null {
+  if (window.resetAtMs === null || !mustBeFixed(window)) return null;
+  if (flight.sentMs + reading.resetAfterMs > window.resetAtMs) return null;
+  return Math.min(window.resetAtMs, nowMs + reading.resetAfterMs);
+}
 
 const usedBy = ({ limit, remaining }: Reading): number => Math.max(1, limit - remaining);
 
@@ -329,33 +411,54 @@ function freshMeasures(reading: Reading): Pick<Window, 'limit' | 'lengthMs' | 's
   return { limit, lengthMs: resetAfterMs, shareMs: resetAfterMs / usedBy(reading) };
 }
 
-/** Learns the limit, the window's length, and of what kind it can be. */
+/** Learns the limit and the window's length, and excludes what the answer cannot come from. */
 function measure(window: Window, flight: WindowFlight, reading: Reading, nowMs: number): Window {
   const { limit, resetAfterMs } = reading;
   if (limit !== window.limit) {
-    const sliding = window.sliding === 'no' ? 'maybe' : window.sliding;
-    return { ...window, ...freshMeasures(reading), sliding };
+    return { ...window, ...freshMeasures(reading), excluded: [], strangers: 0 };
   }
   const lengthMs = Math.max(window.lengthMs ?? 0, resetAfterMs);
-  const measured = { ...window, lengthMs, shareMs: shareOf(window, reading) };
-  if (window.sliding !== 'maybe') return measured;
-  // These were certainly counted before this request, and within one length of it.
+  const shareMs = Math.max(window.shareMs, resetAfterMs / usedBy(reading));
+  const measured = { ...window, lengthMs, shareMs };
+  if (window.distrusted) return measured;
+  const excluded = new Set(window.excluded);
+  if (cannotLeak(window, reading)) excluded.add('leaky');
+  if (cannotBeFixed(window, flight, reading, nowMs)) excluded.add('fixed');
+  if (cannotSlide(measured, flight, reading, nowMs)) excluded.add('sliding');
+  // What fits no kind has changed: then nothing is known of how it counts.
+  return { ...measured, excluded: excluded.size === 3 ? [] : [...excluded] };
+}
+
+/** Within one window the reset has moved, by more than the ways of two answers can explain. */
+function cannotBeFixed(
+  { heard }: Window,
+  flight: WindowFlight,
+  { resetAfterMs }: Reading,
+  nowMs: number,
+): boolean {
+  if (heard === null || nowMs > heard.sentMs + heard.resetAfterMs) return false;
+  const latestMs = heard.landedMs + heard.resetAfterMs + RESET_MARGIN_MS;
+  return flight.sentMs + resetAfterMs > latestMs;
+}
+
+/** Had each request added its share, so short a time to the reset would mean fewer requests. */
+const cannotLeak = (window: Window, reading: Reading): boolean =>
+  reading.resetAfterMs <= (usedBy(reading) - 1) * window.shareMs;
+
+/** More remain than if all that was counted within one length before this request still counted. */
+function cannotSlide(
+  window: Window,
+  flight: WindowFlight,
+  reading: Reading,
+  nowMs: number,
+): boolean {
   const before = window.log.filter(
     (entry) =>
       entry.id !== flight.id &&
       entry.counted &&
       entry.landedMs !== null &&
       entry.landedMs <= flight.sentMs &&
-      entry.sentMs > nowMs - lengthMs + RESET_MARGIN_MS,
+      entry.sentMs > nowMs - (window.lengthMs ?? 0) + RESET_MARGIN_MS,
   ).length;
-  if (reading.remaining <= limit - 1 - before) return measured;
-  return { ...measured, sliding: 'no', log: [] };
-}
-
-function shareOf(window: Window, reading: Reading): number | null {
-  if (window.shareMs === null) return null;
-  const used = usedBy(reading);
-  // Had each request added its share, so short a time to the reset would mean fewer requests.
-  if (reading.resetAfterMs <= (used - 1) * window.shareMs) return null;
-  return Math.max(window.shareMs, reading.resetAfterMs / used);
+  return reading.remaining > reading.limit - 1 - before;
 }

@@ -1,5 +1,5 @@
 /**
- * The gate as an actor: mailbox order is the order in which requests get their permits.
+ * The gate as an actor: what its buckets ask for is given out in the order of its machine.
  *
  * It is a thin shell over `machine.ts`; the machine's only effects are messages and one timer.
  */
@@ -28,9 +28,11 @@ export function gateActor(options: GateOptions): Behaviour<GateState<Asker>, Gat
       const step = transition(state, input, context.clock.nowMs());
       for (const effect of step.effects) {
         switch (effect.kind) {
-          case 'grant':
-            effect.asker.tell({ kind: 'permit', permit: effect.permit });
+          case 'grant': {
+            const { asker, permit, lane, owed } = effect;
+            asker.tell({ kind: 'permit', permit, lane, owed });
             break;
+          }
           case 'tell-shut':
             effect.asker.tell({ kind: 'gate-shut', untilMs: effect.untilMs });
             break;

@@ -4,7 +4,9 @@
  * Purpose: in any span of one second, as Discord sees it, no more requests than the limit; and nothing
  * at all while Discord has shut the gate.
  *
- * Inner workings: buckets ask, and are served in the order of asking. A permit counts against the
+ * Inner workings: buckets ask, each for a lane. The lane whose turn it is (`protocols/lanes.ts`) is
+ * served, and within it the buckets by turns, so that one in which much waits does not keep out the
+ * others. The bulk lane leaves a part of the limit free for the others. A permit counts against the
  * limit until one second has passed since Discord certainly counted its request: since the answer,
  * or since ARRIVAL_MAX_MS after the send, whichever was first. The send is no earlier than the grant
  * and the count no later than the answer, so any span holds no more than the limit, however the
@@ -17,7 +19,23 @@
  * late; the alternative, to count every slow answer for as long as it takes, would let a few hanging
  * requests stop a bot.
  */
-import { ARRIVAL_MAX_MS, GLOBAL_MARGIN_MS, GLOBAL_WINDOW_MS } from '../../protocols/limits.ts';
+import {
+  afterTurn,
+  type ByLane,
+  isOwed,
+  NOBODY_PASSED,
+  nextLane,
+  type Patience,
+  PRIORITIES,
+  type Priority,
+} from '../../protocols/lanes.ts';
+import {
+  ARRIVAL_MAX_MS,
+  GLOBAL_MARGIN_MS,
+  GLOBAL_RESERVED_SHARE,
+  GLOBAL_WINDOW_MS,
+  LANE_PATIENCE,
+} from '../../protocols/limits.ts';
 
 type Permit<Asker> = {
   readonly id: number;
@@ -27,10 +45,14 @@ type Permit<Asker> = {
   readonly untilMs: number;
 };
 
+/** Those who wait in one lane, in the order of their turns, with how many permits each wants. */
+export type Line<Asker> = readonly { readonly asker: Asker; readonly wants: number }[];
+
 export type GateState<Asker> = {
   readonly limit: number;
   readonly permits: readonly Permit<Asker>[];
-  readonly waiting: readonly Asker[];
+  readonly lines: ByLane<Line<Asker>>;
+  readonly patience: Patience;
   readonly shutUntilMs: number;
   /** Until then permits are spaced. */
   readonly pacedUntilMs: number;
@@ -39,7 +61,7 @@ export type GateState<Asker> = {
 };
 
 export type GateInput<Asker> =
-  | { readonly kind: 'ask'; readonly asker: Asker }
+  | { readonly kind: 'ask'; readonly asker: Asker; readonly lane: Priority }
   | { readonly kind: 'sent'; readonly permit: number }
   | { readonly kind: 'settled'; readonly permit: number }
   | { readonly kind: 'returned'; readonly permit: number }
@@ -48,7 +70,14 @@ export type GateInput<Asker> =
   | { readonly kind: 'wake' };
 
 export type GateEffect<Asker> =
-  | { readonly kind: 'grant'; readonly asker: Asker; readonly permit: number }
+  | {
+      readonly kind: 'grant';
+      readonly asker: Asker;
+      readonly permit: number;
+      readonly lane: Priority;
+      /** Higher lanes let it go first. */
+      readonly owed: boolean;
+    }
   | { readonly kind: 'tell-shut'; readonly asker: Asker; readonly untilMs: number }
   | { readonly kind: 'wake-at'; readonly atMs: number };
 
@@ -64,7 +93,8 @@ export function newGate<Asker>(limit: number, shutUntilMs: number): GateState<As
   return {
     limit,
     permits: [],
-    waiting: [],
+    lines: { high: [], normal: [], bulk: [] },
+    patience: NOBODY_PASSED,
     shutUntilMs,
     pacedUntilMs: 0,
     lastGrantMs: 0,
@@ -97,7 +127,7 @@ function take<Asker>(
       if (state.shutUntilMs > nowMs) {
         effects.push({ kind: 'tell-shut', asker: input.asker, untilMs: state.shutUntilMs });
       }
-      return { ...state, waiting: [...state.waiting, input.asker] };
+      return join(state, input.asker, input.lane);
     case 'sent':
       return count(state, input.permit, nowMs, nowMs + ARRIVAL_MAX_MS + COUNTED_MS);
     case 'settled':
@@ -111,6 +141,15 @@ function take<Asker>(
     case 'wake':
       return state;
   }
+}
+
+function join<Asker>(state: GateState<Asker>, asker: Asker, lane: Priority): GateState<Asker> {
+  const line = state.lines[lane];
+  const known = line.some((one) => one.asker === asker);
+  const longer = known
+    ? line.map((one) => (one.asker === asker ? { asker, wants: one.wants + 1 } : one))
+    : [...line, { asker, wants: 1 }];
+  return { ...state, lines: { ...state.lines, [lane]: longer } };
 }
 
 function count<Asker>(
@@ -133,7 +172,10 @@ function withdraw<Asker>(state: GateState<Asker>, asker: Asker, nowMs: number): 
   const permits = state.permits.map((one) =>
     one.asker === asker && one.sentMs === null ? { ...one, sentMs: nowMs, untilMs } : one,
   );
-  return { ...state, permits, waiting: state.waiting.filter((one) => one !== asker) };
+  const without = (lane: Priority): Line<Asker> =>
+    state.lines[lane].filter((one) => one.asker !== asker);
+  const lines = { high: without('high'), normal: without('normal'), bulk: without('bulk') };
+  return { ...state, permits, lines };
 }
 
 function shut<Asker>(
@@ -142,9 +184,20 @@ function shut<Asker>(
   effects: GateEffect<Asker>[],
 ): GateState<Asker> {
   if (untilMs <= state.shutUntilMs) return state;
-  for (const asker of new Set(state.waiting)) effects.push({ kind: 'tell-shut', asker, untilMs });
+  const askers = PRIORITIES.flatMap((lane) => state.lines[lane].map(({ asker }) => asker));
+  for (const asker of new Set(askers)) effects.push({ kind: 'tell-shut', asker, untilMs });
   return { ...state, shutUntilMs: untilMs, pacedUntilMs: untilMs + GLOBAL_WINDOW_MS };
 }
+
+/** How many permits may count while one more is given in this lane. */
+function mostFor<Asker>({ limit, patience }: GateState<Asker>, lane: Priority): number {
+  // Whoever comes in a higher lane finds a permit there and need not wait for the window to move on.
+  const isReserved = lane === 'bulk' && patience.bulk < LANE_PATIENCE;
+  return isReserved ? limit - Math.floor(limit * GLOBAL_RESERVED_SHARE) : limit;
+}
+
+const hasRoom = <Asker>(state: GateState<Asker>, lane: Priority): boolean =>
+  state.permits.length < mostFor(state, lane);
 
 /** The earliest the next permit can be given, were there room for it. */
 function openMs<Asker>(state: GateState<Asker>): number {
@@ -159,24 +212,44 @@ function grant<Asker>(
   effects: GateEffect<Asker>[],
 ): GateState<Asker> {
   let next = state;
-  while (next.waiting.length > 0 && next.permits.length < next.limit && openMs(next) <= nowMs) {
-    const [asker, ...waiting] = next.waiting;
-    if (asker === undefined) break;
+  while (openMs(next) <= nowMs) {
+    const current = next;
+    const { lines } = current;
+    const waits = (lane: Priority): boolean => lines[lane].length > 0;
+    const lane = nextLane(current.patience, (one) => waits(one) && hasRoom(current, one));
+    const [first, ...others] = lane === null ? [] : lines[lane];
+    if (lane === null || first === undefined) break;
+    const { asker, wants } = first;
     const id = next.nextId;
-    effects.push({ kind: 'grant', asker, permit: id });
+    effects.push({ kind: 'grant', asker, permit: id, lane, owed: isOwed(lane, waits) });
     const permit = { id, asker, sentMs: null, untilMs: Number.POSITIVE_INFINITY };
-    const permits = [...next.permits, permit];
-    next = { ...next, waiting, permits, nextId: id + 1, lastGrantMs: nowMs };
+    next = {
+      ...next,
+      // Who wants more has had a turn, and goes behind the others.
+      lines: { ...lines, [lane]: wants > 1 ? [...others, { asker, wants: wants - 1 }] : others },
+      patience: afterTurn(next.patience, lane, waits),
+      permits: [...next.permits, permit],
+      nextId: id + 1,
+      lastGrantMs: nowMs,
+    };
   }
   return next;
 }
 
+/** When so many of the permits will have stopped to count. */
+function goneMs<Asker>(permits: readonly Permit<Asker>[], count: number): number {
+  const untilMs = permits.map((permit) => permit.untilMs);
+  // Nearly always it is the next one that is asked for.
+  if (count === 1) return Math.min(...untilMs);
+  return untilMs.sort((one, other) => one - other)[count - 1] ?? Number.POSITIVE_INFINITY;
+}
+
 function nextChangeMs<Asker>(state: GateState<Asker>, nowMs: number): number | null {
-  if (state.waiting.length === 0) return null;
-  const roomMs =
-    state.permits.length < state.limit
-      ? nowMs
-      : Math.min(...state.permits.map((permit) => permit.untilMs));
+  const lanes = PRIORITIES.filter((lane) => state.lines[lane].length > 0);
+  if (lanes.length === 0) return null;
+  const most = Math.max(...lanes.map((lane) => mostFor(state, lane)));
+  const tooMany = state.permits.length - most + 1;
+  const roomMs = tooMany > 0 ? goneMs(state.permits, tooMany) : nowMs;
   const atMs = Math.max(roomMs, openMs(state));
   return Number.isFinite(atMs) ? atMs : null;
 }

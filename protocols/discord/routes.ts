@@ -29,6 +29,8 @@ export type Route = {
   readonly major: string;
   /** The first segment, or `other` where Discord documents no such family. */
   readonly family: string;
+  /** The id of the message in the path, where Discord limits by its age; null elsewhere. */
+  readonly agedMessage: string | null;
   /** An interaction's endpoint, which the global limit leaves alone. */
   readonly globalExempt: boolean;
   /** The path carries the token that authorises it; an `Authorization` would do harm, no good. */
@@ -141,6 +143,7 @@ export function routeOf(method: string, segments: readonly string[]): Route {
     template: template === '' ? '/' : template,
     major: majorOf(segments, depth, tokenInPath),
     family: depth === 0 ? 'other' : (segments[0] ?? 'other'),
+    agedMessage: isWhole ? agedMessageOf(safeMethod, template, segments) : null,
     globalExempt,
     tokenInPath,
     unauthenticated: tokenInPath || (isWhole && node.publicMethods.includes(safeMethod)),
@@ -200,6 +203,16 @@ function majorOf(segments: readonly string[], depth: number, tokenInPath: boolea
   if (family === 'channels' || family === 'guilds') return `${family}:${id}`;
   if (family !== 'webhooks') return '';
   return tokenInPath ? `webhooks:${id}:${token}` : `webhooks:${id}`;
+}
+
+function agedMessageOf(
+  method: string,
+  template: string,
+  segments: readonly string[],
+): string | null {
+  if (method !== 'DELETE' || template !== '/channels/:channel/messages/:message') return null;
+  const id = segments[3] ?? '';
+  return SNOWFLAKE.test(id) ? id : null;
 }
 
 function acceptsOf(name: string, parent: string): (segment: string) => boolean {

@@ -5,6 +5,7 @@
  * likes and only waits. What comes back is the proxy's answer: `status` 0 and what Discord said, or
  * another status and a sentence that says why there is no answer.
  */
+import type { Priority } from '../../protocols/lanes.ts';
 import { REST_CALL_GRACE_MS, REST_CALL_TIMEOUT_MS } from '../../protocols/limits.ts';
 import { ProxyStatus, type ProxyStatusCode } from '../../protocols/wire/proxy.ts';
 
@@ -18,6 +19,8 @@ export type RestRequestOptions = {
   readonly query?: Readonly<Record<string, string>>;
   /** How long to wait for the answer, the wait for a turn included; REST_CALL_TIMEOUT_MS unless given. */
   readonly timeoutMs?: number;
+  /** The lane in the proxy: what is `bulk` lets everything else go first. */
+  readonly priority?: Priority;
 };
 
 /** What Discord answered. `Result` is the type that Discord documents for the request. */
@@ -92,7 +95,7 @@ export class Rest {
     body: unknown,
     options: RestRequestOptions = {},
   ): Promise<RestResult<Result>> {
-    const { query, timeoutMs = REST_CALL_TIMEOUT_MS } = options;
+    const { query, priority, timeoutMs = REST_CALL_TIMEOUT_MS } = options;
     const payload = encodePayload(body);
     const headers = {
       authorization: authorizationOf(this.token),
@@ -105,6 +108,7 @@ export class Rest {
       headers,
       ...(query === undefined ? {} : { query }),
       ...(payload === undefined ? {} : { body: payload.bytes }),
+      ...(priority === undefined ? {} : { priority }),
     };
     return askProxy<Result>(this.#broker, request, timeoutMs);
   }
@@ -117,6 +121,7 @@ type AskedRequest = {
   readonly headers: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  readonly priority?: Priority;
 };
 
 /** Sends one request to whichever proxy takes it. */

@@ -3,6 +3,7 @@
  *
  * It fails with one ConfigurationError that has a line for each thing that is wrong.
  */
+import type { FamilyLimits } from '../../supervisors/proxy-guard.ts';
 import type { Address } from './address.ts';
 import { type AmqpEndpoint, parseAmqpUrl, type RedisEndpoint } from './broker-urls.ts';
 import { type DiscordApi, POOL_SIZE_WARNING } from './gateway-config.ts';
@@ -28,6 +29,13 @@ export type ProxyConfig = {
   readonly discord: DiscordApi & {
     /** Without `Bot `; for requests that bring no Authorization. */
     readonly token: string | undefined;
+    /** HTTP/1.1 unless it is told. */
+    readonly http2?: boolean;
+  };
+  readonly limits: {
+    /** Requests a second of one identity. */
+    readonly global: number;
+    readonly families: FamilyLimits;
   };
   readonly metrics: {
     /** Undefined: no metrics server. */
@@ -82,6 +90,11 @@ function assemble(values: ValuesOf<Table>): ProxyConfig {
       version: values['discord.api_version'],
       scheme: values['discord.scheme'],
       host: values['discord.host'],
+      ...(values['discord.http_version'] === '2' && { http2: true }),
+    },
+    limits: {
+      global: values['discord.global_limit'],
+      families: values['discord.family_limits'],
     },
     metrics: { address: values['metrics.addr'], path: values['metrics.path'] },
   };

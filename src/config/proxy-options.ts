@@ -1,6 +1,11 @@
 /** Every option of the proxy: proxy.toml and the environment. */
-import { POOL_SIZE_MAX } from '../../protocols/limits.ts';
+import {
+  GLOBAL_LIMIT_MAX,
+  GLOBAL_REQUESTS_PER_WINDOW,
+  POOL_SIZE_MAX,
+} from '../../protocols/limits.ts';
 import { botToken } from './discord-readers.ts';
+import { familyLimits } from './family-limits.ts';
 import { HEALTH_PATHS } from './gateway-options.ts';
 import { option, optional } from './options.ts';
 import {
@@ -75,6 +80,20 @@ export const PROXY_OPTIONS = {
   'discord.host': option(hostName(), 'discord.com', {
     environment: ['DISCORD_API_HOST'],
     description: "The host of Discord's REST API, with a port where it has one",
+  }),
+  'discord.http_version': option(choice(['1.1', '2']), '1.1', {
+    environment: ['DISCORD_HTTP_VERSION'],
+    description: "`2` speaks HTTP/2 with Discord's REST API, whose host must offer it",
+  }),
+  'discord.global_limit': option(integer(1, GLOBAL_LIMIT_MAX), String(GLOBAL_REQUESTS_PER_WINDOW), {
+    environment: ['DISCORD_GLOBAL_LIMIT'],
+    zeroIsUnset: true,
+    description: 'Requests a second of one bot, if Discord has raised its limit',
+  }),
+  'discord.family_limits': option(familyLimits(), 'invites=200/10m', {
+    environment: ['DISCORD_FAMILY_LIMITS'],
+    description:
+      'Families of routes that get no more than so many requests in so long, where Discord blocks without a warning; `none` for no such limit',
   }),
   'metrics.addr': optional(address(), 'off', {
     environment: ['METRICS_ADDR'],

@@ -1,9 +1,39 @@
 /** The proxy's metrics. Paths are route templates, so that their number is bounded and no token shows. */
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { LimitedBy, ProxyMetrics } from '../../protocols/proxy.ts';
+import type { GuardStanding } from '../../supervisors/proxy-guard.ts';
 
 /** Seconds: from an answer of a nearby cache to a wait for a long window. */
 const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Shows how the proxy stands each time somebody looks. */
+export function showStanding(registry: Registry, standing: () => GuardStanding): void {
+  const gauge = (name: string, help: string, read: (now: GuardStanding) => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read(standing()));
+      },
+    });
+  };
+  gauge(
+    'proxy_invalid_requests_in_window',
+    'Answers of the last ten minutes that Discord counts towards a ban of the address',
+    (now) => now.invalidRequests,
+  );
+  gauge(
+    'proxy_locked_tokens',
+    'Tokens that Discord does not know and that are tried only now and then',
+    (now) => now.lockedTokens,
+  );
+  gauge(
+    'proxy_dead_webhooks',
+    'Webhooks that are remembered to be gone',
+    (now) => now.deadWebhooks,
+  );
+}
 
 export function createProxyMetrics(registry: Registry): ProxyMetrics {
   const registers = [registry];
@@ -31,6 +61,18 @@ export function createProxyMetrics(registry: Registry): ProxyMetrics {
     labelNames: ['method', 'path', 'by'] as const,
     registers,
   });
+  const invalid = new Counter({
+    name: 'proxy_invalid_requests_total',
+    help: 'Answers that Discord counts towards a ban of the address: 401, 403, and 429 unless shared',
+    labelNames: ['status'] as const,
+    registers,
+  });
+  const refused = new Counter({
+    name: 'proxy_refused_total',
+    help: 'Requests that the proxy itself refused',
+    labelNames: ['method', 'path', 'reason'] as const,
+    registers,
+  });
   const requestLatency = new Histogram({
     name: 'proxy_request_latency',
     help: 'Seconds from sending a request to the headers of its answer',
@@ -50,6 +92,8 @@ export function createProxyMetrics(registry: Registry): ProxyMetrics {
     responded: (method, path, status) => responses.inc({ method, path, status }),
     unanswered: (method, path, why) => unanswered.inc({ method, path, why }),
     limited: (method, path, by: LimitedBy) => limited.inc({ method, path, by }),
+    invalid: (status) => invalid.inc({ status }),
+    refused: (method, path, reason) => refused.inc({ method, path, reason }),
     requestLatency: (method, path, seconds) => requestLatency.observe({ method, path }, seconds),
     ratelimitLatency: (method, path, seconds) =>
       ratelimitLatency.observe({ method, path }, seconds),

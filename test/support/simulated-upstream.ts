@@ -6,15 +6,19 @@
 import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
 import { resolveRoute } from '../../protocols/discord/routes.ts';
 import { UpstreamError } from '../../protocols/errors.ts';
+import type { Priority } from '../../protocols/lanes.ts';
+import { INTERACTION_ANSWER_MS } from '../../protocols/limits.ts';
 import type { Clock, Random } from '../../protocols/ports.ts';
-import type {
-  ProxyMetrics,
-  RestAnswer,
-  RestMethod,
-  RestOutcome,
-  RestRequest,
-  Upstream,
-  UpstreamResult,
+import {
+  ANONYMOUS,
+  bodyOfBytes,
+  type ProxyMetrics,
+  type RestAnswer,
+  type RestMethod,
+  type RestOutcome,
+  type RestRequest,
+  type Upstream,
+  type UpstreamResult,
 } from '../../protocols/proxy.ts';
 import { createRandom } from '../../src/random.ts';
 import { Credentials } from '../../src/simulator/gateway/credentials.ts';
@@ -24,6 +28,7 @@ import { SimulatedRest } from '../../src/simulator/rest/simulated-rest.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 import { createWorld } from '../../src/simulator/world.ts';
 import { type ProxyTree, type Submission, startProxyTree } from '../../supervisors/proxy.ts';
+import type { FamilyLimits } from '../../supervisors/proxy-guard.ts';
 import { RecordingLog } from './recording-log.ts';
 
 export const TOKENS = ['token-of-bot-one', 'token-of-bot-two'] as const;
@@ -45,6 +50,8 @@ export const NO_METRICS: ProxyMetrics = {
   requestLatency: () => {},
   ratelimitLatency: () => {},
   limited: () => {},
+  invalid: () => {},
+  refused: () => {},
 };
 
 /** How long a client waits for an answer that was lost. */
@@ -87,7 +94,7 @@ export class SimulatedUpstream implements Upstream {
           method: request.method,
           path: request.target,
           headers: request.headers,
-          body: request.body ?? new Uint8Array(),
+          body: contentOf(request),
           remoteAddress: '192.0.2.1',
         });
         send.status = response.status;
@@ -129,6 +136,12 @@ export class SimulatedUpstream implements Upstream {
     };
     return { kind: 'answer', answer };
   }
+}
+
+function contentOf({ body }: RestRequest): Uint8Array {
+  const content = body?.read() ?? new Uint8Array();
+  if (content instanceof Uint8Array) return content;
+  throw new TypeError('the simulated upstream takes only bodies that are there already');
 }
 
 function failure(code: string): UpstreamResult {
@@ -184,6 +197,7 @@ export type ProxyWorld = {
   readonly log: RecordingLog;
   pass(ms: number): Promise<void>;
   readonly rest: SimulatedRest;
+  readonly credentials: Credentials;
   readonly upstream: SimulatedUpstream;
   readonly tree: ProxyTree;
   /** Submits a request; its number stands in its query. */
@@ -195,6 +209,9 @@ export type SendOptions = {
   readonly token?: string | null;
   readonly timeoutMs?: number;
   readonly body?: Uint8Array;
+  readonly priority?: Priority;
+  /** Instead of the token's: what stands in Authorization, and the identity. */
+  readonly authorization?: string;
 };
 
 export function createProxyWorld(
@@ -202,21 +219,24 @@ export function createProxyWorld(
     readonly seed?: number;
     readonly network?: Network;
     readonly globalLimit?: number;
+    readonly familyLimits?: FamilyLimits;
     readonly metrics?: ProxyMetrics;
   } = {},
 ): ProxyWorld {
   const { seed = 1, network = QUIET_NETWORK, globalLimit = 50 } = options;
+  const { metrics = NO_METRICS, familyLimits = new Map() } = options;
   const clock = new VirtualClock();
   const actorClock = new CrashingClock(clock);
   const log = new RecordingLog();
   const random = createRandom(seed);
   const system = createActorSystem({ name: 'test', clock: actorClock, random, log });
   const pass = (ms: number): Promise<void> => clock.advanceSettled(ms, () => system.idle());
+  const credentials = new Credentials(TOKENS);
   const ports = {
     clock,
     random,
     world: createWorld({ seed, guildCount: 1, startEpochMs: clock.epochMs() }),
-    credentials: new Credentials(TOKENS),
+    credentials,
     gatewayFacts: () => {
       throw new Error('not asked for');
     },
@@ -224,8 +244,8 @@ export function createProxyWorld(
   };
   const rest = new SimulatedRest(ports, options);
   const upstream = new SimulatedUpstream(rest, clock, random, network);
-  const metrics = options.metrics ?? NO_METRICS;
-  const tree = startProxyTree({ system, upstream, clock, log, metrics, globalLimit });
+  const limits = { globalLimit, familyLimits };
+  const tree = startProxyTree({ system, upstream, clock, log, metrics, ...limits });
   const sent: Sent[] = [];
   const send = (method: RestMethod, path: string, sending: SendOptions = {}): Sent => {
     const id = sent.length;
@@ -247,22 +267,27 @@ export function createProxyWorld(
     });
     return record;
   };
-  return { system, clock, actorClock, log, pass, rest, upstream, tree, send, sent };
+  return { system, clock, actorClock, log, pass, rest, credentials, upstream, tree, send, sent };
 }
 
-function requestOf(method: RestMethod, target: string, options: SendOptions): RestRequest {
+export function requestOf(method: RestMethod, target: string, options: SendOptions): RestRequest {
   const { token = TOKENS[0], timeoutMs = null, body = null } = options;
+  const authorization = options.authorization ?? (token === null ? undefined : `Bot ${token}`);
+  const route = resolveRoute(method, `/api/v10${target}`);
   const whole = `/api/v10${target}`;
   const headers: [string, string][] = [['user-agent', 'DiscordBot (https://example.org, 1)']];
-  if (token !== null) headers.push(['authorization', `Bot ${token}`]);
+  if (authorization !== undefined) headers.push(['authorization', authorization]);
+  if (body !== null) headers.push(['content-type', 'application/json']);
   return {
     method,
     target: whole,
-    route: resolveRoute(method, whole),
+    route,
     headers,
-    body,
-    identity: token ?? 'anonymous',
+    body: body && bodyOfBytes(body),
+    identity: options.authorization ?? token ?? ANONYMOUS,
     timeoutMs,
+    sendWithinMs: route.family === 'interactions' ? INTERACTION_ANSWER_MS : null,
+    priority: options.priority ?? (route.globalExempt ? 'high' : 'normal'),
   };
 }
 

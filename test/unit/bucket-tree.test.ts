@@ -1,7 +1,8 @@
 /** Whole buckets in front of the simulated API: what a request meets on its way, rule by rule. */
 import { describe, expect, it } from 'vitest';
+import type { RestOutcome } from '../../protocols/proxy.ts';
 import type { BucketTable } from '../../src/simulator/rest/bucket-table.ts';
-import { createProxyWorld, fate, TOKENS } from '../support/simulated-upstream.ts';
+import { createProxyWorld, fate, requestOf, TOKENS } from '../support/simulated-upstream.ts';
 
 const LIST = 'GET /channels/:channel/messages';
 const POST = 'POST /channels/:channel/messages';
@@ -269,6 +270,137 @@ describe('a bucket', () => {
     const again = world.send('GET', '/channels/1/messages');
     await world.pass(100);
     expect(fate(again)).toBe(200);
+  });
+
+  it('P11: follow-ups of one interaction wait for none of another', async () => {
+    const follow = 'POST /webhooks/:webhook/:interaction_token';
+    const [spec] = table('fixed', 1, 60_000)[LIST] ?? [];
+    if (spec === undefined) throw new Error('the table has no bucket');
+    const world = createProxyWorld({ buckets: { [follow]: [spec] }, stubs: { [follow]: OK } });
+    const path = (name: string) =>
+      `/webhooks/1/${Buffer.from(`interaction:${name}`).toString('base64')}`;
+    const send = (name: string) => world.send('POST', path(name), { token: null });
+    const used = [send('one'), send('one')];
+    await world.pass(1_000);
+    expect(used.map(fate)).toEqual([200, null]);
+    const others = ['two', 'three', 'four'].map(send);
+    await world.pass(20);
+    expect(others.map(fate)).toEqual([200, 200, 200]);
+    expect(world.rest.audit.breaches).toEqual([]);
+  });
+
+  it('P31: keeps to a tight limit that only 429s show, beside the wide one of all other answers', async () => {
+    const spec = { scope: 'user', counter: 'joint' } as const;
+    const wide = { kind: 'fixed', limit: 50_000, windowMs: 102_737_000 } as const;
+    const tight = { kind: 'fixed', limit: 5, windowMs: 5_000 } as const;
+    const buckets = {
+      [LIST]: [
+        { ...spec, name: 'wide', window: wide, shown: true },
+        { ...spec, name: 'tight', window: tight, shown: false, revealed: true },
+      ],
+    };
+    const world = createProxyWorld({ buckets, stubs });
+    for (let index = 0; index < 60; index++) world.send('GET', '/channels/1/messages');
+    await world.pass(5_000);
+    const warmUp = world.rest.audit.breaches.length;
+    expect(warmUp).toBeGreaterThan(0);
+    await world.pass(120_000);
+    expect(world.sent.every((one) => fate(one) === 200)).toBe(true);
+    expect(world.rest.audit.breaches).toHaveLength(warmUp);
+    const lastMs = Math.max(...world.rest.audit.requests.map(({ atMs }) => atMs));
+    expect(lastMs).toBeLessThan(1.1 * 11 * 5_000 + 5_000);
+  });
+
+  it('P40: a client that does not read its answer holds up nobody', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 2, 1_000), stubs });
+    const unread: RestOutcome[] = [];
+    for (let index = 0; index < 9; index++) {
+      const request = requestOf('GET', '/channels/1/messages', {});
+      void world.tree.submit(request).outcome.then((outcome) => unread.push(outcome));
+    }
+    await world.pass(6_000);
+    expect(unread.map(({ kind }) => kind)).toEqual(Array(9).fill('answered'));
+    expect(world.upstream.open).toBe(9);
+    expect(world.tree.requests).toBe(0);
+  });
+
+  it('P41: one slow answer holds up nobody while there is room', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 60_000), stubs });
+    world.send('GET', '/channels/1/messages');
+    await world.pass(100);
+    world.rest.inject({ effect: { kind: 'latency', minMs: 30_000, maxMs: 30_000 }, times: 1 });
+    const slow = world.send('GET', '/channels/1/messages');
+    await world.pass(1);
+    const others = [1, 2, 3].map(() => world.send('GET', '/channels/1/messages'));
+    await world.pass(100);
+    expect([slow, ...others].map(fate)).toEqual([null, 200, 200, 200]);
+    await world.pass(30_000);
+    expect(fate(slow)).toBe(200);
+    expect(world.rest.audit.breaches).toEqual([]);
+  });
+
+  it.each([1, 2, 65])(
+    'P45: a Retry-After of %i and nothing else is passed on as it is',
+    async (seconds) => {
+      const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+      const effect = { kind: 'page-1015', retryAfterMs: seconds * 1_000 } as const;
+      world.rest.inject({ effect, times: 1 });
+      const one = world.send('GET', '/channels/1/messages', { timeoutMs: 500 });
+      await world.pass(100);
+      expect(fate(one)).toBe(429);
+      const { outcome } = one;
+      if (outcome?.kind !== 'answered') throw new Error('there is no answer');
+      const given = outcome.answer.headers.filter(([name]) => name === 'retry-after');
+      expect(given).toEqual([['retry-after', String(seconds)]]);
+      const limits = outcome.answer.headers.filter(([name]) => name.startsWith('x-ratelimit'));
+      expect(limits).toEqual([]);
+    },
+  );
+
+  it('P54: a bucket of one in a quarter of a second is kept to by its headers alone', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 1, 250), stubs });
+    for (let index = 0; index < 30; index++) world.send('GET', '/channels/1/messages');
+    await world.pass(10_000);
+    expect(world.sent.every((one) => fate(one) === 200)).toBe(true);
+    expect(world.rest.audit.breaches).toEqual([]);
+    const last = world.upstream.sends.at(-1)?.atMs ?? 0;
+    expect(last / 29).toBeGreaterThanOrEqual(250 + 50);
+    expect(last / 29).toBeLessThan(250 + 50 + 20);
+  });
+
+  it('P63: nothing is asked of Discord but what was asked of us, whatever state it is in', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 5, 5_000), stubs });
+    const everything = { effect: { kind: 'error', status: 503 } } as const;
+    world.rest.inject({ ...everything, route: 'GET /gateway/bot' });
+    world.rest.inject({ ...everything, route: 'GET /users/@me' });
+    const first = TOKENS.map((token) => world.send('GET', '/channels/1/messages', { token }));
+    await world.pass(50);
+    expect(first.map(fate)).toEqual([200, 200]);
+    expect(world.rest.audit.requests.map(({ route }) => route)).toEqual([LIST, LIST]);
+  });
+
+  it('P90: Basic credentials are passed on as they are, probed with nothing, and lock nobody out', async () => {
+    const token = 'POST /oauth2/token';
+    const world = createProxyWorld({
+      buckets: { [token]: [], [LIST]: [] },
+      stubs: { [token]: { status: 401, body: {} }, [LIST]: OK },
+    });
+    const authorization = `Basic ${Buffer.from('id:secret').toString('base64')}`;
+    const seen: (string | undefined)[] = [];
+    const handle = world.rest.handle.bind(world.rest);
+    world.rest.handle = (sent) => {
+      seen.push(sent.headers.find(([name]) => name === 'authorization')?.[1]);
+      return handle(sent);
+    };
+    const send = () => world.send('POST', '/oauth2/token', { authorization });
+    const first = send();
+    await world.pass(50);
+    expect(fate(first)).toBe(401);
+    const again = [send(), world.send('GET', '/channels/1/messages')];
+    await world.pass(50);
+    expect(again.map(fate)).toEqual([401, 200]);
+    expect(world.rest.audit.requests.map(({ route }) => route)).toEqual([token, token, LIST]);
+    expect(seen.slice(0, 2)).toEqual([authorization, authorization]);
   });
 
   it('is not forgotten in the moment in which a request is on its way to it', async () => {

@@ -3,14 +3,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Reading } from '../../actors/bucket/reading.ts';
 import {
+  block,
   busyUntilMs,
   capacity,
   earliestMs,
   newWindow,
   nextChangeMs,
   noteAnswer,
-  noteLimited,
   noteLost,
+  noteRefused,
   noteSent,
   roll,
   type Window,
@@ -63,9 +64,9 @@ class Bench {
     this.window = noteLost(this.window, this.#land(id), this.nowMs);
   }
 
-  limit(id: number, waitMs: number, reading: Reading | null = null): void {
-    const limited = { by: 'user', waitMs } as const;
-    this.window = noteLimited(this.window, this.#land(id), limited, reading, true, this.nowMs);
+  limit(id: number, waitMs: number, reading: Reading): void {
+    const refused = noteRefused(this.window, this.#land(id), reading, false, this.nowMs);
+    this.window = block(refused, this.nowMs + waitMs);
   }
 }
 
@@ -157,19 +158,6 @@ describe('a window', () => {
     expect(bench.at(2_300).capacity).toBe(300);
   });
 
-  it('P07: an error renames nothing, and a new name counts after two successes', () => {
-    const bench = learned(5, 4, 5_000);
-    bench.answer(bench.send(), read(1, 0, 60_000, 'other'), 404);
-    expect([bench.window.hash, bench.window.limit]).toEqual(['abc', 5]);
-    bench.answer(bench.send(), read(9, 8, 9_000, 'other'));
-    expect([bench.window.hash, bench.window.limit]).toEqual(['abc', 5]);
-    bench.at(6_000).answer(bench.send(), read(5, 4, 5_000, 'abc'));
-    bench.answer(bench.send(), read(9, 8, 9_000, 'other'));
-    expect(bench.window.hash).toBe('abc');
-    bench.at(20_000).answer(bench.send(), read(9, 7, 8_000, 'other'));
-    expect([bench.window.hash, bench.window.limit]).toEqual(['other', 9]);
-  });
-
   it('P17: is not open before the reset and the margin have passed', () => {
     const bench = learned(1, 0, 5_000);
     expect(nextChangeMs(bench.window, 10)).toBe(5_060);
@@ -199,13 +187,6 @@ describe('a window', () => {
     const ids = [fixed.at(3_000).send(), fixed.send()];
     for (const id of ids) fixed.at(3_300).lose(id);
     expect(fixed.at(5_400).capacity).toBe(2);
-  });
-
-  it('a sub-limit that shows room keeps to its own time', () => {
-    const bench = learned(5, 4, 15_000);
-    bench.limit(bench.send(), 600_000, read(5, 4, 15_000));
-    expect(bench.at(599_000).capacity).toBe(0);
-    expect(bench.at(600_100).capacity).toBeGreaterThan(0);
   });
 
   it('P70: the wait of those behind others counts the windows that these will use up', () => {

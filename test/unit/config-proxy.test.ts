@@ -34,6 +34,7 @@ const DEFAULTS: ProxyConfig = {
   },
   ratelimiter: { type: 'local' },
   discord: { token: undefined, version: 10, scheme: 'https', host: 'discord.com' },
+  limits: { global: 50, families: new Map([['invites', { count: 200, windowMs: 600_000 }]]) },
   metrics: { address: undefined, path: '/metrics' },
 };
 
@@ -67,6 +68,19 @@ const EVERY_OPTION: readonly [
   ['discord.scheme', '"http"', 'DISCORD_API_SCHEME', 'http', (c) => c.discord.scheme, 'http'],
   ['discord.scheme', '"http"', 'DISCORD_API_PROTOCOL', 'http', (c) => c.discord.scheme, 'http'],
   ['discord.host', '"[::1]:1"', 'DISCORD_API_HOST', '[::1]:1', (c) => c.discord.host, '[::1]:1'],
+  ['discord.http_version', '"2"', 'DISCORD_HTTP_VERSION', '2', (c) => c.discord.http2, true],
+  ['discord.global_limit', '1200', 'DISCORD_GLOBAL_LIMIT', '1200', (c) => c.limits.global, 1200],
+  [
+    'discord.family_limits',
+    '["invites=20/1m", "users=5/2h"]',
+    'DISCORD_FAMILY_LIMITS',
+    'invites=20/1m, users = 5 / 2h',
+    (c) => [...c.limits.families],
+    [
+      ['invites', { count: 20, windowMs: 60_000 }],
+      ['users', { count: 5, windowMs: 7_200_000 }],
+    ],
+  ],
   [
     'metrics.addr',
     '"0.0.0.0:3000"',
@@ -133,6 +147,11 @@ describe('the broker', () => {
   });
 });
 
+it('takes `none` for no limits of our own', async () => {
+  const { config } = await load(undefined, { DISCORD_FAMILY_LIMITS: 'none' });
+  expect(config.limits.families.size).toBe(0);
+});
+
 it('says that redis.pool_size changes nothing, but only to who has set it', async () => {
   const { warnings } = await load(undefined, { REDIS_POOL_SIZE: '7' });
   expect(warnings).toEqual([expect.stringMatching(/^redis\.pool_size changes nothing/)]);
@@ -156,6 +175,22 @@ it.each([
   [
     { REDIS_URL: 'redis://:hunter2hunter2@a,redis://:hunter2hunter2@b' },
     expect.stringMatching(/^REDIS_URL: "redis:\/\/:\*\*\*@b" is not a Redis URL/),
+  ],
+  [
+    { DISCORD_FAMILY_LIMITS: 'invite=200/10m' },
+    'DISCORD_FAMILY_LIMITS: "invite=200/10m" names no family of routes: invite; did you mean invites?',
+  ],
+  [
+    { DISCORD_FAMILY_LIMITS: 'invites=0/10m' },
+    'DISCORD_FAMILY_LIMITS: "invites=0/10m" has a count that is not at least 1',
+  ],
+  [
+    { DISCORD_FAMILY_LIMITS: 'invites=5/2d' },
+    'DISCORD_FAMILY_LIMITS: "invites=5/2d" has a duration that is not from 1s to 1d',
+  ],
+  [
+    { DISCORD_GLOBAL_LIMIT: '20000' },
+    'DISCORD_GLOBAL_LIMIT: "20000" is not a whole number from 1 to 10000',
   ],
 ])('%j is refused', async (environment, problem) => {
   expect(await problemsOf(load(undefined, environment))).toEqual([problem]);

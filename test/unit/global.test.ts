@@ -157,14 +157,14 @@ describe('the machine of the gate', () => {
     step.effects.flatMap((effect) => (effect.kind === 'grant' ? [effect.asker] : []));
 
   it('P62: a permit that comes back unused counts no more; one that was used counts', () => {
-    let step = transition(newGate<string>(1, 0), { kind: 'ask', asker: 'a' }, 0);
+    let step = transition(newGate<string>(1, 0), { kind: 'ask', asker: 'a', lane: 'normal' }, 0);
     expect(granted(step)).toEqual(['a']);
-    step = transition(step.state, { kind: 'ask', asker: 'b' }, 1);
+    step = transition(step.state, { kind: 'ask', asker: 'b', lane: 'normal' }, 1);
     expect(granted(step)).toEqual([]);
     step = transition(step.state, { kind: 'returned', permit: 1 }, 2);
     expect(granted(step)).toEqual(['b']);
     step = transition(step.state, { kind: 'sent', permit: 2 }, 3);
-    step = transition(step.state, { kind: 'ask', asker: 'c' }, 4);
+    step = transition(step.state, { kind: 'ask', asker: 'c', lane: 'normal' }, 4);
     step = transition(step.state, { kind: 'settled', permit: 2 }, 20);
     expect(granted(step)).toEqual([]);
     expect(granted(transition(step.state, { kind: 'wake' }, 1_029))).toEqual([]);
@@ -172,9 +172,9 @@ describe('the machine of the gate', () => {
   });
 
   it('P03: forgets an asker that is gone, and counts what it was granted as sent', () => {
-    let step = transition(newGate<string>(1, 0), { kind: 'ask', asker: 'a' }, 0);
-    step = transition(step.state, { kind: 'ask', asker: 'a' }, 0);
-    step = transition(step.state, { kind: 'ask', asker: 'b' }, 0);
+    let step = transition(newGate<string>(1, 0), { kind: 'ask', asker: 'a', lane: 'normal' }, 0);
+    step = transition(step.state, { kind: 'ask', asker: 'a', lane: 'normal' }, 0);
+    step = transition(step.state, { kind: 'ask', asker: 'b', lane: 'normal' }, 0);
     step = transition(step.state, { kind: 'withdraw', asker: 'a' }, 10);
     expect(granted(step)).toEqual([]);
     expect(granted(transition(step.state, { kind: 'wake' }, 10 + 250 + 1_010))).toEqual(['b']);
@@ -183,7 +183,7 @@ describe('the machine of the gate', () => {
   it('P57: is shut by the longest word and opens once', () => {
     let step = transition(newGate<string>(5, 0), { kind: 'shut', untilMs: 1_000 }, 0);
     step = transition(step.state, { kind: 'shut', untilMs: 500 }, 1);
-    step = transition(step.state, { kind: 'ask', asker: 'a' }, 2);
+    step = transition(step.state, { kind: 'ask', asker: 'a', lane: 'normal' }, 2);
     expect(step.effects).toContainEqual({ kind: 'tell-shut', asker: 'a', untilMs: 1_000 });
     expect(granted(transition(step.state, { kind: 'wake' }, 999))).toEqual([]);
     expect(granted(transition(step.state, { kind: 'wake' }, 1_000))).toEqual(['a']);

@@ -10,7 +10,7 @@ describe('system clock', () => {
     vi.useRealTimers();
   });
 
-  it('honours a delay longer than Node can time', () => {
+  it('P30: honours a delay longer than Node can time', () => {
     const fired = vi.fn();
     systemClock.setTimer(3 * TIMER_MAX_MS + 5, fired);
     vi.advanceTimersByTime(3 * TIMER_MAX_MS + 4);

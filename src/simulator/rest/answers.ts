@@ -17,6 +17,12 @@ const API_ERRORS = {
   [RESTJSONErrorCodes.UnknownRole]: [404, 'Unknown Role'],
   [RESTJSONErrorCodes.UnknownUser]: [404, 'Unknown User'],
   [RESTJSONErrorCodes.UnknownEmoji]: [400, 'Unknown Emoji'],
+  [RESTJSONErrorCodes.UnknownWebhook]: [404, 'Unknown Webhook'],
+  [RESTJSONErrorCodes.InvalidWebhookToken]: [401, 'Invalid Webhook Token'],
+  [RESTJSONErrorCodes.MaximumNumberOfWebhooksReached]: [
+    400,
+    'Maximum number of webhooks reached (15)',
+  ],
   [RESTJSONErrorCodes.NotAuthorizedToPerformThisActionOnThisApplication]: [
     403,
     'You are not authorized to perform this action on this application',

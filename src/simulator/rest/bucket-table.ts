@@ -18,6 +18,8 @@ export type BucketSpec = {
   readonly scope: 'user' | 'shared';
   /** A hidden limit appears in no header until it is exceeded, and then only as a 429. */
   readonly shown: boolean;
+  /** A hidden limit whose own 429s show its numbers, in place of those that other answers show. */
+  readonly revealed?: boolean;
   /** `joint`: the routes of this name use up one counter. `split`: each counts by itself. */
   readonly counter: 'joint' | 'split';
   /** Requests of this class alone; of every class if it is left out. */
@@ -56,6 +58,7 @@ function bucket(
 const MESSAGE_WRITE = bucket('channel-messages', 'leaky', 5, 5 * SECOND_MS, { counter: 'split' });
 const REACTION = bucket('reactions', 'fixed', 1, 250);
 const WEBHOOK = bucket('webhook-messages', 'leaky', 5, 2 * SECOND_MS);
+const WEBHOOK_EDIT = bucket('webhook-message-edit', 'leaky', 5, 5 * SECOND_MS);
 /** Of all webhooks of one channel together; no header has ever shown it. */
 const WEBHOOK_CHANNEL = bucket('webhook-channel', 'sliding', 30, MINUTE_MS, {
   scope: 'shared',
@@ -120,6 +123,10 @@ export const DEFAULT_BUCKETS: BucketTable = {
   'POST /webhooks/:webhook/:token': [WEBHOOK, WEBHOOK_CHANNEL],
   'POST /webhooks/:webhook/:interaction_token': [WEBHOOK],
   'PATCH /webhooks/:webhook/:interaction_token/messages/@original': [WEBHOOK],
+  'PATCH /webhooks/:webhook/:interaction_token/messages/:message': [WEBHOOK_EDIT],
+  'PATCH /webhooks/:webhook/:token/messages/:message': [WEBHOOK_EDIT],
+  'DELETE /webhooks/:webhook/:token/messages/:message': [WEBHOOK_EDIT],
+  'POST /channels/:channel/webhooks': [bucket('webhook-create', 'leaky', 10, 10 * SECOND_MS)],
   'POST /interactions/:interaction/:interaction_token/callback': [],
 
   [`GET ${COMMANDS}`]: [bucket('commands-list', 'leaky', 5, 5 * SECOND_MS)],

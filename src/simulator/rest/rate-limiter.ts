@@ -81,7 +81,8 @@ export class RateLimiter {
     }
     const { scope, code, name: bucket } = refusing.spec;
     const hidden = !refusing.spec.shown;
-    return { passed: false, shown, scope, retryAfterMs, code, bucket, hidden };
+    const told = refusing.spec.revealed === true ? refusing : shown;
+    return { passed: false, shown: told, scope, retryAfterMs, code, bucket, hidden };
   }
 
   /** The headers that tell of a bucket, as it stands now. */

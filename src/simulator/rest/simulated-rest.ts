@@ -25,6 +25,7 @@ import { Commands } from './endpoints/command-store.ts';
 import { Refusal, type Surroundings } from './endpoints/endpoint.ts';
 import { Reactions } from './endpoints/reaction-store.ts';
 import { ENDPOINTS } from './endpoints/table.ts';
+import { Webhooks } from './endpoints/webhook-store.ts';
 import { answerOfFault, type RestFault, RestFaults } from './faults.ts';
 import {
   emptyResponse,
@@ -96,6 +97,7 @@ export class SimulatedRest {
       forbiddenChannels: this.#forbidden,
       reactions: new Reactions(),
       commands: new Commands(),
+      webhooks: new Webhooks(),
       answered: new Set(),
     };
   }

@@ -1,9 +1,9 @@
 /** Who the bot is, where its gateway is, and whom it can see. */
 import { createHash } from 'node:crypto';
 import { RESTJSONErrorCodes } from 'discord-api-types/v10';
-import { apiError, invalidForm } from '../answers.ts';
+import { apiError, invalidForm, plainError } from '../answers.ts';
 import { Form, isObject } from '../form.ts';
-import { jsonResponse } from '../http.ts';
+import { header, jsonResponse } from '../http.ts';
 import { bodyOf, type Call, type Endpoint, idOf } from './endpoint.ts';
 
 const getGateway: Endpoint = (call) => jsonResponse(200, { url: call.gatewayFacts().url });
@@ -48,7 +48,7 @@ const createDirectMessage: Endpoint = (call) => {
   return apiError(RESTJSONErrorCodes.CannotSendMessagesToThisUser);
 };
 
-function application({ world }: Call): object {
+function application({ world }: Call) {
   const owner = world.user(world.guild(world.guildIds[0] ?? '')?.ownerId ?? '') ?? world.bot;
   return {
     id: world.application.id,
@@ -83,6 +83,31 @@ function application({ world }: Call): object {
 
 const getCurrentApplication: Endpoint = (call) => jsonResponse(200, application(call));
 
+const AUTHORIZED_FOR_MS = 7 * 86_400_000;
+
+/** What a user's token may do; a bot's is none. */
+const getAuthorization: Endpoint = (call) => {
+  const scheme = header(call.request.headers, 'authorization') ?? '';
+  if (!/^Bearer /i.test(scheme)) return plainError(401);
+  const { id, name, icon, description, hook, bot_public, bot_require_code_grant, verify_key } =
+    application(call);
+  return jsonResponse(200, {
+    application: {
+      id,
+      name,
+      icon,
+      description,
+      hook,
+      bot_public,
+      bot_require_code_grant,
+      verify_key,
+    },
+    scopes: ['identify'],
+    expires: new Date(call.clock.epochMs() + AUTHORIZED_FOR_MS).toISOString(),
+    user: call.world.bot,
+  });
+};
+
 export const ACCOUNT_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /gateway': getGateway,
   'GET /gateway/bot': getGatewayBot,
@@ -91,4 +116,5 @@ export const ACCOUNT_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'POST /users/@me/channels': createDirectMessage,
   'GET /applications/@me': getCurrentApplication,
   'GET /oauth2/applications/@me': getCurrentApplication,
+  'GET /oauth2/@me': getAuthorization,
 };

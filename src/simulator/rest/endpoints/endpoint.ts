@@ -10,6 +10,7 @@ import { type ParsedBody, parseBody } from '../request-body.ts';
 import type { RestAudit } from '../rest-audit.ts';
 import type { Commands } from './command-store.ts';
 import type { Reactions } from './reaction-store.ts';
+import type { Webhooks } from './webhook-store.ts';
 
 /** What all endpoints share. */
 export type Surroundings = {
@@ -22,6 +23,7 @@ export type Surroundings = {
   readonly forbiddenChannels: ReadonlySet<string>;
   readonly reactions: Reactions;
   readonly commands: Commands;
+  readonly webhooks: Webhooks;
   /** Interactions that have been answered. */
   readonly answered: Set<string>;
 };

@@ -2,6 +2,8 @@
 import {
   type APIApplicationCommand,
   ApplicationCommandType,
+  ChannelType,
+  InteractionResponseType,
   RESTJSONErrorCodes,
 } from 'discord-api-types/v10';
 import { APPLICATION_COMMANDS_MAX, SIMULATOR_COUNTERS_MAX } from '../../../../protocols/limits.ts';
@@ -10,6 +12,7 @@ import { Form, isObject } from '../form.ts';
 import { emptyResponse, jsonResponse } from '../http.ts';
 import type { CommandScope } from './command-store.ts';
 import { bodyOf, type Call, type Endpoint, idOf, Refusal } from './endpoint.ts';
+import { answerWithMessage } from './webhooks.ts';
 
 const NAME_MAX = 32;
 const DESCRIPTION_MAX = 100;
@@ -110,9 +113,21 @@ const answerInteraction: Endpoint = (call) => {
   if (call.answered.size >= SIMULATOR_COUNTERS_MAX && oldest !== undefined) {
     call.answered.delete(oldest);
   }
+  const channelId = answeredIn(call);
+  const originalId =
+    form.integer('type') === InteractionResponseType.ChannelMessageWithSource
+      ? answerWithMessage(call, channelId)
+      : null;
   call.answered.add(id);
+  call.webhooks.answer(call.values.interaction_token ?? '', { channelId, originalId });
   return emptyResponse();
 };
+
+/** Interactions come out of nowhere here, so their messages go where the first guild has its texts. */
+function answeredIn({ world }: Call): string {
+  const guild = world.guild(world.guildIds[0] ?? '');
+  return guild?.channels.find(({ type }) => type === ChannelType.GuildText)?.id ?? '';
+}
 
 const COMMANDS = '/applications/:application/commands';
 const GUILD_COMMANDS = '/applications/:application/guilds/:guild/commands';

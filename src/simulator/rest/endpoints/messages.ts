@@ -116,7 +116,7 @@ function checkReferenceExists(call: Call, channelId: string, value: Fields): voi
 }
 
 /** The body with its files listed as attachments and a form's texts turned into what they mean. */
-function toMessageBody(value: Fields, files: readonly UploadedFile[]): Fields {
+export function toMessageBody(value: Fields, files: readonly UploadedFile[]): Fields {
   const { tts, flags, attachments, ...rest } = value;
   const described = Array.isArray(attachments) ? attachments.filter(isObject) : [];
   const uploads = files.map((file) => {

@@ -6,6 +6,7 @@ import { GUILD_ENDPOINTS } from './guilds.ts';
 import { INTERACTION_ENDPOINTS } from './interactions.ts';
 import { MESSAGE_ENDPOINTS } from './messages.ts';
 import { REACTION_ENDPOINTS } from './reactions.ts';
+import { WEBHOOK_ENDPOINTS } from './webhooks.ts';
 
 export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
   Object.entries({
@@ -15,5 +16,6 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
     ...INTERACTION_ENDPOINTS,
     ...MESSAGE_ENDPOINTS,
     ...REACTION_ENDPOINTS,
+    ...WEBHOOK_ENDPOINTS,
   }),
 );

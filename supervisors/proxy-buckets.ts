@@ -1,0 +1,162 @@
+/**
+ * The bucket actors of the proxy's tree: which there are, and what outlives them.
+ *
+ * Inner workings. One actor has all the buckets of one identity and one major parameter, since Discord
+ * lets routes share a counter within these and never beyond; which of them do is known only later.
+ * Requests of different channels, guilds, webhooks or bots never meet in one. A record holds the
+ * actor's tickets and what it has learned. The map is no actor's state: a bucket is looked up and
+ * counted in the same turn in which it is told of a request, so that none can be forgotten while a
+ * request is on its way to it.
+ *
+ * Failure modes: a bucket that crashes is started anew with what was known of its limits; what waits
+ * goes to the new one in the old order, what flies is answered as it lands, and what has landed is
+ * settled. At BUCKETS_MAX the one idle for longest makes room; if none is idle, no new one is made.
+ */
+import { type BucketMemory, bucketActor } from '../actors/bucket/actor.ts';
+import { quietAtMs } from '../actors/bucket/ledger.ts';
+import type { RestTicket } from '../actors/bucket/ticket.ts';
+import type { Behaviour } from '../actors/runtime.ts';
+import type { ActorRef, Exit } from '../protocols/actor.ts';
+import { BUCKETS_MAX } from '../protocols/limits.ts';
+import type { Clock, Log } from '../protocols/ports.ts';
+import type { BucketMessage, LimitedBy, RestRequest } from '../protocols/proxy.ts';
+import { NOWHERE, sortOut } from './proxy-aftermath.ts';
+import type { Gate } from './proxy-gates.ts';
+
+export type Bucket = {
+  readonly key: string;
+  /** The first segment of its routes' paths, for the log: the key may hold a webhook's token. */
+  readonly family: string;
+  readonly number: number;
+  readonly gate: Gate;
+  readonly memory: BucketMemory;
+  readonly tickets: Map<number, RestTicket>;
+  ref: ActorRef<BucketMessage>;
+  incarnation: number;
+  crashes: number;
+  usedMs: number;
+};
+
+export type BucketServices = {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Starts the actor of a bucket, whose end is told to `ended`. */
+  spawn<State>(
+    name: string,
+    behaviour: Behaviour<State, BucketMessage>,
+    bucket: Bucket,
+  ): ActorRef<BucketMessage>;
+  /** Discord has shut more than one bucket. */
+  shut(gate: Gate, by: LimitedBy, untilMs: number): void;
+};
+
+export class ProxyBuckets {
+  readonly #services: BucketServices;
+  readonly #buckets = new Map<string, Bucket>();
+  #started = 0;
+  #draining = false;
+
+  constructor(services: BucketServices) {
+    this.#services = services;
+  }
+
+  get count(): number {
+    return this.#buckets.size;
+  }
+
+  /** The bucket that a request counts against; null if there are too many. */
+  for(request: RestRequest, gate: Gate): Bucket | null {
+    const { major, family } = request.route;
+    const key = `${request.identity}|${major}`;
+    const known = this.#buckets.get(key);
+    if (known !== undefined) return known;
+    if (this.#buckets.size >= BUCKETS_MAX && !this.#makeRoom()) return null;
+    const number = ++this.#started;
+    const memory: BucketMemory = { knowledge: null };
+    const parts = { key, family, number, gate, memory, tickets: new Map() };
+    const counters = { incarnation: 0, crashes: 0, usedMs: this.#services.clock.nowMs() };
+    const bucket: Bucket = { ...parts, ...counters, ref: NOWHERE };
+    this.#start(bucket);
+    this.#buckets.set(key, bucket);
+    gate.buckets.add(bucket);
+    return bucket;
+  }
+
+  drain(): void {
+    this.#draining = true;
+    for (const bucket of this.#buckets.values()) bucket.ref.tell({ kind: 'drain' });
+  }
+
+  /** Forgets the buckets of a gate, if nothing is to be known of any of them; whether it did. */
+  forgetAllOf(gate: Gate): boolean {
+    const nowMs = this.#services.clock.nowMs();
+    const buckets = [...this.#buckets.values()].filter((bucket) => bucket.gate === gate);
+    if (!buckets.every((bucket) => isForgettable(bucket, nowMs))) return false;
+    for (const bucket of buckets) this.#forget(bucket);
+    return true;
+  }
+
+  /** The actor of a bucket has ended by itself. */
+  ended(bucket: Bucket, exit: Exit): void {
+    if (this.#buckets.get(bucket.key) !== bucket) return;
+    bucket.crashes += 1;
+    const error = exit.kind === 'crashed' ? exit.error : exit;
+    this.#services.log.error({ family: bucket.family, err: error }, 'a bucket is started anew');
+    bucket.gate.ref.tell({ kind: 'withdraw', asker: bucket.ref });
+    // What was known may be what it crashed of; the second time it starts from nothing.
+    if (bucket.crashes > 1) bucket.memory.knowledge = null;
+    const { waiting, flying } = sortOut([...bucket.tickets.values()]);
+    if (waiting.length + flying === 0) {
+      // With nothing to do it is not started anew, so that one which cannot start ends here.
+      this.#buckets.delete(bucket.key);
+      bucket.gate.buckets.delete(bucket);
+      return;
+    }
+    this.#start(bucket);
+    for (const ticket of waiting) bucket.ref.tell({ kind: 'enqueue', ticket });
+    if (this.#draining) bucket.ref.tell({ kind: 'drain' });
+  }
+
+  #start(bucket: Bucket): void {
+    const { gate, memory } = bucket;
+    bucket.incarnation += 1;
+    const behaviour = bucketActor({
+      gate: gate.ref,
+      memory,
+      shut: (by, untilMs) => this.#services.shut(gate, by, untilMs),
+      idle: () => this.#idle(bucket),
+    });
+    // The number stands for the key, which may hold a webhook's token.
+    const name = `bucket-${bucket.number}.${bucket.incarnation}`;
+    bucket.ref = this.#services.spawn(name, behaviour, bucket);
+  }
+
+  #idle(bucket: Bucket): void {
+    if (bucket.tickets.size === 0) this.#forget(bucket);
+  }
+
+  #forget(bucket: Bucket): void {
+    this.#buckets.delete(bucket.key);
+    bucket.gate.buckets.delete(bucket);
+    bucket.gate.ref.tell({ kind: 'withdraw', asker: bucket.ref });
+    bucket.ref.tell({ kind: 'retire' });
+  }
+
+  /** Forgets the bucket that was used longest ago among those that nothing is to be known of. */
+  #makeRoom(): boolean {
+    const nowMs = this.#services.clock.nowMs();
+    let oldest: Bucket | null = null;
+    for (const bucket of this.#buckets.values()) {
+      if (!isForgettable(bucket, nowMs)) continue;
+      if (oldest === null || bucket.usedMs < oldest.usedMs) oldest = bucket;
+    }
+    if (oldest === null) return false;
+    this.#forget(oldest);
+    return true;
+  }
+}
+
+/** Nothing waits or flies, and nothing that is known of its limits matters any more. */
+function isForgettable({ tickets, memory: { knowledge } }: Bucket, nowMs: number): boolean {
+  return tickets.size === 0 && (knowledge === null || quietAtMs(knowledge.ledger) <= nowMs);
+}
