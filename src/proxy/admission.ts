@@ -11,8 +11,10 @@
  */
 import { createHash } from 'node:crypto';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { resolveRoute } from '../../protocols/discord/routes.ts';
+import { type Route, resolveRoute } from '../../protocols/discord/routes.ts';
 import { AdmissionError, PathRefusedError } from '../../protocols/errors.ts';
+import { PRIORITIES, type Priority } from '../../protocols/lanes.ts';
+import { INTERACTION_ANSWER_MS } from '../../protocols/limits.ts';
 import {
   ANONYMOUS,
   type HeaderList,
@@ -35,9 +37,13 @@ export type DoorRequest = {
   /** Path and query as they are to go upstream, `/api` included. */
   readonly target: string;
   readonly headers: HeaderList;
-  readonly body: Uint8Array | null;
   readonly timeoutMs: number | undefined;
+  /** The lane, where the client names it otherwise than by a header. */
+  readonly priority?: string | undefined;
 };
+
+/** Ready to be sent, but for its body, which may still be on its way. */
+export type AdmittedRequest = Omit<RestRequest, 'body'>;
 
 /** Headers that concern one connection only, and those that our own connection sets anew. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
@@ -53,15 +59,21 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ]);
 const SET_ANEW: ReadonlySet<string> = new Set(['host', 'content-length', 'expect']);
 
+/** By which a client says in which lane its request is to travel; Discord never sees it. */
+const PRIORITY_HEADER = 'x-spectacles-priority';
+
 /** Enough of a hash to tell tokens apart, and too little to find one. */
 const IDENTITY_CHARACTERS = 24;
 
 /** Throws AdmissionError and nothing else. */
-export function admit(request: DoorRequest, options: AdmissionOptions): RestRequest {
+export function admit(request: DoorRequest, options: AdmissionOptions): AdmittedRequest {
   const method = methodOf(request.method);
   const route = routeOf(method, request.target);
   const headers = request.headers.map(([name, value]) => headerOf(name, value));
-  let kept = withoutHopByHop(headers).filter(([name]) => !SET_ANEW.has(name));
+  const named = request.priority ?? headerValue(headers, PRIORITY_HEADER);
+  let kept = withoutHopByHop(headers).filter(
+    ([name]) => !SET_ANEW.has(name) && name !== PRIORITY_HEADER,
+  );
   if (route.tokenInPath) kept = kept.filter(([name]) => name !== 'authorization');
   const { token } = options;
   if (token !== undefined && !route.unauthenticated && !has(kept, 'authorization')) {
@@ -73,10 +85,26 @@ export function admit(request: DoorRequest, options: AdmissionOptions): RestRequ
     target: request.target,
     route,
     headers: kept,
-    body: request.body,
     identity: identityOf(kept),
     timeoutMs: earliest(request.timeoutMs, options.timeoutMs),
+    sendWithinMs: isInteractionAnswer(route) ? INTERACTION_ANSWER_MS : null,
+    priority: priorityOf(route, named),
   };
+}
+
+/** Which no limit concerns, and which Discord takes for a few seconds only. */
+const isInteractionAnswer = (route: Route): boolean => route.family === 'interactions';
+
+/** What belongs to an interaction goes first, whatever is said of it: a person is waiting. */
+function priorityOf(route: Route, named: string | undefined): Priority {
+  const text = (named ?? 'normal').trim().toLowerCase();
+  const known = PRIORITIES.find((one) => one === text);
+  if (known === undefined) {
+    const shown = JSON.stringify(text.slice(0, 32));
+    const allowed = PRIORITIES.join(', ');
+    throw new AdmissionError('headers', `the priority is ${shown}; allowed are ${allowed}`);
+  }
+  return route.globalExempt ? 'high' : known;
 }
 
 /** Takes away what concerns one connection only, also by the word of the `Connection` header. */
@@ -96,7 +124,7 @@ function methodOf(method: string): RestMethod {
   throw new AdmissionError('method', `method is ${shown}; allowed are ${REST_METHODS.join(', ')}`);
 }
 
-function routeOf(method: RestMethod, target: string): RestRequest['route'] {
+function routeOf(method: RestMethod, target: string): Route {
   try {
     return resolveRoute(method, target);
   } catch (error) {
@@ -119,10 +147,14 @@ function headerOf(name: string, value: string): readonly [string, string] {
   return [name.toLowerCase(), value];
 }
 
-const has = (headers: HeaderList, name: string): boolean => headers.some(([key]) => key === name);
+const headerValue = (headers: HeaderList, name: string): string | undefined =>
+  headers.find(([key]) => key === name)?.[1];
+
+const has = (headers: HeaderList, name: string): boolean =>
+  headerValue(headers, name) !== undefined;
 
 function identityOf(headers: HeaderList): string {
-  const authorization = headers.find(([name]) => name === 'authorization')?.[1];
+  const authorization = headerValue(headers, 'authorization');
   if (authorization === undefined) return ANONYMOUS;
   return createHash('sha256').update(authorization).digest('hex').slice(0, IDENTITY_CHARACTERS);
 }

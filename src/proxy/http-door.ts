@@ -5,120 +5,196 @@
  * itself has the shape of Discord's own refusals and carries the header `x-spectacles-proxy`, which
  * says why.
  *
- * Inner workings: the body is read whole before the request queues, because it may have to be sent
- * again after a 429; REQUEST_BODY_MAX_BYTES bounds it. The limiter is done with a request when the
- * answer's headers are in, so a slow client holds up nobody else.
+ * Inner workings: a request is judged by its head first; what cannot be sent on is refused before its
+ * body is read, and before a client that asked (`Expect`) is told to send it. The body is read whole
+ * before the request queues, because it may have to be sent again after a 429. The limiter is done with
+ * a request when the answer's headers are in, so a slow client holds up nobody else.
  *
- * Failure modes: a client that goes away takes its request with it, if it was still waiting. An
- * answer that breaks off in the middle breaks off for the client too.
+ * Failure modes: bytes that are no HTTP, and heads that may mean two things (both lengths, two lengths),
+ * get a 4xx and the end of their connection. A client that goes away takes its request with it, if it
+ * was still waiting; one that stalls is let go after HTTP_STALL_MS.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { AdmissionError } from '../../protocols/errors.ts';
-import { REQUEST_BODY_MAX_BYTES } from '../../protocols/limits.ts';
+import type { Duplex } from 'node:stream';
+import { AdmissionError, RequestBodyError } from '../../protocols/errors.ts';
+import {
+  HTTP_CONNECTIONS_MAX,
+  HTTP_HEAD_MAX_BYTES,
+  HTTP_HEAD_TIMEOUT_MS,
+  HTTP_KEEP_ALIVE_MS,
+  HTTP_REQUEST_TIMEOUT_MS,
+  HTTP_STALL_MS,
+  REQUEST_BODY_MAX_BYTES,
+} from '../../protocols/limits.ts';
 import type { Log } from '../../protocols/ports.ts';
-import type { HeaderList, RestAnswer, RestOutcome } from '../../protocols/proxy.ts';
+import type { HeaderList, RestOutcome } from '../../protocols/proxy.ts';
 import type { ProxyTree } from '../../supervisors/proxy.ts';
-import { type AdmissionOptions, admit, withoutHopByHop } from './admission.ts';
-import { type Refusal, refusalOf, refuseAdmission, refuseRequest } from './refusals.ts';
+import { type AdmissionOptions, type AdmittedRequest, admit } from './admission.ts';
+import type { BodyStore, StoredBody } from './body-store.ts';
+import { pass } from './http-answer.ts';
+import {
+  type Refusal,
+  refusalOf,
+  refusalText,
+  refuseAdmission,
+  refuseBody,
+  refuseRequest,
+} from './refusals.ts';
 
 export type HttpDoorOptions = {
-  readonly tree: ProxyTree;
+  readonly tree: Pick<ProxyTree, 'submit'>;
+  readonly bodies: BodyStore;
   readonly admission: AdmissionOptions;
   readonly log: Log;
+  /** Shorter for tests. */
+  readonly patience?: Patience;
 };
 
+/** How long a client may take: for a head, for a whole request, and to move on with a body. */
+export type Patience = {
+  readonly headMs: number;
+  readonly requestMs: number;
+  readonly stallMs: number;
+};
+
+const PATIENCE: Patience = {
+  headMs: HTTP_HEAD_TIMEOUT_MS,
+  requestMs: HTTP_REQUEST_TIMEOUT_MS,
+  stallMs: HTTP_STALL_MS,
+};
+
+/** How often connections are looked at that take too long for a head or a request. */
+const CHECKS_PER_HEAD_TIMEOUT = 3;
+
 export function httpDoor(options: HttpDoorOptions): Server {
-  const server = createServer((request, response) => {
+  const { headMs, requestMs } = options.patience ?? PATIENCE;
+  const server = createServer({
+    maxHeaderSize: HTTP_HEAD_MAX_BYTES,
+    headersTimeout: headMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
+    connectionsCheckingInterval: headMs / CHECKS_PER_HEAD_TIMEOUT,
+    // Node's own refusal would not say who made it.
+    requireHostHeader: false,
+  });
+  server.maxConnections = HTTP_CONNECTIONS_MAX;
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const take = (request: IncomingMessage, response: ServerResponse, asks: boolean): void => {
+    answering.set(request.socket, response);
     response.once('close', () => {
       // Once the door is shut a connection has nothing to stay open for.
       if (!server.listening) setImmediate(() => server.closeIdleConnections());
     });
-    serve(request, response, options).catch((error: unknown) => {
+    serve(request, response, asks, options).catch((error: unknown) => {
       options.log.error({ err: error }, 'a request failed in the proxy itself');
       if (!response.headersSent) refuse(response, refuseRequest(500, 'failed'));
       else response.destroy();
     });
+  };
+  server.on('request', (request, response) => take(request, response, false));
+  server.on('checkContinue', (request, response) => take(request, response, true));
+  server.on('checkExpectation', (request, response) => {
+    refuseUnread(request, response, refuseRequest(417, 'headers'));
+  });
+  server.on('connect', (_request, socket) => {
+    endWith(socket, refuseRequest(405, 'method'));
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // An answer that has begun cannot be turned into another one.
+    if (!socket.writable || answering.get(socket)?.headersSent === true) socket.destroy();
+    else endWith(socket, refuseRequest(CLIENT_ERRORS[error.code ?? ''] ?? 400, 'http'));
   });
   return server;
+}
+
+/** What is wrong with a head that never became a request; everything else is 400. */
+const CLIENT_ERRORS: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+function endWith(socket: Duplex, refusal: Refusal): void {
+  socket.on('error', () => socket.destroy());
+  socket.end(refusalText(refusal), () => socket.destroy());
 }
 
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  options: HttpDoorOptions,
+  asks: boolean,
+  { tree, bodies, admission, patience = PATIENCE }: HttpDoorOptions,
 ): Promise<void> {
-  const target = request.url ?? '';
-  // A target may also be a whole URL; Discord's clients never send one, and no other host is served.
-  if (!/^\/api(?:[/?]|$)/.test(target)) {
-    request.resume();
-    refuse(response, refuseRequest(404, 'path'));
+  const admitted = judge(request, admission);
+  if ('status' in admitted) {
+    refuseUnread(request, response, admitted);
     return;
   }
-  const body = await readBody(request);
-  if (body === 'gone') return;
-  if (body === 'too-large') {
-    response.setHeader('connection', 'close');
-    refuse(response, refuseRequest(413, 'body'));
-    return;
+  if (asks) response.writeContinue();
+  const { stallMs } = patience;
+  const body = await readBody(request, response, bodies, stallMs);
+  if (body === 'unreadable') return;
+  try {
+    const submission = tree.submit({ ...admitted, body });
+    response.once('close', () => submission.cancel());
+    await deliver(await submission.outcome, response, stallMs);
+  } finally {
+    body?.dispose();
+  }
+}
+
+/** What a request's head says; a refusal where nothing of it can be sent on. */
+function judge(request: IncomingMessage, admission: AdmissionOptions): AdmittedRequest | Refusal {
+  const { url: target = '', method = '' } = request;
+  if (request.headers.host === undefined && request.httpVersion === '1.1') {
+    return refuseRequest(400, 'headers', 'a request of HTTP/1.1 needs the header Host');
+  }
+  // A target may also be a whole URL; Discord's clients never send one, and no other host is served.
+  if (!/^\/api(?:[/?]|$)/.test(target)) return refuseRequest(404, 'path');
+  if (Number(request.headers['content-length'] ?? 0) > REQUEST_BODY_MAX_BYTES) {
+    const message = `a body may have ${REQUEST_BODY_MAX_BYTES} bytes`;
+    return refuseBody(new RequestBodyError('too-large', message));
   }
   try {
-    const { tree, admission } = options;
     const headers = pairs(request.rawHeaders);
-    const method = request.method ?? '';
-    const admitted = admit({ method, target, headers, body, timeoutMs: undefined }, admission);
-    const submission = tree.submit(admitted);
-    response.once('close', () => submission.cancel());
-    await deliver(await submission.outcome, response);
+    return admit({ method, target, headers, timeoutMs: undefined }, admission);
   } catch (error) {
     if (!(error instanceof AdmissionError)) throw error;
-    refuse(response, refuseAdmission(error));
+    return refuseAdmission(error);
   }
 }
 
-async function deliver(outcome: RestOutcome, response: ServerResponse): Promise<void> {
-  if (outcome.kind === 'cancelled') response.destroy();
-  else if (outcome.kind !== 'answered') refuse(response, refusalOf(outcome));
-  else await pass(outcome.answer, response);
-}
-
-/** Hands Discord's answer on as it comes. */
-async function pass(answer: RestAnswer, response: ServerResponse): Promise<void> {
-  if (response.destroyed) {
-    answer.discard();
-    return;
-  }
-  response.sendDate = false;
-  response.writeHead(answer.status, withoutHopByHop(answer.headers).flat());
-  try {
-    await pipeline(Readable.from(answer.body), response);
-  } catch {
-    // Either end broke off. The client sees it: its answer is not complete.
-    answer.discard();
-    response.destroy();
-  }
-}
-
-/** The whole body; null if there is none. */
+/** The whole body, null if there is none; `unreadable` when the client has been answered or is gone. */
 async function readBody(
   request: IncomingMessage,
-): Promise<Uint8Array | null | 'too-large' | 'gone'> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > REQUEST_BODY_MAX_BYTES) return 'too-large';
+  response: ServerResponse,
+  bodies: BodyStore,
+  stallMs: number,
+): Promise<StoredBody | null | 'unreadable'> {
+  request.setTimeout(stallMs, () => {
+    refuseUnread(request, response, refuseRequest(408, 'body'));
+    response.once('finish', () => request.destroy());
+  });
   try {
-    for await (const chunk of request) {
-      bytes += chunk.length;
-      if (bytes > REQUEST_BODY_MAX_BYTES) return 'too-large';
-      chunks.push(chunk);
-    }
-  } catch {
-    // The client went away in the middle of its own request.
-    return 'gone';
+    const body = await bodies.collect(request.iterator({ destroyOnReturn: false }));
+    request.setTimeout(0);
+    if (!response.destroyed && !response.headersSent) return body;
+    body?.dispose();
+  } catch (error) {
+    // Of all other errors the reason is that the client went away in the middle of its own request.
+    if (error instanceof RequestBodyError) refuseUnread(request, response, refuseBody(error));
   }
-  return bytes === 0 ? null : Buffer.concat(chunks);
+  return 'unreadable';
+}
+
+async function deliver(
+  outcome: RestOutcome,
+  response: ServerResponse,
+  stallMs: number,
+): Promise<void> {
+  if (outcome.kind === 'cancelled') response.destroy();
+  else if (outcome.kind !== 'answered') refuse(response, refusalOf(outcome));
+  else await pass(outcome.answer, response, stallMs);
 }
 
 function pairs(raw: readonly string[]): HeaderList {
@@ -129,8 +205,17 @@ function pairs(raw: readonly string[]): HeaderList {
   return headers;
 }
 
+/** Refuses a request whose body has not been read, or not to its end. */
+function refuseUnread(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
+  // Nobody knows how long a client would go on that is not listened to.
+  if (encoding !== undefined || Number(length) > 0) response.shouldKeepAlive = false;
+  request.resume();
+  refuse(response, refusal);
+}
+
 function refuse(response: ServerResponse, refusal: Refusal): void {
-  if (response.destroyed) return;
+  if (response.destroyed || response.headersSent) return;
   const body = JSON.stringify(refusal.body);
   response.writeHead(refusal.status, {
     'content-type': 'application/json',

@@ -11,14 +11,18 @@ import { GLOBAL_REQUESTS_PER_WINDOW, PROXY_DRAIN_MS } from '../../protocols/limi
 import type { Clock, Log } from '../../protocols/ports.ts';
 import type { ProxyMetrics, Upstream } from '../../protocols/proxy.ts';
 import { startProxyTree } from '../../supervisors/proxy.ts';
+import type { GuardStanding } from '../../supervisors/proxy-guard.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
 import { listen } from '../listen.ts';
+import { BodyStore } from './body-store.ts';
 import { httpDoor } from './http-door.ts';
 import { rpcDoor } from './rpc-door.ts';
 import { createUpstream } from './upstream.ts';
 
 export type ProxyOptions = {
   readonly config: Pick<ProxyConfig, 'timeoutMs' | 'http' | 'discord'> & {
+    /** What Discord gives to most unless given. */
+    readonly limits?: ProxyConfig['limits'];
     readonly broker: Pick<ProxyConfig['broker'], 'event'>;
   };
   /** Without one there is no RPC door. */
@@ -29,8 +33,6 @@ export type ProxyOptions = {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: ProxyMetrics;
-  /** Requests a second of an identity, if Discord gives more than it gives to most. */
-  readonly globalLimit?: number;
 };
 
 export interface RunningProxy {
@@ -38,18 +40,26 @@ export interface RunningProxy {
   readonly http: { readonly host: string; readonly port: number } | undefined;
   /** Requests that wait or are in flight. */
   readonly requests: number;
+  /** What Discord has refused of late, and what is refused for it. */
+  readonly standing: GuardStanding;
   /** Takes nothing more, lets what is in flight land, refuses or hands back what waits. */
   stop(): Promise<void>;
 }
 
 const EVERY_INTERFACE = '0.0.0.0';
 
+const USUAL_LIMITS: ProxyConfig['limits'] = {
+  global: GLOBAL_REQUESTS_PER_WINDOW,
+  families: new Map(),
+};
+
 /** @throws PortInUseError or ConfigurationError when `http.address` cannot be listened on */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { config, broker, system, clock, log, metrics } = options;
   const upstream = options.upstream ?? createUpstream(config.discord);
-  const globalLimit = options.globalLimit ?? GLOBAL_REQUESTS_PER_WINDOW;
-  const tree = startProxyTree({ system, upstream, clock, log, metrics, globalLimit });
+  const { global: globalLimit, families: familyLimits } = config.limits ?? USUAL_LIMITS;
+  const limits = { globalLimit, familyLimits };
+  const tree = startProxyTree({ system, upstream, clock, log, metrics, ...limits });
   const admission = { token: config.discord.token, timeoutMs: config.timeoutMs };
   const rpc = rpcDoor({ tree, admission, apiVersion: config.discord.version, clock, log });
   let server: Server | undefined;
@@ -57,7 +67,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   try {
     const { address } = config.http;
     if (address !== undefined) {
-      server = httpDoor({ tree, admission, log });
+      server = httpDoor({ tree, bodies: new BodyStore(), admission, log });
       const host = address.host ?? EVERY_INTERFACE;
       http = { host, port: await listen(server, host, address.port) };
     }
@@ -72,6 +82,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     http,
     get requests() {
       return tree.requests;
+    },
+    get standing() {
+      return tree.standing;
     },
     async stop() {
       const served = server === undefined ? undefined : shut(server);

@@ -5,8 +5,10 @@
  * the header PROXY_HEADER says that the proxy made it, and why.
  */
 import { STATUS_CODES } from 'node:http';
-import type { AdmissionError } from '../../protocols/errors.ts';
-import type { RestOutcome } from '../../protocols/proxy.ts';
+import { RESTJSONErrorCodes } from 'discord-api-types/v10';
+import type { AdmissionError, RequestBodyError } from '../../protocols/errors.ts';
+import { REFUSED_RETRY_AFTER_MS } from '../../protocols/limits.ts';
+import type { Refused, RestOutcome } from '../../protocols/proxy.ts';
 
 const PROXY_HEADER = 'x-spectacles-proxy';
 
@@ -29,6 +31,17 @@ export function refuseAdmission(error: AdmissionError): Refusal {
   return refuseRequest(error.part === 'method' ? 405 : 400, error.part, error.message);
 }
 
+export function refuseBody(error: RequestBodyError): Refusal {
+  switch (error.why) {
+    case 'too-large':
+      return refuseRequest(413, 'body', error.message);
+    case 'full':
+      return refuseForNow(429, 'full', REFUSED_RETRY_AFTER_MS);
+    case 'disk':
+      return refuseForNow(503, 'body', REFUSED_RETRY_AFTER_MS);
+  }
+}
+
 function refuseForNow(status: number, why: string, waitMs: number): Refusal {
   // Discord's header is in whole seconds, rounded up; its body has the fraction.
   const retryAfter = Math.max(1, Math.ceil(waitMs)) / 1_000;
@@ -48,14 +61,45 @@ export function refusalOf(
   outcome: Exclude<RestOutcome, { kind: 'answered' } | { kind: 'cancelled' }>,
 ): Refusal {
   switch (outcome.kind) {
-    case 'refused': {
-      const status = outcome.reason === 'stopping' ? 503 : 429;
-      return refuseForNow(status, outcome.reason, outcome.retryAfterMs);
-    }
+    case 'refused':
+      return refusalFor(outcome);
     case 'timed-out':
       if (outcome.waitMs !== null) return refuseForNow(429, 'long-wait', outcome.waitMs);
       return refuseRequest(504, outcome.sent ? 'timeout-sent' : 'timeout');
     case 'failed':
       return refuseRequest(502, 'upstream', outcome.error.message);
   }
+}
+
+/** What Discord itself would say, where it has said so before; else that it is too early. */
+function refusalFor({ reason, retryAfterMs }: Refused): Refusal {
+  switch (reason) {
+    case 'stopping':
+      return refuseForNow(503, reason, retryAfterMs);
+    case 'unauthorized': {
+      const { headers } = refuseForNow(401, reason, retryAfterMs);
+      return { status: 401, headers, body: { message: '401: Unauthorized', code: 0 } };
+    }
+    case 'unknown-webhook': {
+      const { headers } = refuseForNow(404, reason, retryAfterMs);
+      const code = RESTJSONErrorCodes.UnknownWebhook;
+      return { status: 404, headers, body: { message: 'Unknown Webhook', code } };
+    }
+    default:
+      return refuseForNow(429, reason, retryAfterMs);
+  }
+}
+
+/** The same as bytes, for a connection on which HTTP cannot be spoken any more; it closes after. */
+export function refusalText(refusal: Refusal): string {
+  const body = JSON.stringify(refusal.body);
+  const headers = {
+    ...refusal.headers,
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const { status } = refusal;
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\n${lines.join('')}\r\n${body}`;
 }

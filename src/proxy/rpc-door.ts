@@ -1,13 +1,19 @@
 /**
  * The door for clients on a message broker: event `REQUEST`, a MessagePack request in, an answer out.
  *
- * Purpose: every request that can be answered is answered, with one of the nine statuses.
+ * Purpose: every request that can be answered is answered, with one of the nine statuses, and none is
+ * carried out twice.
  *
  * Inner workings: the path may lack its slash and its `/api/vN`; the query is a map, encoded and put
  * behind what the path already has. A delivery is acknowledged once its answer is out. If the answer
  * cannot be sent the delivery is acknowledged all the same: Discord has done what was asked, and
- * handing it back would do it twice. Only a request that was certainly not sent, because the proxy is
- * stopping, is handed back for another proxy.
+ * handing it back would do it twice.
+ *
+ * A delivery that is not the first may be of a proxy that died in the middle of it. If the message is
+ * still remembered here it gets the same answer. Otherwise it is carried out only if a repeat does no
+ * harm: by its method, by its nonce, or by its sender's word (`idempotent`); of all others the sender
+ * is told that they may have been sent. For the same reason a proxy that stops hands back only what may
+ * be repeated, and says of the rest that it was not sent.
  *
  * Failure modes: an answer's body that ends early or late becomes a status of its own; nothing in here
  * throws into the broker.
@@ -16,7 +22,13 @@ import type { Delivery } from '../../protocols/broker.ts';
 import { AdmissionError, AnswerBodyError, ProxyRequestError } from '../../protocols/errors.ts';
 import { ANSWER_BODY_MAX_BYTES } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
-import type { HeaderList, RestAnswer, RestOutcome } from '../../protocols/proxy.ts';
+import {
+  bodyOfBytes,
+  type HeaderList,
+  type RefusalReason,
+  type RestAnswer,
+  type RestOutcome,
+} from '../../protocols/proxy.ts';
 import {
   decodeProxyRequest,
   encodeProxyAnswer,
@@ -28,9 +40,10 @@ import {
 import type { ProxyTree } from '../../supervisors/proxy.ts';
 import { type AdmissionOptions, admit } from './admission.ts';
 import { readAnswerBody } from './answer-body.ts';
+import { type Answering, AnswerMemory } from './answer-memory.ts';
 
 export type RpcDoorOptions = {
-  readonly tree: ProxyTree;
+  readonly tree: Pick<ProxyTree, 'submit'>;
   readonly admission: AdmissionOptions;
   /** The version of requests whose path names none. */
   readonly apiVersion: number;
@@ -47,9 +60,10 @@ export interface RpcDoor {
 
 export function rpcDoor(options: RpcDoorOptions): RpcDoor {
   const serving = new Set<Promise<void>>();
+  const memory = new AnswerMemory();
   return {
     handler(delivery) {
-      const work = serve(delivery, options).finally(() => serving.delete(work));
+      const work = serve(delivery, memory, options).finally(() => serving.delete(work));
       serving.add(work);
     },
     async settled() {
@@ -58,15 +72,19 @@ export function rpcDoor(options: RpcDoorOptions): RpcDoor {
   };
 }
 
-async function serve(delivery: Delivery, options: RpcDoorOptions): Promise<void> {
-  const answer = await answerTo(delivery.body, options);
+async function serve(
+  delivery: Delivery,
+  memory: AnswerMemory,
+  options: RpcDoorOptions,
+): Promise<void> {
+  const answer = await memory.answer(delivery, () => encodedAnswerTo(delivery, options));
   if (answer === null) {
     delivery.retry();
     return;
   }
   if (delivery.wantsReply) {
     try {
-      await delivery.reply(encodeProxyAnswer(answer));
+      await delivery.reply(answer);
     } catch (error) {
       options.log.warn({ err: error }, 'an answer could not be sent to its caller');
     }
@@ -74,15 +92,24 @@ async function serve(delivery: Delivery, options: RpcDoorOptions): Promise<void>
   delivery.ack();
 }
 
+async function encodedAnswerTo(delivery: Delivery, options: RpcDoorOptions): Answering {
+  const answer = await answerTo(delivery, options);
+  return answer && encodeProxyAnswer(answer);
+}
+
 /** The answer, or null for a request that another proxy must take. */
-async function answerTo(bytes: Uint8Array, options: RpcDoorOptions): Promise<ProxyAnswer | null> {
+async function answerTo(delivery: Delivery, options: RpcDoorOptions): Promise<ProxyAnswer | null> {
   const { tree, admission, apiVersion, clock, log } = options;
   const startMs = clock.nowMs();
   try {
-    const request = admit(doorRequest(decodeProxyRequest(bytes), apiVersion), admission);
-    const outcome = await tree.submit(request).outcome;
-    if (outcome.kind !== 'answered') return unanswered(outcome);
-    const { timeoutMs } = request;
+    const asked = decodeProxyRequest(delivery.body);
+    const admitted = admit(doorRequest(asked, apiVersion), admission);
+    const repeatable = isRepeatable(asked);
+    if (delivery.attempt > 1 && !repeatable) return MAY_HAVE_BEEN_SENT;
+    const body = asked.body === undefined ? null : bodyOfBytes(asked.body);
+    const outcome = await tree.submit({ ...admitted, body }).outcome;
+    if (outcome.kind !== 'answered') return unanswered(outcome, repeatable);
+    const { timeoutMs } = admitted;
     const withinMs = timeoutMs === null ? null : startMs + timeoutMs - clock.nowMs();
     return await answered(outcome.answer, withinMs, clock);
   } catch (error) {
@@ -92,6 +119,32 @@ async function answerTo(bytes: Uint8Array, options: RpcDoorOptions): Promise<Pro
     }
     log.error({ err: error }, 'a request failed in the proxy itself');
     return { status: ProxyStatus.unknown, body: 'the proxy failed; its log says why' };
+  }
+}
+
+const MAY_HAVE_BEEN_SENT: ProxyAnswer = {
+  status: ProxyStatus.requestFailed,
+  body: 'the proxy that had this request is gone; Discord may have seen it, so it is not sent again',
+};
+
+/** GET and HEAD change nothing; PUT and DELETE change nothing more when they are repeated. */
+const REPEATABLE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
+
+function isRepeatable({ method, idempotent, body }: ProxyRequest): boolean {
+  return idempotent === true || REPEATABLE_METHODS.has(method) || hasNonce(body);
+}
+
+/** Discord answers a message whose nonce it knows with the one that is there, if it is asked to. */
+function hasNonce(body: Uint8Array | undefined): boolean {
+  if (body === undefined || body[0] !== 0x7b) return false;
+  try {
+    const message: unknown = JSON.parse(Buffer.from(body).toString('utf8'));
+    if (typeof message !== 'object' || message === null) return false;
+    const nonce = 'nonce' in message ? message.nonce : undefined;
+    const isKnown = (typeof nonce === 'string' && nonce !== '') || typeof nonce === 'number';
+    return isKnown && 'enforce_nonce' in message && message.enforce_nonce === true;
+  } catch {
+    return false;
   }
 }
 
@@ -108,8 +161,8 @@ function doorRequest(request: ProxyRequest, apiVersion: number) {
     method: request.method,
     target: targetOf(request, apiVersion),
     headers: Object.entries(request.headers ?? {}),
-    body: request.body ?? null,
     timeoutMs: request.timeoutMs,
+    priority: request.priority,
   };
 }
 
@@ -159,18 +212,33 @@ function mapOf(headers: HeaderList): Readonly<Record<string, string>> {
   return map;
 }
 
+const STOPPING: ProxyAnswer = {
+  status: ProxyStatus.requestFailed,
+  body: 'the proxy is stopping: not sent, try again at once',
+};
+
+const WHY_REFUSED: Readonly<Record<RefusalReason, string>> = {
+  'long-wait': 'Discord does not take this request for long',
+  full: 'too many requests wait',
+  stopping: 'the proxy stops',
+  'invalid-requests': 'Discord is about to ban this address for what it had to refuse',
+  'shared-limits': 'limits that all bots share refuse too much',
+  'family-limit': 'as many requests of this kind were sent as may be',
+  unauthorized: 'Discord does not know the token',
+  'unknown-webhook': 'the webhook is gone',
+};
+
 const seconds = (ms: number): string => `${(Math.ceil(ms) / 1_000).toFixed(3)} s`;
 
-function unanswered(outcome: Exclude<RestOutcome, { kind: 'answered' }>): ProxyAnswer | null {
+function unanswered(
+  outcome: Exclude<RestOutcome, { kind: 'answered' }>,
+  repeatable: boolean,
+): ProxyAnswer | null {
   switch (outcome.kind) {
     case 'refused': {
-      if (outcome.reason === 'stopping') return null;
+      if (outcome.reason === 'stopping') return repeatable ? null : STOPPING;
       const after = seconds(outcome.retryAfterMs);
-      const why =
-        outcome.reason === 'full'
-          ? 'too many requests wait'
-          : 'Discord does not take this request for long';
-      const body = `${why}: not sent, try again after ${after}`;
+      const body = `${WHY_REFUSED[outcome.reason]}: not sent, try again after ${after}`;
       return { status: ProxyStatus.requestFailed, body };
     }
     case 'timed-out': {

@@ -8,9 +8,10 @@ import type { RunningService, ServiceRuntime } from '../cli/services.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
 import { createFailure } from '../failure.ts';
 import { ANY_ADDRESS } from '../listen.ts';
-import { startHealthServer } from '../metrics/health-server.ts';
-import { createProxyMetrics } from '../metrics/proxy-metrics.ts';
+import { type Readiness, startHealthServer } from '../metrics/health-server.ts';
+import { createProxyMetrics, showStanding } from '../metrics/proxy-metrics.ts';
 import { startProxy as openDoors } from '../proxy/proxy.ts';
+import { readinessOf } from '../proxy/readiness.ts';
 import { processRandom } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
 import { openProxyBroker } from './broker.ts';
@@ -72,10 +73,11 @@ export async function startProxyOn(
     metrics: createProxyMetrics(registry),
   });
   const { address, path } = config.metrics;
-  const readiness = (): { ready: boolean; detail: string } =>
-    broker?.state === 'away'
-      ? { ready: false, detail: 'the broker is away' }
-      : { ready: true, detail: 'taking requests' };
+  showStanding(registry, () => proxy.standing);
+  const readiness = (): Readiness => {
+    if (broker?.state === 'away') return { ready: false, detail: 'the broker is away' };
+    return readinessOf(proxy.standing);
+  };
   const health =
     address === undefined
       ? undefined

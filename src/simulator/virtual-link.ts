@@ -71,9 +71,12 @@ export class VirtualSocket implements Socket {
     this.#connect(url);
   }
 
-  send(text: string): void {
-    if (this.#state !== 'open') return;
-    this.#up.send(text.length + FRAME_BYTES, () => this.#connection?.receive(text));
+  send(text: string, written: (isWritten: boolean) => void = () => {}): void {
+    const isOpen = this.#state === 'open';
+    if (isOpen) {
+      this.#up.send(text.length + FRAME_BYTES, () => this.#connection?.receive(text));
+    }
+    written(isOpen);
   }
 
   close(code: number, reason: string): void {

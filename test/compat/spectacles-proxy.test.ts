@@ -1,19 +1,21 @@
 /**
  * The client of the original Spectacles, `@spectacles/proxy` 0.1.3 over `@spectacles/brokers` 0.9.3 and
- * its own ioredis, unmodified: what it posts goes through our proxy over a real Redis to the simulator.
+ * the clients of Redis and RabbitMQ that it brings along, unmodified: what it posts goes through our proxy
+ * over a real broker to the simulator.
  */
+import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createActorSystem } from '../../actors/runtime.ts';
-import { createBroker, redisPlace } from '../../src/brokers/create-broker.ts';
-import { parseRedisUrl } from '../../src/config/broker-urls.ts';
+import { type BrokerConfig, createBroker, redisPlace } from '../../src/brokers/create-broker.ts';
+import { parseAmqpUrl, parseRedisUrl } from '../../src/config/broker-urls.ts';
 import { startProxy } from '../../src/proxy/proxy.ts';
 import { createRandom } from '../../src/random.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import { RecordingLog } from '../support/recording-log.ts';
-import { redisUrl } from '../support/shared-servers.ts';
+import { amqpUrl, redisUrl } from '../support/shared-servers.ts';
 import { NO_METRICS } from '../support/simulated-upstream.ts';
 
 type Answer = { readonly status: number; readonly body: unknown };
@@ -23,6 +25,8 @@ type OldClient = {
   post(path: string, body: unknown, options?: object): Promise<Answer>;
   delete(path: string, options?: object): Promise<Answer>;
 };
+
+type Kind = 'redis' | 'amqp';
 
 type OldRedis = { disconnect(): void };
 
@@ -34,7 +38,7 @@ afterEach(async () => {
 });
 
 /** The event is fixed in the old client, so the stream is shared by every test that uses it. */
-async function createStage(): Promise<{
+async function createStage(kind: Kind): Promise<{
   simulator: Simulator;
   client: OldClient;
   channel: string;
@@ -45,18 +49,8 @@ async function createStage(): Promise<{
   const random = createRandom(1);
   const system = createActorSystem({ name: 'test', clock: systemClock, random, log });
   open.push(() => system.stop());
-  const parsed = parseRedisUrl(redisUrl());
-  if ('problem' in parsed) throw new Error(parsed.problem);
-  const broker = await createBroker(
-    {
-      type: 'redis',
-      group: 'proxy',
-      place: redisPlace(parsed.value),
-      retentionMs: 60_000,
-      payload: 'json',
-    },
-    { system, clock: systemClock, log },
-  );
+  const group = kind === 'redis' ? 'proxy' : `proxy-${randomUUID()}`;
+  const broker = await createBroker(brokerConfig(kind, group), { system, clock: systemClock, log });
   open.push(() => broker.close());
   const proxy = await startProxy({
     config: {
@@ -80,18 +74,36 @@ async function createStage(): Promise<{
   const guild = simulator.discord.world.guildIds[0] ?? '';
   const channels = simulator.discord.world.guild(guild)?.channels ?? [];
   const channel = channels.find(({ type }) => type === 0)?.id ?? '';
-  return { simulator, client: createClient(), channel };
+  return { simulator, client: await createClient(kind, group), channel };
 }
 
-function createClient(): OldClient {
+function brokerConfig(kind: Kind, group: string): BrokerConfig {
+  if (kind === 'redis') {
+    const parsed = parseRedisUrl(redisUrl());
+    if ('problem' in parsed) throw new Error(parsed.problem);
+    const place = redisPlace(parsed.value);
+    return { type: 'redis', group, place, retentionMs: 60_000, payload: 'json' };
+  }
+  const parsed = parseAmqpUrl(amqpUrl());
+  if ('problem' in parsed) throw new Error(parsed.problem);
+  return { type: 'amqp', group, endpoint: parsed.value, messageTimeoutMs: 60_000, payload: 'json' };
+}
+
+async function createClient(kind: Kind, group: string): Promise<OldClient> {
   const brokers = require('@spectacles/brokers');
+  const { Client } = require('@spectacles/proxy');
+  if (kind === 'amqp') {
+    const broker = new brokers.Amqp(group);
+    const connection = await broker.connect(amqpUrl().replace('amqp://', ''));
+    open.push(() => connection.close());
+    return new Client(broker, SIMULATED_TOKEN);
+  }
   // The ioredis that the old package brings along, not ours.
   const inner = createRequire(require.resolve('@spectacles/brokers'));
   const IoRedis = inner('ioredis');
   const redis = new IoRedis(redisUrl());
   const broker: OldRedis = new brokers.Redis('a-bot', redis);
   open.push(() => broker.disconnect());
-  const { Client } = require('@spectacles/proxy');
   return new Client(broker, SIMULATED_TOKEN);
 }
 
@@ -101,40 +113,45 @@ function json(answer: Answer): unknown {
   return JSON.parse(Buffer.from(body).toString());
 }
 
-describe('@spectacles/proxy 0.1.3, unmodified, over a real Redis', () => {
-  it('posts, reads with a query, and deletes a message', async () => {
-    const { simulator, client, channel } = await createStage();
-    const posted = json(
-      await client.post(`/channels/${channel}/messages`, { content: 'from the old client' }),
-    ) as { id: string };
-    expect(simulator.discord.rest.audit.posted.map(({ content }) => content)).toEqual([
-      'from the old client',
-    ]);
-    const list = json(await client.get(`/channels/${channel}/messages`, { query: { limit: '1' } }));
-    expect(list).toMatchObject([{ id: posted.id, content: 'from the old client' }]);
-    const deleted = await client.delete(`/channels/${channel}/messages/${posted.id}`);
-    expect(deleted).toMatchObject({ status: 0, body: { status: 204 } });
-    expect(simulator.discord.rest.audit.breaches).toEqual([]);
-  });
+describe.each(['redis', 'amqp'] as const)(
+  '@spectacles/proxy 0.1.3, unmodified, over %s',
+  (kind) => {
+    it('posts, reads with a query, and deletes a message', async () => {
+      const { simulator, client, channel } = await createStage(kind);
+      const posted = json(
+        await client.post(`/channels/${channel}/messages`, { content: 'from the old client' }),
+      ) as { id: string };
+      expect(simulator.discord.rest.audit.posted.map(({ content }) => content)).toEqual([
+        'from the old client',
+      ]);
+      const list = json(
+        await client.get(`/channels/${channel}/messages`, { query: { limit: '1' } }),
+      );
+      expect(list).toMatchObject([{ id: posted.id, content: 'from the old client' }]);
+      const deleted = await client.delete(`/channels/${channel}/messages/${posted.id}`);
+      expect(deleted).toMatchObject({ status: 0, body: { status: 204 } });
+      expect(simulator.discord.rest.audit.breaches).toEqual([]);
+    });
 
-  it('sends more at once than the bucket holds, and meets no 429', async () => {
-    const { simulator, client, channel } = await createStage();
-    const contents = Array.from({ length: 8 }, (_, index) => `number ${index}`);
-    // The old client gives up after five seconds, so a bucket of five in five takes eight just so.
-    const answers = await Promise.allSettled(
-      contents.map((content) => client.post(`/channels/${channel}/messages`, { content })),
-    );
-    const answered = answers.filter(({ status }) => status === 'fulfilled');
-    expect(answered.length).toBeGreaterThanOrEqual(5);
-    const { audit } = simulator.discord.rest;
-    await expect.poll(() => audit.posted.length, { timeout: 15_000 }).toBe(8);
-    expect(audit.breaches).toEqual([]);
-  });
+    it('sends more at once than the bucket holds, and meets no 429', async () => {
+      const { simulator, client, channel } = await createStage(kind);
+      const contents = Array.from({ length: 8 }, (_, index) => `number ${index}`);
+      // The old client gives up after five seconds, so a bucket of five in five takes eight just so.
+      const answers = await Promise.allSettled(
+        contents.map((content) => client.post(`/channels/${channel}/messages`, { content })),
+      );
+      const answered = answers.filter(({ status }) => status === 'fulfilled');
+      expect(answered.length).toBeGreaterThanOrEqual(5);
+      const { audit } = simulator.discord.rest;
+      await expect.poll(() => audit.posted.length, { timeout: 15_000 }).toBe(8);
+      expect(audit.breaches).toEqual([]);
+    });
 
-  it('is told what is wrong with a request', async () => {
-    const { client } = await createStage();
-    const refused = await client.get('/users/../@me');
-    expect(refused.status).toBe(3);
-    expect(refused.body).toContain('dot segment');
-  });
-});
+    it('is told what is wrong with a request', async () => {
+      const { client } = await createStage(kind);
+      const refused = await client.get('/users/../@me');
+      expect(refused.status).toBe(3);
+      expect(refused.body).toContain('dot segment');
+    });
+  },
+);

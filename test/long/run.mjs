@@ -15,6 +15,20 @@ const RUNS = {
       seed: { default: '1', variable: 'FIRST_SEED', ...NUMBER },
     },
   },
+  hostile: {
+    file: 'test/long/hostile-input.long.ts',
+    options: {
+      frames: { default: '1000000', variable: 'FRAMES', ...NUMBER },
+      seed: { default: '1', variable: 'FIRST_SEED', ...NUMBER },
+    },
+  },
+  wire: {
+    file: 'test/long/wire.long.ts',
+    options: {
+      frames: { default: '1000000', variable: 'FRAMES', ...NUMBER },
+      seed: { default: '1', variable: 'FIRST_SEED', ...NUMBER },
+    },
+  },
   delivery: {
     file: 'test/long/delivery.long.ts',
     options: {
@@ -26,6 +40,13 @@ const RUNS = {
         pattern: /^(redis|amqp|both)$/,
         allowed: 'redis, amqp or both',
       },
+      seed: { default: '1', variable: 'SEED', ...NUMBER },
+    },
+  },
+  doors: {
+    file: 'test/long/proxy-fuzz.long.ts',
+    options: {
+      requests: { default: '100000', variable: 'REQUESTS', ...NUMBER },
       seed: { default: '1', variable: 'SEED', ...NUMBER },
     },
   },
