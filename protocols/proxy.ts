@@ -48,7 +48,12 @@ export type RestRequest = {
   readonly sendWithinMs: number | null;
   /** The lane it travels in. */
   readonly priority: Priority;
+  /** Whether doing it twice comes to the same as doing it once. */
+  readonly repeatable: boolean;
 };
+
+/** GET and HEAD change nothing; PUT and DELETE change nothing more when they are repeated. */
+export const REPEATABLE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
 
 /** The identity of every request that carries no credentials. Discord limits these by address. */
 export const ANONYMOUS = 'anonymous';

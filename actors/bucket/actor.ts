@@ -49,9 +49,6 @@ type State = {
 
 type Context = ActorContext<BucketMessage>;
 
-/** GET and HEAD change nothing; PUT and DELETE change nothing more when they are repeated. */
-const REPEATABLE = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
-
 export function bucketActor(options: BucketOptions): Behaviour<State, BucketMessage> {
   return {
     start(context) {
@@ -110,7 +107,7 @@ function entryOf({ id, deadlineMs, sendByMs, request }: Ticket, { clock }: Conte
     gated: !route.globalExempt,
     deadlineMs,
     sendByMs,
-    repeatable: REPEATABLE.has(request.method),
+    repeatable: request.repeatable,
     lane,
   };
 }

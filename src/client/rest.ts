@@ -21,6 +21,11 @@ export type RestRequestOptions = {
   readonly timeoutMs?: number;
   /** The lane in the proxy: what is `bulk` lets everything else go first. */
   readonly priority?: Priority;
+  /**
+   * Doing it twice comes to the same as doing it once: the proxy may repeat it where nobody knows whether
+   * Discord has seen it. GET, PUT, DELETE, and messages with an enforced nonce are so without being told.
+   */
+  readonly idempotent?: boolean;
 };
 
 /** What Discord answered. `Result` is the type that Discord documents for the request. */
@@ -95,7 +100,7 @@ export class Rest {
     body: unknown,
     options: RestRequestOptions = {},
   ): Promise<RestResult<Result>> {
-    const { query, priority, timeoutMs = REST_CALL_TIMEOUT_MS } = options;
+    const { query, priority, idempotent, timeoutMs = REST_CALL_TIMEOUT_MS } = options;
     const payload = encodePayload(body);
     const headers = {
       authorization: authorizationOf(this.token),
@@ -109,6 +114,7 @@ export class Rest {
       ...(query === undefined ? {} : { query }),
       ...(payload === undefined ? {} : { body: payload.bytes }),
       ...(priority === undefined ? {} : { priority }),
+      ...(idempotent === undefined ? {} : { idempotent }),
     };
     return askProxy<Result>(this.#broker, request, timeoutMs);
   }
@@ -122,6 +128,7 @@ type AskedRequest = {
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   readonly priority?: Priority;
+  readonly idempotent?: boolean;
 };
 
 /** Sends one request to whichever proxy takes it. */

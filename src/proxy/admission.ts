@@ -18,6 +18,7 @@ import { INTERACTION_ANSWER_MS } from '../../protocols/limits.ts';
 import {
   ANONYMOUS,
   type HeaderList,
+  REPEATABLE_METHODS,
   REST_METHODS,
   type RestMethod,
   type RestRequest,
@@ -40,6 +41,8 @@ export type DoorRequest = {
   readonly timeoutMs: number | undefined;
   /** The lane, where the client names it otherwise than by a header. */
   readonly priority?: string | undefined;
+  /** Whether the client has said that doing it twice comes to the same as doing it once. */
+  readonly idempotent?: boolean;
 };
 
 /** Ready to be sent, but for its body, which may still be on its way. */
@@ -89,6 +92,7 @@ export function admit(request: DoorRequest, options: AdmissionOptions): Admitted
     timeoutMs: earliest(request.timeoutMs, options.timeoutMs),
     sendWithinMs: isInteractionAnswer(route) ? INTERACTION_ANSWER_MS : null,
     priority: priorityOf(route, named),
+    repeatable: request.idempotent === true || REPEATABLE_METHODS.has(method),
   };
 }
 

@@ -104,7 +104,7 @@ async function answerTo(delivery: Delivery, options: RpcDoorOptions): Promise<Pr
   try {
     const asked = decodeProxyRequest(delivery.body);
     const admitted = admit(doorRequest(asked, apiVersion), admission);
-    const repeatable = isRepeatable(asked);
+    const { repeatable } = admitted;
     if (delivery.attempt > 1 && !repeatable) return MAY_HAVE_BEEN_SENT;
     const body = asked.body === undefined ? null : bodyOfBytes(asked.body);
     const outcome = await tree.submit({ ...admitted, body }).outcome;
@@ -126,13 +126,6 @@ const MAY_HAVE_BEEN_SENT: ProxyAnswer = {
   status: ProxyStatus.requestFailed,
   body: 'the proxy that had this request is gone; Discord may have seen it, so it is not sent again',
 };
-
-/** GET and HEAD change nothing; PUT and DELETE change nothing more when they are repeated. */
-const REPEATABLE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
-
-function isRepeatable({ method, idempotent, body }: ProxyRequest): boolean {
-  return idempotent === true || REPEATABLE_METHODS.has(method) || hasNonce(body);
-}
 
 /** Discord answers a message whose nonce it knows with the one that is there, if it is asked to. */
 function hasNonce(body: Uint8Array | undefined): boolean {
@@ -163,6 +156,7 @@ function doorRequest(request: ProxyRequest, apiVersion: number) {
     headers: Object.entries(request.headers ?? {}),
     timeoutMs: request.timeoutMs,
     priority: request.priority,
+    idempotent: request.idempotent === true || hasNonce(request.body),
   };
 }
 

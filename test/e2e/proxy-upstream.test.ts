@@ -92,6 +92,7 @@ function request(parts: Partial<RestRequest> = {}): RestRequest {
     timeoutMs: null,
     sendWithinMs: null,
     priority: 'normal',
+    repeatable: false,
     ...parts,
   };
 }

@@ -13,6 +13,7 @@ import {
   ANONYMOUS,
   bodyOfBytes,
   type ProxyMetrics,
+  REPEATABLE_METHODS,
   type RestAnswer,
   type RestMethod,
   type RestOutcome,
@@ -210,6 +211,8 @@ export type SendOptions = {
   readonly timeoutMs?: number;
   readonly body?: Uint8Array;
   readonly priority?: Priority;
+  /** What its client says of it; what its method says, unless given. */
+  readonly repeatable?: boolean;
   /** Instead of the token's: what stands in Authorization, and the identity. */
   readonly authorization?: string;
 };
@@ -288,6 +291,7 @@ export function requestOf(method: RestMethod, target: string, options: SendOptio
     timeoutMs,
     sendWithinMs: route.family === 'interactions' ? INTERACTION_ANSWER_MS : null,
     priority: options.priority ?? (route.globalExempt ? 'high' : 'normal'),
+    repeatable: options.repeatable ?? REPEATABLE_METHODS.has(method),
   };
 }
 

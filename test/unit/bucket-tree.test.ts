@@ -163,10 +163,13 @@ describe('a bucket', () => {
     world.rest.inject({ effect: { kind: 'lost-response' } });
     const post = world.send('POST', '/channels/1/messages');
     const get = world.send('GET', '/channels/1/messages');
+    // Its client knows that it may be repeated, whatever its method says.
+    const patch = world.send('PATCH', '/channels/2', { repeatable: true });
     await world.pass(60_000);
-    expect([post, get].map(fate)).toEqual(['failed', 'failed']);
-    expect(world.upstream.sends.filter((send) => send.method === 'POST')).toHaveLength(1);
-    expect(world.upstream.sends.filter((send) => send.method === 'GET')).toHaveLength(3);
+    expect([post, get, patch].map(fate)).toEqual(['failed', 'failed', 'failed']);
+    const sends = (method: string) =>
+      world.upstream.sends.filter((send) => send.method === method).length;
+    expect(['POST', 'GET', 'PATCH'].map(sends)).toEqual([1, 3, 3]);
   });
 
   it('P03 P34: a lost answer costs one permit for one window and no more', async () => {
