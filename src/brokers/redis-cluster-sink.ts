@@ -78,7 +78,7 @@ export class RedisClusterSink implements EventSink {
     const { encoder, clock, confirms, lost, prepared } = this.#options;
     const owed = new TagQueue();
     const sink = new RedisSink({
-      redis: node.commands,
+      wire: node.events,
       encoder,
       clock,
       confirms: { settleOldest: (confirmed) => confirms.settle(owed.shift(), confirmed) },

@@ -67,6 +67,13 @@ const TLS_REFUSALS: readonly (readonly [pattern: RegExp, remedy: string])[] = [
   [/^ERR_SSL_WRONG_VERSION_NUMBER$/, 'it speaks no TLS there: use redis:// in its URL'],
 ];
 
+/** What ioredis makes of an answer that is a refusal, where it has not read the answer itself. */
+export function replyError(words: string): Error {
+  const error = new Error(words);
+  error.name = 'ReplyError';
+  return error;
+}
+
 export function isReplyError(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';
 }
@@ -89,7 +96,7 @@ export function redisError(error: unknown, label: string): SpectaclesError {
   return new FatalError(`${label} refuses: ${message}; ${remedy}`, { cause: error });
 }
 
-export type RedisRole = 'commands' | 'reader' | 'replies';
+export type RedisRole = 'commands' | 'events' | 'reader' | 'replies';
 
 export type OpenRedisOptions = {
   readonly label: string;

@@ -1,14 +1,17 @@
 /**
- * One Redis server of a link: its connection for commands, its clock, and the sign that it is alive.
+ * One Redis server of a link: its connections for commands and for events, its clock, and the sign that
+ * it is alive.
  *
- * Every REDIS_PULSE_MS the server is asked for its time. Commands are answered in order, so an answer
- * that does not come within REDIS_PULSE_TIMEOUT_MS stands for every command before it: the link is over
- * and all of them fail. Between two answers the server's clock is told from our own monotonic one.
+ * Every REDIS_PULSE_MS the server is asked for its time, and on the connection of events for any answer.
+ * Commands are answered in order, so an answer that does not come within REDIS_PULSE_TIMEOUT_MS stands
+ * for every command before it: the link is over and all of them fail. Between two answers the server's
+ * clock is told from our own monotonic one.
  */
 import type { Redis } from 'ioredis';
 import { BrokerUnavailableError } from '../../protocols/errors.ts';
 import { REDIS_PULSE_MS, REDIS_PULSE_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { Clock, Timer } from '../../protocols/ports.ts';
+import type { RedisEventWire } from './redis-event-wire.ts';
 
 export function pause(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => clock.setTimer(delayMs, resolve));
@@ -73,21 +76,29 @@ export class Pulse {
 export class RedisNode {
   readonly label: string;
   readonly commands: Redis;
+  readonly events: RedisEventWire;
   readonly #clock: Clock;
   readonly #pulse: Pulse;
   /** The server's time since the epoch less our monotonic time. */
   #offsetMs: number;
 
-  constructor(label: string, commands: Redis, clock: Clock, lost: (reason: unknown) => void) {
+  constructor(
+    label: string,
+    commands: Redis,
+    events: RedisEventWire,
+    clock: Clock,
+    lost: (reason: unknown) => void,
+  ) {
     this.label = label;
     this.commands = commands;
+    this.events = events;
     this.#clock = clock;
     this.#offsetMs = clock.epochMs() - clock.nowMs();
-    this.#pulse = new Pulse(clock, label, () => this.#readClock(), lost);
+    this.#pulse = new Pulse(clock, label, () => this.settled(), lost);
   }
 
   async start(): Promise<void> {
-    await this.#readClock();
+    await this.settled();
     this.#pulse.start();
   }
 
@@ -98,6 +109,11 @@ export class RedisNode {
 
   run(script: string, keys: readonly string[], values: readonly string[]): Promise<unknown> {
     return this.commands.eval(script, keys.length, ...keys, ...values);
+  }
+
+  /** Resolves when everything that was sent before is answered, on both connections. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#readClock(), this.events.ping()]);
   }
 
   stop(): void {

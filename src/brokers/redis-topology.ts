@@ -4,7 +4,7 @@
  * Purpose: to say which server a stream is on, and to open connections to it.
  *
  * Inner workings: the first address that answers is asked what it is. An ordinary server is the whole
- * topology. A member of a cluster is asked for the slots; then each master gets a connection of its own
+ * topology. A member of a cluster is asked for the slots; then each master gets connections of its own
  * and must answer. Addresses are tried in turn, starting with another one each time, since the first of
  * a list may be the one that is down; what the last topology looked like adds to the list.
  *
@@ -35,6 +35,7 @@ import {
   type RedisRole,
   redisError,
 } from './redis-connection.ts';
+import { RedisEventWire } from './redis-event-wire.ts';
 import { RedisNode } from './redis-node.ts';
 import { type RedisServerInfo, readServerInfo } from './redis-server-info.ts';
 
@@ -171,7 +172,7 @@ export class RedisTopologies {
     const ending = new AbortController();
     const over = AbortSignal.any([signal, ending.signal]);
     // One listener a connection, of which there may be this many.
-    setMaxListeners(REDIS_NODES_MAX + REDIS_READERS_MAX + 2, over);
+    setMaxListeners(2 * REDIS_NODES_MAX + REDIS_READERS_MAX + 2, over);
     let isOpen = false;
     let early: unknown;
     const tell = (reason: unknown) => {
@@ -250,6 +251,17 @@ export class RedisTopologies {
     });
   }
 
+  async #openEvents(
+    address: Address,
+    signal: AbortSignal,
+    lost: (reason: unknown) => void,
+  ): Promise<RedisEventWire> {
+    const redis = await this.#openAt(address, 'events', signal, lost);
+    // Whatever ioredis itself has sent is answered before this is.
+    await redis.time();
+    return new RedisEventWire(redis, lost);
+  }
+
   async #infoOf(redis: Redis): Promise<string> {
     try {
       return await redis.info();
@@ -274,7 +286,8 @@ export class RedisTopologies {
     if (info.isReplica) {
       throw new BrokerUnavailableError(`${label} is a replica and takes no writes`);
     }
-    const node = new RedisNode(label, redis, this.#clock, lost);
+    const events = await this.#openEvents(options as Address, signal, lost);
+    const node = new RedisNode(label, redis, events, this.#clock, lost);
     await node.start();
     await refuseUnwritable(node, PROBE_KEY);
     return {
@@ -313,7 +326,8 @@ export class RedisTopologies {
     const nodes = await Promise.all(
       masters.map(async (address, index) => {
         const redis = await this.#openAt(address, 'commands', signal, lost);
-        const node = new RedisNode(labelOf(address), redis, this.#clock, lost);
+        const events = await this.#openEvents(address, signal, lost);
+        const node = new RedisNode(labelOf(address), redis, events, this.#clock, lost);
         await node.start();
         await refuseUnwritable(node, probeKey(index, ownerOf));
         return node;
