@@ -13,7 +13,7 @@
  * its thing: such a read is not kept, such a write changes everything.
  */
 import type { DispatchEventName } from './dispatch-events.ts';
-import type { Route } from './routes.ts';
+import { parsePath, type Route } from './routes.ts';
 
 /**
  * How long an answer stays true when nobody tells of changes.
@@ -38,8 +38,11 @@ export type CachedRoute = {
 /** What changed: named things, or nobody knows what. */
 export type Changed = readonly string[] | 'everything';
 
-/** Shown by whatever belongs to the guild. */
+/** Shown by whatever belongs to the guild, or to the channel: the major parameter of its routes. */
 export const guildThings = (guild: string): string => `guilds:${guild}`;
+export const channelThings = (channel: string): string => `channels:${channel}`;
+const family = (name: string): string => `family:${name}`;
+
 /** Shown by every single channel, whose guild an answer's path does not tell. */
 export const ANY_CHANNEL = 'any-channel';
 /** Shown by every guild's list of channels. */
@@ -49,43 +52,39 @@ export const OWN_USER = 'own-user';
 /** Reads that have no line here, while they are under way. */
 export const UNLISTED = 'unlisted';
 
-export const ROLE_EVENTS = ['GUILD_ROLE_CREATE', 'GUILD_ROLE_UPDATE', 'GUILD_ROLE_DELETE'] as const;
-export const CHANNEL_EVENTS = ['CHANNEL_CREATE', 'CHANNEL_UPDATE', 'CHANNEL_DELETE'] as const;
-export const THREAD_EVENTS = ['THREAD_CREATE', 'THREAD_UPDATE', 'THREAD_DELETE'] as const;
-export const MEMBER_EVENTS = [
-  'GUILD_MEMBER_ADD',
-  'GUILD_MEMBER_UPDATE',
-  'GUILD_MEMBER_REMOVE',
-] as const;
-export const RULE_EVENTS = [
+const ROLE_EVENTS = ['GUILD_ROLE_CREATE', 'GUILD_ROLE_UPDATE', 'GUILD_ROLE_DELETE'] as const;
+const CHANNEL_EVENTS = ['CHANNEL_CREATE', 'CHANNEL_UPDATE', 'CHANNEL_DELETE'] as const;
+const THREAD_EVENTS = ['THREAD_CREATE', 'THREAD_UPDATE', 'THREAD_DELETE'] as const;
+const MEMBER_EVENTS = ['GUILD_MEMBER_ADD', 'GUILD_MEMBER_UPDATE', 'GUILD_MEMBER_REMOVE'] as const;
+const RULE_EVENTS = [
   'AUTO_MODERATION_RULE_CREATE',
   'AUTO_MODERATION_RULE_UPDATE',
   'AUTO_MODERATION_RULE_DELETE',
 ] as const;
-export const SCHEDULED_EVENTS = [
+const SCHEDULED_EVENTS = [
   'GUILD_SCHEDULED_EVENT_CREATE',
   'GUILD_SCHEDULED_EVENT_UPDATE',
   'GUILD_SCHEDULED_EVENT_DELETE',
 ] as const;
-export const STAGE_EVENTS = [
+const STAGE_EVENTS = [
   'STAGE_INSTANCE_CREATE',
   'STAGE_INSTANCE_UPDATE',
   'STAGE_INSTANCE_DELETE',
 ] as const;
-export const SOUND_EVENTS = [
+const SOUND_EVENTS = [
   'GUILD_SOUNDBOARD_SOUND_CREATE',
   'GUILD_SOUNDBOARD_SOUND_UPDATE',
   'GUILD_SOUNDBOARD_SOUND_DELETE',
   'GUILD_SOUNDBOARD_SOUNDS_UPDATE',
 ] as const;
 /** A guild that comes or goes comes or goes with all that is in it. */
-export const PRESENCE_OF_GUILD = ['GUILD_CREATE', 'GUILD_DELETE'] as const;
+const PRESENCE_OF_GUILD = ['GUILD_CREATE', 'GUILD_DELETE'] as const;
 
 const fixed: CachedRoute = { lifetime: 'fixed', shows: () => [], toldBy: [] };
 
 const ofApplication: CachedRoute = {
   lifetime: 'slow',
-  shows: () => ['family:applications'],
+  shows: () => [family('applications')],
   toldBy: [],
 };
 
@@ -136,13 +135,13 @@ const CACHED: Readonly<Record<string, CachedRoute>> = {
   '/applications/:application/skus': ofApplication,
   '/users/:user': {
     lifetime: 'slow',
-    shows: (place) => ['family:users', `user:${place(':user')}`],
+    shows: (place) => [family('users'), `user:${place(':user')}`],
     // Of a user with whom the bot shares no guild nothing is told.
     toldBy: [],
   },
   '/users/@me': {
     lifetime: 'slow',
-    shows: () => ['family:users', OWN_USER],
+    shows: () => [family('users'), OWN_USER],
     toldBy: ['USER_UPDATE'],
   },
 
@@ -154,7 +153,7 @@ const CACHED: Readonly<Record<string, CachedRoute>> = {
     ...ROLE_EVENTS,
   ),
   '/guilds/:guild/channels': ofGuild(
-    (guild) => [`channels:${guild}`, ANY_CHANNEL_LIST],
+    (guild) => [`channel-list:${guild}`, ANY_CHANNEL_LIST],
     'CHANNEL_PINS_UPDATE',
     'GUILD_ROLE_DELETE',
     ...CHANNEL_EVENTS,
@@ -184,7 +183,7 @@ const CACHED: Readonly<Record<string, CachedRoute>> = {
     lifetime: 'changing',
     shows: (place) => {
       const channel = place(':channel');
-      return [`channels:${channel}`, `channel:${channel}`, ANY_CHANNEL];
+      return [channelThings(channel), ANY_CHANNEL];
     },
     toldBy: [
       ...PRESENCE_OF_GUILD,
@@ -196,7 +195,12 @@ const CACHED: Readonly<Record<string, CachedRoute>> = {
   },
   '/stage-instances/:channel': {
     lifetime: 'changing',
-    shows: (place) => ['family:stage-instances', `stage:${place(':channel')}`],
+    shows: (place) => [
+      family('stage-instances'),
+      `stage:${place(':channel')}`,
+      // Its guild is not told either.
+      ANY_CHANNEL,
+    ],
     toldBy: [...PRESENCE_OF_GUILD, ...STAGE_EVENTS],
   },
 };
@@ -207,12 +211,12 @@ const oneMember = (place: Places): readonly string[] => [
 ];
 /** A channel's permissions, place and parent also show in other channels. */
 const channelSettings = (place: Places): readonly string[] => [
-  `channels:${place(':channel')}`,
+  channelThings(place(':channel')),
   ANY_CHANNEL,
   ANY_CHANNEL_LIST,
 ];
 
-const WRITES: Readonly<Record<string, (place: Places) => readonly string[]>> = {
+const WRITES: Readonly<Record<string, (place: Places) => Changed>> = {
   'PATCH /channels/:channel': channelSettings,
   'DELETE /channels/:channel': channelSettings,
   'PUT /channels/:channel/permissions/:overwrite': channelSettings,
@@ -235,6 +239,44 @@ const WRITES: Readonly<Record<string, (place: Places) => readonly string[]>> = {
   'DELETE /guilds/:guild/bans/:user': none,
   'POST /users/@me/channels': none,
   // Every guild shows the bot's name among its members.
-  'PATCH /users/@me': () => 'everything-of-the-bot'.split(' '),
+  'PATCH /users/@me': () => 'everything',
   'DELETE /users/@me/guilds/:guild': (place) => [guildThings(place(':guild')), ANY_CHANNEL],
 };
+
+/** The line of a read, and the things that its answer shows; undefined for one that is not kept. */
+export type Cacheable = { readonly line: CachedRoute; readonly shows: readonly string[] };
+
+export function cacheableRead(route: Route, target: string): Cacheable | undefined {
+  const line = Object.hasOwn(CACHED, route.template) ? CACHED[route.template] : undefined;
+  const places = line && placesOf(route, target);
+  return line && places && { line, shows: line.shows(places) };
+}
+
+/** What a write may have changed, of all that answers show. */
+export function changedByWrite(route: Route, target: string): Changed {
+  // What a webhook or an interaction posts is no part of any answer that is kept.
+  if (route.tokenInPath) return [];
+  const places = route.known ? placesOf(route, target) : undefined;
+  if (places === undefined) return 'everything';
+  const line = `${route.method} ${route.template}`;
+  if (Object.hasOwn(WRITES, line)) return WRITES[line]?.(places) ?? 'everything';
+  return [route.major === '' ? family(route.family) : route.major];
+}
+
+const CANONICAL_ID = /^[1-9]\d{0,19}$/;
+
+/** Undefined when an id is not written as Discord writes it. */
+function placesOf({ template }: Route, target: string): Places | undefined {
+  const { segments } = parsePath(target);
+  const places = new Map<string, string>();
+  for (const [index, name] of template.split('/').slice(1).entries()) {
+    const value = segments[index] ?? '';
+    if (!name.startsWith(':')) continue;
+    if (!FREE_PLACES.has(name) && !CANONICAL_ID.test(value)) return undefined;
+    places.set(name, value);
+  }
+  return (name) => places.get(name) ?? '';
+}
+
+/** Places of what has no number. */
+const FREE_PLACES: ReadonlySet<string> = new Set([':emoji', ':code', ':instance']);

@@ -40,6 +40,8 @@ export type AmqpConsumersOptions = {
   /** `group:` or `group:subgroup:`; with the event it is the name of a queue. */
   readonly queuePrefix: string;
   readonly queueType: AmqpQueueType;
+  /** The server names a queue for each event, for this connection alone, and drops it with it. */
+  readonly isOwnQueue: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly counter: AmqpCounter;
@@ -126,8 +128,8 @@ export class AmqpConsumers {
       );
     }
     try {
-      await this.#declareQueue(queue, event);
-      const { consumerTag } = await channel.consume(queue, (message) =>
+      const declared = await this.#declareQueue(queue, event);
+      const { consumerTag } = await channel.consume(declared, (message) =>
         this.#receive(event, message),
       );
       this.#tags.set(event, consumerTag);
@@ -147,9 +149,20 @@ export class AmqpConsumers {
     }
   }
 
-  #declareQueue(queue: string, event: string): Promise<void> {
-    const { connection, exchange, queueType } = this.#options;
-    return declare(connection, async (channel) => {
+  /** @returns the queue's name */
+  async #declareQueue(name: string, event: string): Promise<string> {
+    const { connection, exchange, queueType, isOwnQueue } = this.#options;
+    let queue = name;
+    await declare(connection, async (channel) => {
+      if (isOwnQueue) {
+        ({ queue } = await channel.assertQueue('', {
+          exclusive: true,
+          autoDelete: true,
+          durable: false,
+        }));
+        await channel.bindQueue(queue, exchange, event);
+        return;
+      }
       let queueOptions: Options.AssertQueue = { durable: true };
       if (queueType === 'quorum') {
         const dead = `${queue}${DEAD_SUFFIX}`;
@@ -165,6 +178,7 @@ export class AmqpConsumers {
       await channel.assertQueue(queue, queueOptions);
       await channel.bindQueue(queue, exchange, event);
     });
+    return queue;
   }
 
   #receive(event: string, message: ConsumeMessage | null): void {

@@ -39,6 +39,8 @@ export type AmqpDriverOptions = {
   /** `group:` or `group:subgroup:`; with the event it is the name of a queue. */
   readonly queuePrefix: string;
   readonly queueType: AmqpQueueType;
+  /** Queues are this connection's alone and go with it. */
+  readonly isOwnQueue: boolean;
   /** Messages of one subscription that handlers may have and not have settled. */
   readonly prefetch: number;
   /** Whether events and publishes are written to disk, so that they live through a restart of the broker. */
@@ -94,6 +96,7 @@ class AmqpLink implements Link {
       exchange,
       queuePrefix: options.queuePrefix,
       queueType: options.queueType,
+      isOwnQueue: options.isOwnQueue,
       clock,
       log,
       counter,

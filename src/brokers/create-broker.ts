@@ -33,6 +33,11 @@ export type BrokerConfig = {
   readonly payload: PayloadMode;
   /** Messages that handlers may have and not have settled; for AMQP, of each subscription. */
   readonly prefetch?: number;
+  /**
+   * Who gets a message: one of the group, or each process that asks for it, from that moment on. What
+   * `each` needs in the server goes with the process. Stdio and IPC know only the group.
+   */
+  readonly audience?: 'group' | 'each';
 } & (
   | { readonly type: 'memory'; readonly group: string; readonly hub: MemoryHub }
   /** The process that serves its children. */
@@ -78,7 +83,7 @@ export type BrokerConfig = {
 
 export type BrokerSurroundings = Pick<
   BrokerTreeOptions,
-  'system' | 'clock' | 'log' | 'name' | 'onFailure'
+  'system' | 'clock' | 'log' | 'name' | 'onFailure' | 'signal'
 >;
 
 /** The Redis of a configuration, as ioredis wants it; with more than one endpoint it is a cluster. */
@@ -103,15 +108,24 @@ export function redisPlace(
 
 const CONSUMER_NAME_BYTES = 20;
 
+/** A group that nobody else has. */
+const ownGroup = (group: string): string =>
+  `${ownGroups(group)}${randomBytes(CONSUMER_NAME_BYTES).toString('hex')}`;
+
+/** What the names of all such groups begin with. */
+const ownGroups = (group: string): string => `${group}:own:`;
+
 function chooseDriver(
   config: BrokerConfig,
   { clock, log }: Pick<BrokerSurroundings, 'clock' | 'log'>,
 ): LinkDriver {
   const encoder = payloadEncoder(config.payload);
   const { prefetch = CONSUMER_PREFETCH } = config;
+  const isOwn = config.audience === 'each';
   switch (config.type) {
     case 'memory': {
-      const { hub, group } = config;
+      const { hub } = config;
+      const group = isOwn ? ownGroup(config.group) : config.group;
       const label = 'the memory broker';
       return memoryDriver({ label, hub, group, prefetch, encoder, clock, log });
     }
@@ -131,10 +145,15 @@ function chooseDriver(
       return stdioDriver({ input, output, payload, ids, prefetch, clock, log });
     }
     case 'redis': {
-      const { place, group, retentionMs } = config;
+      const { place, retentionMs } = config;
+      const group = isOwn ? ownGroup(config.group) : config.group;
       const consumer = config.consumer ?? randomBytes(CONSUMER_NAME_BYTES).toString('hex');
       const own = { place, group, consumer, retentionMs, prefetch, encoder, clock, log };
-      return redisDriver({ ...config.settings, ...own });
+      return redisDriver({
+        ...config.settings,
+        ...own,
+        ...(isOwn && { ownGroups: ownGroups(config.group) }),
+      });
     }
     case 'amqp': {
       const { endpoint, group, subgroup, messageTimeoutMs, payload } = config;
@@ -146,6 +165,7 @@ function chooseDriver(
         exchange: group,
         queuePrefix,
         queueType: config.queueType ?? 'classic',
+        isOwnQueue: isOwn,
         prefetch,
         persistent: config.persistent ?? true,
         counter: config.counter ?? (() => undefined),

@@ -7,14 +7,16 @@
  * once its group exists and what this consumer was given before and has not in hand (it was on its
  * way when a connection broke, or this process has the name of one that died) was delivered again.
  * Groups are made at `0`; one that has vanished (FLUSHALL, an evicted key, a server that came back empty)
- * is made again after the last entry seen here, or at `0` if the stream does not reach that far.
+ * is made again after the last entry seen here, or at `0` if the stream does not reach that far. A group
+ * that is one process's own is made at `$` and deleted at the end; one that vanished ends the link, so
+ * that its owner hears of the gap, and those of processes that were killed go with the next that begins.
  *
  * Failure modes: an entry without `data`, and one that was delivered REDIS_DELIVERIES_MAX times, goes to
  * the dead letters; so does what a handler rejects. A key that is no stream is fatal for whoever
  * subscribes to it first; one that becomes so later is set aside and looked at again now and then.
  */
 import type { LinkHooks } from '../../actors/channel/link.ts';
-import { FatalError } from '../../protocols/errors.ts';
+import { BrokerUnavailableError, FatalError } from '../../protocols/errors.ts';
 import {
   CONSUMER_PREFETCH,
   REDIS_CLAIM_COUNT,
@@ -22,6 +24,7 @@ import {
   REDIS_DEAD_LETTERS_MAX,
   REDIS_DELIVERIES_MAX,
   REDIS_HANDLER_MAX_MS,
+  REDIS_OWN_GROUP_IDLE_MS,
   REDIS_QUICK_ANSWER_MS,
   REDIS_READ_COUNT,
   REDIS_READERS_MAX,
@@ -44,7 +47,12 @@ import { isReplyError, redisError } from './redis-connection.ts';
 import type { RedisCounter } from './redis-counts.ts';
 import type { HeldEntry, LedgerLink, RedisLedger, Settlement } from './redis-ledger.ts';
 import { isNoGroup, RedisReader } from './redis-reader.ts';
-import { DEAD_LETTER_SCRIPT, LAY_GHOSTS_SCRIPT, LEAVE_SCRIPT } from './redis-scripts.ts';
+import {
+  ABANDONED_GROUPS_SCRIPT,
+  DEAD_LETTER_SCRIPT,
+  LAY_GHOSTS_SCRIPT,
+  LEAVE_SCRIPT,
+} from './redis-scripts.ts';
 import type { RedisTopology } from './redis-topology.ts';
 
 export type RedisConsumptionOptions = {
@@ -59,6 +67,8 @@ export type RedisConsumptionOptions = {
   /** Deliveries that handlers may have and not have settled. */
   readonly prefetch: number;
   readonly count: RedisCounter;
+  /** What the names of groups begin with that belong to one process each; undefined for shared ones. */
+  readonly ownGroups: string | undefined;
 };
 
 export class RedisConsumption implements LedgerLink {
@@ -230,12 +240,22 @@ export class RedisConsumption implements LedgerLink {
     const { topology, group, ledger } = this.#options;
     const { commands } = topology.nodeOf(event);
     const create = (start: string) => commands.xgroup('CREATE', event, group, start, 'MKSTREAM');
+    const first = this.#options.ownGroups === undefined ? '0' : '$';
     try {
       const seen = ledger.lastSeen(event);
-      await create(seen === undefined ? '0' : await this.#startAfter(event, seen));
+      await create(seen === undefined ? first : await this.#startAfter(event, seen));
+      await this.#deleteAbandoned(event);
     } catch (error) {
       if (!isReplyError(error) || !error.message.startsWith('BUSYGROUP')) throw error;
     }
+  }
+
+  async #deleteAbandoned(event: string): Promise<void> {
+    const { topology, ownGroups, count } = this.#options;
+    if (ownGroups === undefined) return;
+    const values = [ownGroups, String(REDIS_OWN_GROUP_IDLE_MS)];
+    const deleted = await topology.nodeOf(event).run(ABANDONED_GROUPS_SCRIPT, [event], values);
+    if (Number(deleted) > 0) count('groups-abandoned', event, Number(deleted));
   }
 
   /** Where a group starts that has vanished: after `seen`, if the stream still is the one it was seen in. */
@@ -317,7 +337,11 @@ export class RedisConsumption implements LedgerLink {
   }
 
   async #recreateGroups(events: readonly string[]): Promise<void> {
-    const { log, count } = this.#options;
+    const { log, count, ownGroups, label } = this.#options;
+    if (ownGroups !== undefined) {
+      this.#lost(new BrokerUnavailableError(`${label}: the groups of this process have vanished`));
+      return;
+    }
     log.warn({ events }, 'a consumer group has vanished; it is made again');
     for (const event of events) {
       await this.#createGroup(event);
@@ -377,10 +401,13 @@ export class RedisConsumption implements LedgerLink {
   async #leaveGroups(): Promise<void> {
     const { topology, group, consumer, log, prefetch } = this.#options;
     const values = [group, consumer, String(REDIS_HANDLER_MAX_MS), String(prefetch)];
+    const { ownGroups } = this.#options;
     // All at once: there may be no time left to wait for one after the other.
     const leave = async (event: string) => {
       try {
-        await topology.nodeOf(event).run(LEAVE_SCRIPT, [event], values);
+        const node = topology.nodeOf(event);
+        if (ownGroups === undefined) await node.run(LEAVE_SCRIPT, [event], values);
+        else await node.commands.xgroup('DESTROY', event, group);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         log.debug({ event, reason }, 'a consumer could not leave its group');

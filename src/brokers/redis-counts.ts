@@ -17,6 +17,8 @@ export type RedisCount =
   | 'taken-over'
   /** Consumer groups that had vanished and were made again. */
   | 'groups-recreated'
+  /** Groups of one process each that were deleted because their process was gone. */
+  | 'groups-abandoned'
   /** Events whose key turned out to be no stream. */
   | 'wrong-type'
   /** Consumers taken out of a group because they were gone. */

@@ -88,3 +88,28 @@ for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
 end
 return reaped
 `;
+
+/**
+ * Deletes groups that belonged to one process each and that nobody has read by for a while. KEYS:
+ * stream. ARGV: what their names begin with, for how many milliseconds. Answers how many there were.
+ */
+export const ABANDONED_GROUPS_SCRIPT = `
+local function facts_of(list)
+  local facts = {}
+  for index = 1, #list, 2 do facts[list[index]] = list[index + 1] end
+  return facts
+end
+local deleted = 0
+for _, listed in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local group = facts_of(listed).name
+  if string.sub(group, 1, #ARGV[1]) == ARGV[1] then
+    local consumers = redis.call('XINFO', 'CONSUMERS', KEYS[1], group)
+    local is_abandoned = #consumers > 0
+    for _, consumer in ipairs(consumers) do
+      if facts_of(consumer).idle <= tonumber(ARGV[2]) then is_abandoned = false end
+    end
+    if is_abandoned then deleted = deleted + redis.call('XGROUP', 'DESTROY', KEYS[1], group) end
+  end
+end
+return deleted
+`;

@@ -1,8 +1,8 @@
 /**
  * The broker over Redis streams.
  *
- * A link is at least three connections, because each would stop the others: one for commands and
- * published events to every server, one that waits in blocking reads (one a slot in a cluster), one in
+ * A link is several connections, because each would stop the others: one for commands and one for the
+ * gateway's events to every server, one that waits in blocking reads (one a slot in a cluster), one in
  * subscriber mode for answers to calls, made with the first call. The loss of any is the loss of the link.
  *
  * An event is a stream of the same name; an entry has the fields `data`, `id` and, from the gateway,
@@ -36,6 +36,11 @@ export type RedisSettings = {
   /** Hears the answers of the Go client, which come on a channel of another name. */
   readonly goReplies?: boolean;
   readonly counter?: RedisCounter;
+  /**
+   * The group is this process's alone: it begins with what is new and goes with the process. Those
+   * whose names begin with this are deleted once nobody has read by them for long.
+   */
+  readonly ownGroups?: string;
 };
 
 export type RedisDriverOptions = RedisSettings & {
@@ -87,6 +92,7 @@ class RedisLink implements Link {
       log,
       prefetch: options.prefetch,
       count,
+      ownGroups: options.ownGroups,
     };
     this.#consumption = new RedisConsumption(consuming);
     this.#claimer = new RedisClaimer({
@@ -155,7 +161,7 @@ class RedisLink implements Link {
     this.#claimer.stop();
     await this.#consumption.stop(deadline);
     // Acks and replies of the last handlers are ahead of this in the same connections.
-    const settled = Promise.all(this.#topology.nodes.map(({ commands }) => commands.ping()));
+    const settled = Promise.all(this.#topology.nodes.map((node) => node.settled()));
     await Promise.race([settled, deadline]);
     timer?.cancel();
   }
@@ -181,7 +187,7 @@ class RedisLink implements Link {
     };
     if (this.#topology.isCluster)
       return new RedisClusterSink({ ...parts, topology: this.#topology });
-    return new RedisSink({ ...parts, redis: this.#topology.any.commands });
+    return new RedisSink({ ...parts, wire: this.#topology.any.events });
   }
 
   /** A stream without a group is one that nobody has ever subscribed to. */

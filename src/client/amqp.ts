@@ -2,21 +2,27 @@
 import { ConfigurationError } from '../../protocols/errors.ts';
 import type { AmqpQueueType } from '../brokers/amqp-consumers.ts';
 import { parseAmqpUrl } from '../config/broker-urls.ts';
-import { BrokerClient, type BrokerClientOptions, type Running } from './broker-client.ts';
+import {
+  type AudienceOptions,
+  BrokerClient,
+  type BrokerClientOptions,
+  type Running,
+} from './broker-client.ts';
 
 const DEFAULT_GROUP = 'default';
 
-export type AmqpOptions = BrokerClientOptions & {
-  /** Messages of one subscription that listeners may have and not have acked. */
-  readonly prefetch?: number;
-  /**
-   * `quorum` for queues that live on several nodes and count deliveries; each then has a queue of dead
-   * letters, `group:event.dead`. All clients of the group must say the same.
-   */
-  readonly queueType?: AmqpQueueType;
-  /** Whether what is published lives through a restart of the broker; it does unless told not to. */
-  readonly persistent?: boolean;
-};
+export type AmqpOptions = BrokerClientOptions &
+  AudienceOptions & {
+    /** Messages of one subscription that listeners may have and not have acked. */
+    readonly prefetch?: number;
+    /**
+     * `quorum` for queues that live on several nodes and count deliveries; each then has a queue of dead
+     * letters, `group:event.dead`. All clients of the group must say the same.
+     */
+    readonly queueType?: AmqpQueueType;
+    /** Whether what is published lives through a restart of the broker; it does unless told not to. */
+    readonly persistent?: boolean;
+  };
 
 export class Amqp extends BrokerClient {
   readonly group: string;
@@ -60,6 +66,7 @@ export class Amqp extends BrokerClient {
       endpoint: parsed.value,
       messageTimeoutMs: 0,
       payload: 'map',
+      audience: this.audience,
       ...(this.subgroup !== undefined && { subgroup: this.subgroup }),
       ...(prefetch !== undefined && { prefetch }),
       ...(queueType !== undefined && { queueType }),

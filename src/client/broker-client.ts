@@ -39,6 +39,22 @@ export type BrokerClientOptions = {
   readonly dropRepeats?: boolean;
 };
 
+/** Who gets an event. */
+export type Audience =
+  /** One client of the group. */
+  | 'group'
+  /** This one, whoever else does, from the moment on that it subscribes. */
+  | 'each';
+
+/** For the brokers that let one choose. */
+export type AudienceOptions = {
+  /** `group` unless given. What `each` needs in the server goes with the client. */
+  readonly audience?: Audience;
+};
+
+/** Emitted when `disconnect` has been called. */
+export const DISCONNECTED = Symbol('disconnected');
+
 export type SendOptions = {
   /** Milliseconds. For `publish`: after this the message may be dropped unread. For `call`: the wait. */
   readonly expiration?: number | string;
@@ -100,16 +116,18 @@ export abstract class BrokerClient extends EventEmitter {
 
   serialize: Serialize;
   deserialize: Deserialize;
+  readonly audience: Audience;
   protected readonly log: Log;
   readonly #repeats: Repeats | undefined;
   #running: Promise<Running> | undefined;
 
-  constructor(options: BrokerClientOptions = {}) {
+  constructor(options: BrokerClientOptions & AudienceOptions = {}) {
     // A listener may be async: what it rejects with goes the way of what others throw.
     super({ captureRejections: true });
     this.serialize = options.serialize ?? encodeBody;
     this.deserialize = options.deserialize ?? decodeBody;
     this.log = options.log ?? SILENT;
+    this.audience = options.audience ?? 'group';
     this.#repeats = options.dropRepeats === true ? new Repeats() : undefined;
   }
 
@@ -118,11 +136,11 @@ export abstract class BrokerClient extends EventEmitter {
     listener: MessageListener<DispatchData[Name]>,
   ): this;
   override on(event: 'error', listener: (error: Error) => void): this;
-  override on(event: 'close', listener: () => void): this;
+  override on(event: 'close' | typeof DISCONNECTED, listener: () => void): this;
   // biome-ignore lint/suspicious/noExplicitAny: what an unknown event carries is the listener's to say
   override on(event: string, listener: MessageListener<any>): this;
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  override on(event: string, listener: (...values: any[]) => unknown): this {
+  override on(event: string | symbol, listener: (...values: any[]) => unknown): this {
     return super.on(event, listener);
   }
 
@@ -163,6 +181,7 @@ export abstract class BrokerClient extends EventEmitter {
   async disconnect(): Promise<void> {
     const running = this.#running;
     this.#running = undefined;
+    this.emit(DISCONNECTED);
     if (running) await (await running).close();
   }
 

@@ -6,7 +6,14 @@ import type { Readable, Writable } from 'node:stream';
 import type { Broker } from '../../protocols/broker.ts';
 import { MemoryHub } from '../brokers/memory.ts';
 import { systemClock } from '../system-clock.ts';
-import { BrokerClient, type BrokerClientOptions, type Running } from './broker-client.ts';
+import {
+  type AudienceOptions,
+  BrokerClient,
+  type BrokerClientOptions,
+  type Running,
+} from './broker-client.ts';
+
+type MemoryOptions = BrokerClientOptions & AudienceOptions & { readonly hub?: MemoryHub };
 
 /** Where brokers of this process meet unless they are given another hub. */
 const processHub = new MemoryHub(systemClock);
@@ -15,7 +22,7 @@ export class Memory extends BrokerClient {
   readonly group: string;
   readonly #hub: MemoryHub;
 
-  constructor(group = 'default', options: BrokerClientOptions & { readonly hub?: MemoryHub } = {}) {
+  constructor(group = 'default', options: MemoryOptions = {}) {
     super(options);
     this.group = group;
     this.#hub = options.hub ?? processHub;
@@ -26,7 +33,13 @@ export class Memory extends BrokerClient {
   }
 
   protected override open(): Promise<Running> {
-    return this.openOwn({ type: 'memory', group: this.group, hub: this.#hub, payload: 'map' });
+    return this.openOwn({
+      type: 'memory',
+      group: this.group,
+      hub: this.#hub,
+      payload: 'map',
+      audience: this.audience,
+    });
   }
 }
 
@@ -38,7 +51,8 @@ export class Stdio extends BrokerClient {
   constructor(
     options: BrokerClientOptions & { readonly input?: Readable; readonly output?: Writable } = {},
   ) {
-    super(options);
+    // Nobody else reads what comes through a pipe.
+    super({ ...options, audience: 'each' });
     this.#input = options.input ?? process.stdin;
     this.#output = options.output ?? process.stdout;
   }
@@ -61,7 +75,7 @@ export class Stdio extends BrokerClient {
 export class Attached extends BrokerClient {
   readonly #broker: Broker;
 
-  constructor(broker: Broker, options: BrokerClientOptions = {}) {
+  constructor(broker: Broker, options: BrokerClientOptions & AudienceOptions = {}) {
     super(options);
     this.#broker = broker;
   }

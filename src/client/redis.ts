@@ -10,7 +10,12 @@ import type { RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../protocols/errors.ts';
 import type { RedisPlace } from '../brokers/redis-connection.ts';
 import { parseRedisUrl } from '../config/broker-urls.ts';
-import { BrokerClient, type BrokerClientOptions, type Running } from './broker-client.ts';
+import {
+  type AudienceOptions,
+  BrokerClient,
+  type BrokerClientOptions,
+  type Running,
+} from './broker-client.ts';
 
 /** The part of an ioredis client, of any version, that is used. */
 export type RedisClient = {
@@ -19,19 +24,20 @@ export type RedisClient = {
   disconnect(): void;
 };
 
-export type RedisBrokerOptions = BrokerClientOptions & {
-  /**
-   * This process among the consumers of the group; drawn at random unless given. A process that comes
-   * back under its old name goes on with what it had in hand, so no two may have the same at a time.
-   */
-  readonly name?: string;
-  /** Messages that listeners may have and not have acked. */
-  readonly prefetch?: number;
-  /** Milliseconds after which a message is taken over from a process that gives no sign of it. */
-  readonly claimAfter?: number;
-  /** Whether `call` hears services that were written with the Go client, for one more subscription. */
-  readonly goReplies?: boolean;
-};
+export type RedisBrokerOptions = BrokerClientOptions &
+  AudienceOptions & {
+    /**
+     * This process among the consumers of the group; drawn at random unless given. A process that comes
+     * back under its old name goes on with what it had in hand, so no two may have the same at a time.
+     */
+    readonly name?: string;
+    /** Messages that listeners may have and not have acked. */
+    readonly prefetch?: number;
+    /** Milliseconds after which a message is taken over from a process that gives no sign of it. */
+    readonly claimAfter?: number;
+    /** Whether `call` hears services that were written with the Go client, for one more subscription. */
+    readonly goReplies?: boolean;
+  };
 
 /** One of the addresses of a cluster: a port, a URL, or an object. */
 function nodeOptions(node: unknown): RedisOptions | undefined {
@@ -116,6 +122,7 @@ export class Redis extends BrokerClient {
       place: placeOf(this.redis),
       retentionMs: 0,
       payload: 'map',
+      audience: this.audience,
       settings: {
         ...(claimAfter !== undefined && { claimIdleMs: claimAfter }),
         ...(goReplies !== undefined && { goReplies }),

@@ -380,8 +380,9 @@ describe('the end of the proxy', () => {
     const { url, proxy, simulator } = await createStage();
     const latency = { kind: 'latency', minMs: 300, maxMs: 300 } as const;
     simulator.discord.rest.inject({ effect: latency });
-    const sending = [0, 1].map(() =>
-      request(`${url}/api/v10/users/@me`, { headers: AUTHORIZATION }),
+    // Of one bucket, and not the same: identical ones would be one request.
+    const sending = [0, 1].map((number) =>
+      request(`${url}/api/v10/users/@me?n=${number}`, { headers: AUTHORIZATION }),
     );
     await until(() => simulator.discord.rest.audit.requestCount === 1);
     await proxy.stop();
