@@ -108,10 +108,7 @@ class NactSystem implements ActorSystem, Parent, World {
       try {
         onExit?.(exit);
       } catch (error) {
-        actorLog(this.log, name).error(
-          { err: error },
-          'the listener for the end of an actor failed',
-        );
+        actorLog(this.log, name).error({ error }, 'the listener for the end of an actor failed');
       }
     };
     return new Cell(this, this, name, behaviour, onEnd).self;

@@ -5,11 +5,13 @@ import { Amqp, Redis, Rest } from 'spectacles';
 
 const token = process.env.DISCORD_TOKEN;
 const events = new Amqp('gateway');
-const requests = new Redis(
-  'proxy',
-  new IORedis(`redis://${process.env.REDIS_URL ?? 'localhost:6379'}`),
-);
+// The services take `host:port` as well as a URL.
+const redisUrl = `redis://${(process.env.REDIS_URL ?? 'localhost:6379').replace('redis://', '')}`;
+const requests = new Redis('proxy', new IORedis(redisUrl));
 const rest = new Rest(requests, token);
+
+for (const broker of [events, requests])
+  broker.on('error', (error) => console.error(error.message));
 
 events.on('MESSAGE_CREATE', async (message, { ack }) => {
   if (message.content === 'ping') {

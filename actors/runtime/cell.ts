@@ -168,10 +168,10 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
 
   crashed(error: unknown): void {
     if (this.#abandoned) {
-      this.#log.error({ err: error }, 'an abandoned handler failed');
+      this.#log.error({ error }, 'an abandoned handler failed');
       return;
     }
-    this.#log.error({ err: error }, 'actor crashed');
+    this.#log.error({ error }, 'actor crashed');
     const exit: Exit = { kind: 'crashed', error };
     this.#asks.failAll(new ActorStoppedError(this.path));
     this.#finishing = undefined;
@@ -294,7 +294,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
   async #runStopHook(exit: Exit): Promise<void> {
     if (this.#state === undefined) return;
     const failed = (error: unknown): void => {
-      this.#log.error({ err: error }, 'cleanup failed');
+      this.#log.error({ error }, 'cleanup failed');
     };
     try {
       const work = this.#behaviour.stop?.(this.#state.value, exit);

@@ -4,9 +4,15 @@
  * Commands wait in a queue of their own, beside the machine; whatever way this actor ends, the runtime
  * tells those who wait for one, and they ask the next incarnation.
  *
+ * Two processes with one shard would take its session from each other for ever. The one whose claim is the
+ * older ends its shard as soon as it hears of the other: it closes as for any resume, and the newer one
+ * has the session. This actor is then finished, and is not started again.
+ *
  * The data plane and the session's cursor live as long as this actor; the connections come and go. What
  * must outlive the actor itself goes to the session store: when it becomes ready, now and then while it
- * is, and in the cleanup, so that a shard that crashed is rebuilt from its session with nothing lost.
+ * is, and in the cleanup, so that a shard that crashed is rebuilt from its session with nothing lost. One
+ * that is stopped waits, when its connection is closed, for the confirms of what it has just handed over:
+ * else the next start would publish all of it again.
  */
 import { GatewayCloseCodes } from 'discord-api-types/v10';
 import type { ActorRef, Exit, Reply } from '../../protocols/actor.ts';
@@ -18,8 +24,9 @@ import type {
   SessionRecord,
   ShardMessage,
 } from '../../protocols/gateway/messages.ts';
-import { SESSION_SAVE_INTERVAL_MS } from '../../protocols/limits.ts';
+import { SESSION_SAVE_INTERVAL_MS, STOP_CONFIRM_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
+import { within } from '../channel/actor.ts';
 import { connection } from '../connection/actor.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
 import {
@@ -56,6 +63,8 @@ type Shell = {
   lastCommand: number;
 };
 
+const STOPPED: ConnectionEnd = { kind: 'crashed', detail: 'stopped from outside' };
+
 export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
   return {
     start(context) {
@@ -64,6 +73,7 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
       const plane = new ShardPlane(options.shard, world.writer, world.events, world.counter, () =>
         self.tell({ type: 'lost' }),
       );
+      world.sessions.onFenced(options.shard, (owner) => self.tell({ type: 'fenced', owner }));
       const stored = storedSession(options);
       plane.restore(stored);
       const step = startShard(stored, options.broker(), stored?.sequence);
@@ -98,7 +108,15 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
         takeCommand(message, shell, context);
         return shell;
       }
+      if (message.type === 'fenced') {
+        options.world.onNotice(options.shard, { kind: 'fenced', owner: message.owner });
+        context.finish('a newer process has the shard');
+        return shell;
+      }
       if (message.type === 'governor') shell.governor = message.governor;
+      if (message.type === 'ended' && message.generation === shell.machine.generation) {
+        abandon(message.end, shell);
+      }
       const step = stepShard(shell.machine, message, context.random());
       shell.machine = step.state;
       run(step.effects, shell, context);
@@ -108,9 +126,11 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
       return shell;
     },
 
-    stop(shell) {
+    async stop(shell, exit) {
+      abandon(STOPPED, shell);
       save(shell);
       shell.governor?.tell({ type: 'release', shard: options.shard });
+      if (exit.kind === 'stopped') await saveConfirmed(shell);
     },
   };
 }
@@ -252,8 +272,6 @@ function connect(
 ): ActorRef<ConnectionMessage> {
   const { options, plane, machine } = shell;
   const { world } = options;
-  // What is left of a session that began on a closing connection must not be heard in the next one.
-  if (machine.session === undefined) plane.restore(undefined);
   const address = host === 'session' ? machine.session?.resumeUrl : undefined;
   const behaviour = connection({
     url: world.connectUrl(address !== undefined && URL.canParse(address) ? address : world.mainUrl),
@@ -279,15 +297,16 @@ function connect(
 /** The connection finishes with a `ConnectionEnd`; any other exit is its crash. */
 function endOf(exit: Exit): ConnectionEnd {
   if (exit.kind === 'finished') return exit.reason as ConnectionEnd;
-  const detail = exit.kind === 'crashed' ? String(exit.error) : 'stopped from outside';
-  return { kind: 'crashed', detail };
+  return exit.kind === 'crashed' ? { kind: 'crashed', detail: String(exit.error) } : STOPPED;
 }
 
 /** Discord is told how far all is done, and will send everything above that again. */
 function resume(shell: Shell): void {
   shell.plane.cursor?.rewind();
   const session = record(shell);
-  if (session !== undefined) shell.connection?.tell({ type: 'resume', session });
+  // The next incarnation of this actor starts from what is stored.
+  if (session === undefined) throw new Error('there is no record of the session to be resumed');
+  shell.connection?.tell({ type: 'resume', session });
 }
 
 function tellGovernor(
@@ -298,6 +317,11 @@ function tellGovernor(
   const { shard } = shell.options;
   if (word === 'request') shell.governor?.tell({ type: 'request', shard, from: context.self });
   else shell.governor?.tell({ type: word, shard });
+}
+
+/** A session whose READY did not come as far as here is nobody's, though events of it may have been seen. */
+function abandon(end: ConnectionEnd, shell: Shell): void {
+  if (shell.machine.session === undefined && shell.plane.cursor !== undefined) forget(end, shell);
 }
 
 function forget(end: ConnectionEnd, { options, plane }: Shell): void {
@@ -313,6 +337,15 @@ function forget(end: ConnectionEnd, { options, plane }: Shell): void {
 function save(shell: Shell): void {
   const session = record(shell);
   if (session !== undefined) shell.options.world.sessions.save(shell.options.shard, session);
+}
+
+/** Saves once more when the broker has confirmed all, or has had its time for it. */
+async function saveConfirmed(shell: Shell): Promise<void> {
+  const { cursor } = shell.plane;
+  const isAway = shell.options.broker() === 'away';
+  if (cursor === undefined || cursor.unconfirmed === 0 || isAway) return;
+  await within(shell.clock, STOP_CONFIRM_MS, cursor.settled());
+  save(shell);
 }
 
 /** What would be resumed now; undefined when there is no session. */

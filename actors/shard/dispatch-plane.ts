@@ -157,7 +157,11 @@ export class ShardPlane implements DispatchPlane {
     if (frame === undefined)
       return { garbled: `op ${this.#scanner.op} ${event} has another shape` };
     if (frame.kind === 'ready') {
-      this.#cursor = this.#open(frame.sessionId, this.#scanner.sequence - 1);
+      // One that the writer refused is offered again: then its session is there already.
+      this.#cursor ??= this.#open(frame.sessionId, this.#scanner.sequence - 1);
+      if (this.#cursor.session !== frame.sessionId) {
+        return { garbled: 'a session starts in the middle of another' };
+      }
     }
     return { frame };
   }

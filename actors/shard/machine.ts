@@ -76,7 +76,9 @@ export type ShardNotice =
       readonly sessionId: string;
       readonly sequence: number;
     }
-  | { readonly kind: 'failed'; readonly code: number; readonly detail: string };
+  | { readonly kind: 'failed'; readonly code: number; readonly detail: string }
+  /** A newer process has the shard: this one has ended, and its session lives on there. */
+  | { readonly kind: 'fenced'; readonly owner: string };
 
 export type ShardEffect =
   | { readonly type: 'connect'; readonly generation: number; readonly host: 'main' | 'session' }
@@ -93,7 +95,7 @@ export type ShardStep = { readonly state: ShardState; readonly effects: readonly
 
 /** A message without its references, which only the shell uses. */
 export type ShardInput =
-  | Exclude<ShardMessage, { type: 'governor' | 'save' | 'command' | 'commands-due' }>
+  | Exclude<ShardMessage, { type: 'governor' | 'save' | 'command' | 'commands-due' | 'fenced' }>
   | { readonly type: 'governor' };
 
 type Work = Draft<ShardState>;
@@ -169,7 +171,8 @@ function step(work: Work, input: ShardInput, random: number): Effects {
       return newGovernor(work);
     case 'broker':
       work.broker = input.state;
-      return work.phase === 'paused' && input.state === 'open' ? proceed(work) : [];
+      if (input.state === 'away') return holdIdentify(work);
+      return work.phase === 'paused' ? proceed(work) : [];
     case 'lost':
       return work.phase === 'ready' || work.phase === 'starting' ? [{ type: 'replay' }] : [];
     case 'retry':
@@ -208,6 +211,16 @@ function connect(work: Work, host: 'main' | 'session'): Effects {
   return [{ type: 'connect', generation: work.generation, host }];
 }
 
+/** A session that starts while the broker is away has nowhere to go, and costs of the day's budget. */
+function holdIdentify(work: Work): Effects {
+  if (work.phase === 'queued') {
+    work.phase = 'paused';
+    return [{ type: 'governor', word: 'release' }];
+  }
+  const isOnTheWay = work.phase === 'connecting' || work.phase === 'greeted';
+  return isOnTheWay && work.session === undefined ? [{ type: 'replay' }] : [];
+}
+
 /** The governor says that the turn is near. A shard that has moved on gives its place back. */
 function prepare(work: Work): Effects {
   if (work.phase === 'queued') return connect(work, 'main');
@@ -217,7 +230,9 @@ function prepare(work: Work): Effects {
 }
 
 function permitted(work: Work): Effects {
-  if (work.phase !== 'greeted') return [{ type: 'governor', word: 'release' }];
+  if (work.phase !== 'greeted' || work.broker === 'away') {
+    return [{ type: 'governor', word: 'release' }];
+  }
   work.phase = 'starting';
   return [{ type: 'identify' }];
 }

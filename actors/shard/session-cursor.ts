@@ -27,6 +27,8 @@ export class SessionCursor implements EventOrigin {
   #head = 0;
   #count = 0;
   #lossTold = false;
+  /** Told once when nothing is with the broker any more, or the broker gives something up. */
+  #onSettled: (() => void) | undefined;
 
   /**
    * @param sequence where the session stands: 0 for a new one
@@ -88,12 +90,22 @@ export class SessionCursor implements EventOrigin {
       this.#head = (this.#head + 1) & (this.#pending.length - 1);
       this.#count--;
     }
+    if (this.#count === 0) this.#tellSettled();
   }
 
   lost(sequence: number): void {
     if (this.#lossTold || this.#find(sequence) === -1) return;
     this.#lossTold = true;
+    this.#tellSettled();
     this.#onLost();
+  }
+
+  /** Resolves when the broker has confirmed all, or has given up some of it. For a session that takes no more. */
+  settled(): Promise<void> {
+    if (this.#count === 0 || this.#lossTold) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onSettled = resolve;
+    });
   }
 
   /** Forgets what is not done: Discord is about to send it again. */
@@ -101,6 +113,11 @@ export class SessionCursor implements EventOrigin {
     this.#received = this.done;
     this.#count = 0;
     this.#lossTold = false;
+  }
+
+  #tellSettled(): void {
+    this.#onSettled?.();
+    this.#onSettled = undefined;
   }
 
   /** Binary search, since the ring is in ascending order; the oldest is the usual answer. */

@@ -107,7 +107,9 @@ function check({ values, origins }: Resolved<Table>, { problems, warnings }: Fin
   }
   const { intents, raw_intents: raw } = values;
   for (const warning of intents?.warnings ?? []) warnings.push(warning);
-  if (intents !== undefined && raw !== undefined && intents.bits !== raw) {
+  // In a file of the original a 0 beside `intents` means nothing.
+  const isSaidTwice = intents !== undefined && raw !== undefined && raw !== 0;
+  if (isSaidTwice && intents.bits !== raw) {
     const used = chosenIntents({ values, origins }) === raw ? 'raw_intents' : 'intents';
     warnings.push(`intents and raw_intents differ; ${used} is used`);
   }

@@ -45,7 +45,7 @@ export const GATEWAY_OPTIONS = {
   }),
   gateway_version: option(integer(6, 99), '10', {
     environment: ['DISCORD_GATEWAY_VERSION'],
-    zeroIsUnset: true,
+    alsoUnset: 'zero',
     description: "The version of Discord's gateway protocol",
   }),
   compression: option(choice(['zstd-stream', 'zlib-stream', 'none']), 'zstd-stream', {
@@ -54,12 +54,12 @@ export const GATEWAY_OPTIONS = {
   }),
   'shards.count': optional(integer(1, SHARDS_MAX), "Discord's recommendation", {
     environment: ['DISCORD_SHARD_COUNT'],
-    zeroIsUnset: true,
+    alsoUnset: 'zero',
     description: 'How many shards the bot has in all its processes together',
   }),
   'shards.ids': optional(shardIds(), 'all', {
     environment: ['DISCORD_SHARD_IDS'],
-    zeroIsUnset: true,
+    alsoUnset: 'empty list',
     description: 'The shards that this process runs: a list, or ranges such as `0-3,8`',
   }),
   'broker.type': option(choice(['stdio', 'redis', 'amqp']), 'stdio', {
@@ -72,6 +72,7 @@ export const GATEWAY_OPTIONS = {
   }),
   'broker.message_timeout': option(duration(MESSAGE_EXPIRATION_MAX_MS), '2m', {
     environment: ['BROKER_MESSAGE_TIMEOUT'],
+    alsoUnset: 'zero',
     description: 'AMQP: unread events expire after this. Redis: idle ones are handed to others',
   }),
   'broker.retention': option(duration(), '1h', {
@@ -84,7 +85,7 @@ export const GATEWAY_OPTIONS = {
   }),
   'api.version': option(integer(6, 99), '10', {
     environment: ['DISCORD_API_VERSION'],
-    zeroIsUnset: true,
+    alsoUnset: 'zero',
     description: "The version of Discord's REST API",
   }),
   'api.scheme': option(choice(['https', 'http']), 'https', {
@@ -137,7 +138,7 @@ export const GATEWAY_OPTIONS = {
   }),
   'redis.pool_size': option(integer(1, POOL_SIZE_MAX), '5', {
     environment: ['REDIS_POOL_SIZE'],
-    zeroIsUnset: true,
-    description: 'Connections to Redis',
+    alsoUnset: 'zero',
+    description: 'Read for the sake of old files; it changes nothing',
   }),
 };

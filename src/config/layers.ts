@@ -35,15 +35,15 @@ export function noFindings(): Findings {
   return { problems: [], warnings: [] };
 }
 
-/** What the environment says; a variable that is empty is not set. */
+/** What the environment says. */
 export function environmentLayer(
   table: OptionTable,
   environment: Environment,
   findings: Findings,
 ): Layer {
   const entries = new Map<string, Entry>();
-  for (const [key, { environment: names }] of Object.entries(table)) {
-    const set = names.filter((name) => (environment[name] ?? '').trim() !== '');
+  for (const [key, option] of Object.entries(table)) {
+    const set = option.environment.filter((name) => !isUnset(option, environment[name] ?? ''));
     const [first, ...others] = set;
     if (first === undefined) continue;
     entries.set(key, { where: first, input: environment[first] });
@@ -112,12 +112,15 @@ function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   );
 }
 
-/** An empty text, an empty table, and where the original had it so a 0 or an empty list. */
-function isUnset({ zeroIsUnset }: Option<unknown>, input: unknown): boolean {
-  if (typeof input === 'string') return input.trim() === '';
-  if (Array.isArray(input)) return zeroIsUnset && input.length === 0;
+/** A zero as a number or as a duration: `0`, `0s`, `0m0s`. */
+const ZERO = /^(?:0+[a-z]*\s*)+$/;
+
+/** An empty text, an empty table, and where the original had it so a zero or an empty list. */
+function isUnset({ alsoUnset }: Option<unknown>, input: unknown): boolean {
+  if (Array.isArray(input)) return alsoUnset === 'empty list' && input.length === 0;
   if (isTable(input)) return Object.keys(input).length === 0;
-  return zeroIsUnset && input === 0;
+  const text = String(input).trim();
+  return text === '' || (alsoUnset === 'zero' && ZERO.test(text));
 }
 
 function unknownKey(

@@ -11,8 +11,8 @@ type OptionFacts = {
   readonly oldKeys: readonly string[];
   /** Other names of the key in files that are as good. */
   readonly otherKeys: readonly string[];
-  /** A number 0 in a file means that the key is not set, as it did in the original services. */
-  readonly zeroIsUnset: boolean;
+  /** What means that the key is not set, beside an empty text, as it did in the original services. */
+  readonly alsoUnset: 'zero' | 'empty list' | undefined;
   readonly description: string;
 };
 
@@ -35,7 +35,7 @@ export type ValuesOf<Table extends OptionTable> = {
 type Facts = Partial<OptionFacts> & Pick<OptionFacts, 'description'>;
 
 function facts(given: Facts): OptionFacts {
-  return { environment: [], oldKeys: [], otherKeys: [], zeroIsUnset: false, ...given };
+  return { environment: [], oldKeys: [], otherKeys: [], alsoUnset: undefined, ...given };
 }
 
 /** An option with a default, written as a person would write it. */

@@ -3,9 +3,12 @@
  *
  * It fails with one ConfigurationError that has a line for each thing that is wrong.
  */
+import { CACHE_EVENTS } from '../../protocols/discord/cache-events.ts';
+import type { DispatchEventName } from '../../protocols/discord/dispatch-events.ts';
 import type { FamilyLimits } from '../../supervisors/proxy-guard.ts';
 import type { Address } from './address.ts';
 import { type AmqpEndpoint, parseAmqpUrl, type RedisEndpoint } from './broker-urls.ts';
+import type { EventFilter } from './discord-readers.ts';
 import { type DiscordApi, POOL_SIZE_WARNING } from './gateway-config.ts';
 import { completed, type Findings, type Resolved } from './layers.ts';
 import { type ConfigurationSource, type Loaded, load } from './load.ts';
@@ -25,7 +28,12 @@ export type ProxyConfig = {
   readonly http: { readonly address: Address | undefined };
   readonly redis: { readonly endpoint: RedisEndpoint; readonly poolSize: number };
   readonly amqp: AmqpEndpoint;
-  readonly ratelimiter: { readonly type: 'local' | 'redis' };
+  readonly ratelimiter: {
+    readonly type: 'local' | 'redis';
+    readonly prefix: string;
+    /** How many proxies there are at least. */
+    readonly proxies: number;
+  };
   readonly discord: DiscordApi & {
     /** Without `Bot `; for requests that bring no Authorization. */
     readonly token: string | undefined;
@@ -36,6 +44,14 @@ export type ProxyConfig = {
     /** Requests a second of one identity. */
     readonly global: number;
     readonly families: FamilyLimits;
+  };
+  readonly cache: {
+    readonly coalesce: 'waiting' | 'flying' | 'off';
+    readonly enabled: boolean;
+    /** Of all that the gateway publishes, those that say anything of what is kept; empty: none. */
+    readonly events: readonly DispatchEventName[];
+    /** To which the gateway publishes them. */
+    readonly group: string;
   };
   readonly metrics: {
     /** Undefined: no metrics server. */
@@ -60,10 +76,34 @@ export async function loadProxyConfig(
 function check({ values, origins }: Resolved<Table>, { problems, warnings }: Findings): void {
   const poolSize = origins.get('redis.pool_size')?.kind ?? 'default';
   if (poolSize !== 'default') warnings.push(POOL_SIZE_WARNING);
+  problems.push(...cacheProblems(values));
   if (values['broker.type'] !== 'none' || origins.has('http.address')) return;
   problems.push(
     'broker.type is none and http.address is not set, so no request could come in: set http.address (HTTP_ADDRESS), such as :8080, or another broker.type',
   );
+}
+
+/** Events come by a broker, tell of one bot, and are of use only to what is kept. */
+function cacheProblems(values: Resolved<Table>['values']): readonly string[] {
+  if (values['cache.events'] === undefined) return [];
+  const problems: string[] = [];
+  if (values['cache.enabled'] === false) {
+    problems.push('cache.events is set and cache.enabled is not: set it (CACHE_ENABLED) to true');
+  }
+  if (values['discord.token'] === undefined) {
+    problems.push(
+      'cache.events is set and discord.token is not: set it (DISCORD_TOKEN) to the token of the gateway, whose events tell of its own bot only',
+    );
+  }
+  if (values['broker.type'] === 'none') {
+    problems.push('cache.events is set and broker.type is none, so that no event could come in');
+  }
+  return problems;
+}
+
+function followedEvents(filter: EventFilter | undefined): readonly DispatchEventName[] {
+  if (filter === undefined) return [];
+  return CACHE_EVENTS.filter((event) => filter === 'all' || filter.includes(event));
 }
 
 function localAmqp(): AmqpEndpoint {
@@ -84,7 +124,11 @@ function assemble(values: ValuesOf<Table>): ProxyConfig {
     http: { address: values['http.address'] },
     redis: { endpoint: values['redis.url'], poolSize: values['redis.pool_size'] },
     amqp: amqp ?? localAmqp(),
-    ratelimiter: { type: values['ratelimiter.type'] },
+    ratelimiter: {
+      type: values['ratelimiter.type'],
+      prefix: values['ratelimiter.prefix'],
+      proxies: values['ratelimiter.proxies'],
+    },
     discord: {
       token: values['discord.token'],
       version: values['discord.api_version'],
@@ -95,6 +139,12 @@ function assemble(values: ValuesOf<Table>): ProxyConfig {
     limits: {
       global: values['discord.global_limit'],
       families: values['discord.family_limits'],
+    },
+    cache: {
+      coalesce: values['cache.coalesce'],
+      enabled: values['cache.enabled'],
+      events: followedEvents(values['cache.events']),
+      group: values['cache.group'],
     },
     metrics: { address: values['metrics.addr'], path: values['metrics.path'] },
   };

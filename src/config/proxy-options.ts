@@ -3,8 +3,9 @@ import {
   GLOBAL_LIMIT_MAX,
   GLOBAL_REQUESTS_PER_WINDOW,
   POOL_SIZE_MAX,
+  SHARED_PROXIES_MAX,
 } from '../../protocols/limits.ts';
-import { botToken } from './discord-readers.ts';
+import { botToken, eventFilter } from './discord-readers.ts';
 import { familyLimits } from './family-limits.ts';
 import { HEALTH_PATHS } from './gateway-options.ts';
 import { option, optional } from './options.ts';
@@ -13,6 +14,7 @@ import {
   amqpUrl,
   choice,
   duration,
+  flag,
   hostName,
   httpPath,
   integer,
@@ -53,8 +55,8 @@ export const PROXY_OPTIONS = {
   }),
   'redis.pool_size': option(integer(1, POOL_SIZE_MAX), '32', {
     environment: ['REDIS_POOL_SIZE'],
-    zeroIsUnset: true,
-    description: 'Connections to Redis',
+    alsoUnset: 'zero',
+    description: 'Read for the sake of old files; it changes nothing',
   }),
   'amqp.url': optional(amqpUrl(), '`amqp://localhost` where it is needed', {
     environment: ['AMQP_URL'],
@@ -62,7 +64,17 @@ export const PROXY_OPTIONS = {
   }),
   'ratelimiter.type': option(choice(['local', 'redis']), 'local', {
     environment: ['RATELIMITER_TYPE'],
-    description: '`redis` shares what is known of the limits between all proxies',
+    description: '`redis` shares the limits between all proxies of one Redis',
+  }),
+  'ratelimiter.prefix': option(nameText('a prefix'), 'proxy', {
+    environment: ['RATELIMITER_PREFIX'],
+    description: 'What the keys of shared limits begin with: proxies with one prefix share them',
+  }),
+  'ratelimiter.proxies': option(integer(1, SHARED_PROXIES_MAX), '1', {
+    environment: ['RATELIMITER_PROXIES'],
+    alsoUnset: 'zero',
+    description:
+      'How many proxies there are at least: while Redis is away each keeps to its share of every limit, by this number or by how many it has seen, whichever is larger',
   }),
   'discord.token': optional(botToken(), 'none', {
     environment: ['DISCORD_TOKEN'],
@@ -70,7 +82,7 @@ export const PROXY_OPTIONS = {
   }),
   'discord.api_version': option(integer(6, 99), '10', {
     environment: ['DISCORD_API_VERSION'],
-    zeroIsUnset: true,
+    alsoUnset: 'zero',
     description: "The version of Discord's REST API",
   }),
   'discord.scheme': option(choice(['https', 'http']), 'https', {
@@ -87,13 +99,31 @@ export const PROXY_OPTIONS = {
   }),
   'discord.global_limit': option(integer(1, GLOBAL_LIMIT_MAX), String(GLOBAL_REQUESTS_PER_WINDOW), {
     environment: ['DISCORD_GLOBAL_LIMIT'],
-    zeroIsUnset: true,
+    alsoUnset: 'zero',
     description: 'Requests a second of one bot, if Discord has raised its limit',
   }),
   'discord.family_limits': option(familyLimits(), 'invites=200/10m', {
     environment: ['DISCORD_FAMILY_LIMITS'],
     description:
       'Families of routes that get no more than so many requests in so long, where Discord blocks without a warning; `none` for no such limit',
+  }),
+  'cache.coalesce': option(choice(['waiting', 'flying', 'off']), 'waiting', {
+    environment: ['CACHE_COALESCE'],
+    description:
+      'Which identical GETs of one token share a request: those that have not been sent yet, `flying` also those that have, or none',
+  }),
+  'cache.enabled': option(flag(), 'false', {
+    environment: ['CACHE_ENABLED'],
+    description: "Whether answers to a bot's GETs are kept for as long as they are true",
+  }),
+  'cache.events': optional(eventFilter(), 'off', {
+    environment: ['CACHE_EVENTS'],
+    description:
+      'The events that the bot\'s gateway publishes and that the cache goes by, `["*"]` for all; answers whose changes they tell of are kept longer',
+  }),
+  'cache.group': option(nameText('a group'), 'gateway', {
+    environment: ['CACHE_GROUP'],
+    description: 'The group that the gateway publishes to, `broker.group` there',
   }),
   'metrics.addr': optional(address(), 'off', {
     environment: ['METRICS_ADDR'],

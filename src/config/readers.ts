@@ -102,6 +102,27 @@ export function choice<const Choice extends string>(
   });
 }
 
+const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['false', false],
+  ['1', true],
+  ['0', false],
+]);
+
+/** Yes or no. */
+export function flag(): Reader<boolean> {
+  return reader<boolean>({
+    expects: 'true or false',
+    schema: z.union([
+      z.boolean(),
+      z.string().transform((text, context) => {
+        const isSet = FLAG_WORDS.get(text.trim().toLowerCase());
+        return isSet ?? refuse(context, text, 'is not true or false');
+      }),
+    ]),
+  });
+}
+
 /** A whole number, written in digits. */
 export function integer(min: number, max: number): Reader<number> {
   return reader({

@@ -28,6 +28,7 @@ export class BrokerGateway {
   readonly #broker: BrokerClient;
   readonly #shardCount: number;
   readonly #listeners = new Set<DispatchListener>();
+  readonly #subscribed = new Set<string>();
 
   constructor(broker: BrokerClient, { shardCount }: BrokerGatewayOptions) {
     if (!Number.isSafeInteger(shardCount) || shardCount < 1) {
@@ -56,8 +57,9 @@ export class BrokerGateway {
 
   /** Consumes these events, competing with every process of the broker's group. */
   async subscribe(events: Iterable<string>): Promise<void> {
-    const names = [...events];
+    const names = [...events].filter((name) => !this.#subscribed.has(name));
     for (const name of names) {
+      this.#subscribed.add(name);
       this.#broker.on(name, (data: unknown, options) => this.#take(name, data, options));
     }
     await this.#broker.subscribe(names);

@@ -33,24 +33,45 @@ export function throughProxy(
   broker: RestBroker,
   { timeoutMs = REST_CALL_TIMEOUT_MS }: ProxyRequestOptions = {},
 ) {
-  return async (url: string, parts: RequestParts): Promise<Response> => {
-    const { signal } = parts;
-    signal?.throwIfAborted();
-    const request = requestOf(url, parts);
-    const asked = askProxy<unknown>(
-      broker,
-      {
-        method: request.method,
-        path: pathOf(url),
-        headers: Object.fromEntries(request.headers),
-        ...(request.body !== null && { body: new Uint8Array(await request.arrayBuffer()) }),
-      },
-      timeoutMs,
-    );
-    const { status, body } = await (signal ? Promise.race([asked, abortOf(signal)]) : asked);
-    if (status !== ProxyStatus.success) throw new ProxyAnswerError(status, body);
-    return responseOf(body);
+  return (url: string, parts: RequestParts): Promise<Response> =>
+    untilAborted(parts.signal ?? undefined, send(broker, url, parts, timeoutMs));
+}
+
+async function send(
+  broker: RestBroker,
+  url: string,
+  parts: RequestParts,
+  timeoutMs: number,
+): Promise<Response> {
+  parts.signal?.throwIfAborted();
+  const request = requestOf(url, parts);
+  const asked = {
+    method: request.method,
+    path: pathOf(url),
+    headers: Object.fromEntries(request.headers),
+    ...(request.body !== null && { body: new Uint8Array(await request.arrayBuffer()) }),
   };
+  const { status, body } = await askProxy<unknown>(broker, asked, timeoutMs);
+  if (status !== ProxyStatus.success) throw new ProxyAnswerError(status, body);
+  return responseOf(body);
+}
+
+/** Rejects with the signal's reason if that comes first; leaves no listener on it. */
+async function untilAborted<Value>(
+  signal: AbortSignal | undefined,
+  work: Promise<Value>,
+): Promise<Value> {
+  if (signal === undefined) return work;
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /** The platform's own way from a body of any kind to bytes and a content type. */
@@ -62,12 +83,6 @@ function requestOf(url: string, { method = 'GET', headers, body }: RequestParts)
 /** Everything behind the host, byte for byte. */
 function pathOf(url: string): string {
   return url.replace(/^[a-z]+:\/\/[^/]*/i, '');
-}
-
-function abortOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }
 
 /** Answers that have no body, whatever their headers say; `Response` refuses to give them one. */

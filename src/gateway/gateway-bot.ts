@@ -11,18 +11,23 @@ import { z } from 'zod';
 import { FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
 import { FatalError, UpstreamError } from '../../protocols/errors.ts';
 import type { SessionStarts } from '../../protocols/gateway/identify.ts';
-import { GATEWAY_BOT_BACKOFF, GATEWAY_BOT_TIMEOUT_MS } from '../../protocols/limits.ts';
+import {
+  GATEWAY_BOT_BACKOFF,
+  GATEWAY_BOT_TIMEOUT_MS,
+  GATEWAY_BOT_WAIT_MAX_MS,
+  MAX_CONCURRENCY_MAX,
+} from '../../protocols/limits.ts';
 import type { Log, Random } from '../../protocols/ports.ts';
 import { PACKAGE_USER_AGENT } from '../package-info.ts';
 
 const gatewayBot = z.object({
-  url: z.string(),
+  url: z.url({ protocol: /^wss?$/ }),
   shards: z.int().positive(),
   session_start_limit: z.object({
     total: z.int().nonnegative(),
     remaining: z.int().nonnegative(),
     reset_after: z.number().nonnegative(),
-    max_concurrency: z.int().positive(),
+    max_concurrency: z.int().positive().max(MAX_CONCURRENCY_MAX),
   }),
 });
 
@@ -105,8 +110,9 @@ async function tryOnce({ apiUrl, token, signal }: AskGatewayBotOptions): Promise
     );
   }
   if (status === 429 || status >= 500) {
-    const seconds = Number(headers['retry-after'] ?? 0);
-    return { problem: `status ${status}`, retryAfterMs: seconds > 0 ? seconds * 1000 : 0 };
+    const askedMs = Number(headers['retry-after'] ?? 0) * 1_000;
+    const retryAfterMs = askedMs > 0 ? Math.min(askedMs, GATEWAY_BOT_WAIT_MAX_MS) : 0;
+    return { problem: `status ${status}`, retryAfterMs };
   }
   return { answer: read(status, text) };
 }

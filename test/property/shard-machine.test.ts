@@ -147,6 +147,7 @@ class Account {
         break;
       case 'identify':
         expect(input.type).toBe('permitted');
+        expect(before.broker).toBe('open');
         expect(before.session).toBeUndefined();
         this.#start();
         break;

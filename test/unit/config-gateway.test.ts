@@ -238,7 +238,13 @@ describe('sources', () => {
 
   it('takes the zeros of original files for unset', async () => {
     const toml = `raw_intents = 0\n${MINIMAL}[shards]\ncount = 0\nids = []\n[redis]\npool_size = 0`;
-    expect(await fromFile(toml)).toEqual(DEFAULTS);
+    const { config, warnings } = await load(toml);
+    expect([config, warnings]).toEqual([DEFAULTS, []]);
+    expect(await fromFile(`${MINIMAL}[broker]\nmessage_timeout = "0s"`)).toEqual(DEFAULTS);
+    const environment = { DISCORD_SHARD_COUNT: '0', BROKER_MESSAGE_TIMEOUT: '0m0s' };
+    expect((await load(MINIMAL, environment)).config).toEqual(DEFAULTS);
+    // The one list that may hold nothing but a shard of that number.
+    expect((await load(MINIMAL, { DISCORD_SHARD_IDS: '0' })).config.shards.ids).toEqual([0]);
   });
 
   it('reports a mistake in the file although the environment overrides it', async () => {

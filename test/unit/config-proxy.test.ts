@@ -32,8 +32,9 @@ const DEFAULTS: ProxyConfig = {
     frameMaxBytes: undefined,
     channelMax: undefined,
   },
-  ratelimiter: { type: 'local' },
+  ratelimiter: { type: 'local', prefix: 'proxy', proxies: 1 },
   discord: { token: undefined, version: 10, scheme: 'https', host: 'discord.com' },
+  cache: { coalesce: 'waiting', enabled: false, events: [], group: 'gateway' },
   limits: { global: 50, families: new Map([['invites', { count: 200, windowMs: 600_000 }]]) },
   metrics: { address: undefined, path: '/metrics' },
 };
@@ -63,6 +64,8 @@ const EVERY_OPTION: readonly [
   ['redis.pool_size', '4', 'REDIS_POOL_SIZE', '4', (c) => c.redis.poolSize, 4],
   ['amqp.url', '"amqp://h"', 'AMQP_URL', 'amqp://h/%2f', (c) => c.amqp.host, 'h'],
   ['ratelimiter.type', '"redis"', 'RATELIMITER_TYPE', 'redis', (c) => c.ratelimiter.type, 'redis'],
+  ['ratelimiter.prefix', '"bot"', 'RATELIMITER_PREFIX', 'bot', (c) => c.ratelimiter.prefix, 'bot'],
+  ['ratelimiter.proxies', '3', 'RATELIMITER_PROXIES', '3', (c) => c.ratelimiter.proxies, 3],
   ['discord.token', '"t.t"', 'DISCORD_TOKEN', 'Bot t.t', (c) => c.discord.token, 't.t'],
   ['discord.api_version', '9', 'DISCORD_API_VERSION', '9', (c) => c.discord.version, 9],
   ['discord.scheme', '"http"', 'DISCORD_API_SCHEME', 'http', (c) => c.discord.scheme, 'http'],
@@ -81,6 +84,17 @@ const EVERY_OPTION: readonly [
       ['users', { count: 5, windowMs: 7_200_000 }],
     ],
   ],
+  ['cache.coalesce', '"flying"', 'CACHE_COALESCE', 'flying', (c) => c.cache.coalesce, 'flying'],
+  ['cache.enabled', 'true', 'CACHE_ENABLED', '1', (c) => c.cache.enabled, true],
+  [
+    'cache.events',
+    '["CHANNEL_UPDATE", "TYPING_START"]',
+    'CACHE_EVENTS',
+    'CHANNEL_UPDATE,TYPING_START',
+    (c) => c.cache.events,
+    ['CHANNEL_UPDATE'],
+  ],
+  ['cache.group', '"events"', 'CACHE_GROUP', 'events', (c) => c.cache.group, 'events'],
   [
     'metrics.addr',
     '"0.0.0.0:3000"',
@@ -92,15 +106,24 @@ const EVERY_OPTION: readonly [
   ['metrics.path', '"/stats"', 'METRICS_PATH', 'stats', (c) => c.metrics.path, '/stats'],
 ];
 
+/** What an option cannot do without. */
+const COMPANIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  CACHE_EVENTS: { CACHE_ENABLED: 'true', DISCORD_TOKEN: 't.t' },
+};
+
 describe('every option', () => {
-  it.each(EVERY_OPTION)('%s = %s in the file', async (key, toml, _name, _text, pick, expected) => {
-    const [section, name] = key.split('.');
-    const text = name === undefined ? `${key} = ${toml}` : `[${section}]\n${name} = ${toml}`;
-    expect(pick((await load(text)).config)).toEqual(expected);
-  });
+  it.each(EVERY_OPTION)(
+    '%s = %s in the file',
+    async (key, toml, variable, _text, pick, expected) => {
+      const [section, name] = key.split('.');
+      const text = name === undefined ? `${key} = ${toml}` : `[${section}]\n${name} = ${toml}`;
+      expect(pick((await load(text, COMPANIONS[variable])).config)).toEqual(expected);
+    },
+  );
 
   it.each(EVERY_OPTION)('%s (%s): %s=%s', async (_key, _toml, name, text, pick, expected) => {
-    expect(pick((await load(undefined, { [name]: text })).config)).toEqual(expected);
+    const environment = { ...COMPANIONS[name], [name]: text };
+    expect(pick((await load(undefined, environment)).config)).toEqual(expected);
   });
 
   it('is in the table above, with each of its variables', () => {
@@ -194,4 +217,27 @@ it.each([
   ],
 ])('%j is refused', async (environment, problem) => {
   expect(await problemsOf(load(undefined, environment))).toEqual([problem]);
+});
+
+describe('cache.events', () => {
+  const whole = {
+    CACHE_EVENTS: '*',
+    CACHE_ENABLED: 'true',
+    DISCORD_TOKEN: 't.t',
+    BROKER_TYPE: 'redis',
+  };
+
+  it('is what the cache goes by, of all that is published', async () => {
+    const { cache } = (await load(undefined, whole)).config;
+    expect(cache.events).toContain('GUILD_MEMBER_UPDATE');
+    expect(cache.events).not.toContain('TYPING_START');
+  });
+
+  it.each([
+    ['a cache', { CACHE_ENABLED: 'false' }, /cache\.enabled is not/],
+    ['the bot whose events they are', { DISCORD_TOKEN: '' }, /discord\.token is not/],
+    ['a broker', { BROKER_TYPE: 'none', HTTP_ADDRESS: ':0' }, /broker\.type is none/],
+  ])('needs %s', async (_what, change, message) => {
+    await expect(load(undefined, { ...whole, ...change })).rejects.toThrow(message);
+  });
 });

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ShardPlane } from '../../actors/shard/dispatch-plane.ts';
 import { EventTable, FILTERED } from '../../protocols/gateway/event-table.ts';
-import { UNCONFIRMED_EVENTS_MAX } from '../../protocols/limits.ts';
+import {
+  HEARTBEAT_INTERVAL_MAX_MS,
+  HEARTBEAT_INTERVAL_MIN_MS,
+  UNCONFIRMED_EVENTS_MAX,
+} from '../../protocols/limits.ts';
 import { RecordingWriter } from '../support/gateway-writer.ts';
 
 const FILTERED_OUT = new Set(['TYPING_START', 'RESUMED']);
@@ -156,6 +160,7 @@ describe('the data plane of a shard', () => {
     expect(take(event(30))).toBe('event');
     for (const { origin, sequence } of writer.written) origin.confirmed(sequence);
     expect(plane.cursor?.done).toBe(30);
+    plane.restore(undefined);
     expect(take(ready('b'))).toMatchObject({ frame: { kind: 'ready' } });
     expect(take(event(3))).toEqual({ garbled: expect.any(String) });
   });
@@ -255,6 +260,13 @@ describe('the data plane of a shard', () => {
     ['{"op":0,"t":"MESSAGE_CREATE","s":1}', 'an event without data'],
     ['{"op":10,"d":{"heartbeat_interval":"x"}}', 'a HELLO of another shape'],
     ['{"op":10,"d":{"heartbeat_interval":0}}', 'a HELLO without an interval'],
+    [`{"op":10,"d":{"heartbeat_interval":${HEARTBEAT_INTERVAL_MIN_MS - 1}}}`, 'a HELLO to spin by'],
+    [
+      `{"op":10,"d":{"heartbeat_interval":${HEARTBEAT_INTERVAL_MAX_MS + 1}}}`,
+      'a HELLO to sleep by',
+    ],
+    ['{"op":10,"d":{"heartbeat_interval":0.001}}', 'a HELLO of a fraction'],
+    ['{"op":10,"d":{"heartbeat_interval":1e999}}', 'a HELLO without an end'],
     ['{"op":10,"d":null}', 'a HELLO of nothing'],
     ['{"op":10,"d":{heartbeat_interval:1}}', 'a HELLO that is no JSON'],
     ['{"op":0,"t":"READY","s":1,"d":{"session_id":"a"}}', 'a READY without an address'],
@@ -274,6 +286,7 @@ describe('the data plane of a shard', () => {
     const { plane, writer, take, losses } = createBench();
     take(ready('a'));
     for (let s = 2; s <= 900; s++) take(event(s));
+    plane.restore(undefined);
     take(ready('b'));
     expect(plane.sequence).toBe(1);
     take(event(2));
@@ -285,6 +298,14 @@ describe('the data plane of a shard', () => {
     }
     expect(plane.cursor).toMatchObject({ received: 2, done: 0, unconfirmed: 2 });
     expect(losses()).toBe(0);
+  });
+
+  it('takes no second session in the middle of one, and goes on with the first', () => {
+    const { plane, take } = createBench();
+    take(ready('a'));
+    take(event(2));
+    expect(take(ready('b'))).toEqual({ garbled: 'a session starts in the middle of another' });
+    expect(plane.cursor).toMatchObject({ session: 'a', received: 2 });
   });
 
   it('says that an event of the present session was lost', () => {
@@ -300,7 +321,7 @@ describe('the data plane of a shard', () => {
 
   it('GP-12: counts every frame as a sign of life, and GP-63: only dispatches as progress', () => {
     const { plane, take } = createBench();
-    take({ op: 10, d: { heartbeat_interval: 1 } });
+    take({ op: 10, d: { heartbeat_interval: HEARTBEAT_INTERVAL_MIN_MS } });
     take({ op: 11 });
     take(ready('a'));
     take(event(2, 'TYPING_START'));

@@ -185,8 +185,8 @@ describe('stopping', () => {
     );
     await system.stop();
     expect(log.at('error')).toMatchObject([
-      { fields: { actor: 'async', err: new Error('two') }, message: 'cleanup failed' },
-      { fields: { actor: 'sync', err: new Error('one') }, message: 'cleanup failed' },
+      { fields: { actor: 'async', error: new Error('two') }, message: 'cleanup failed' },
+      { fields: { actor: 'sync', error: new Error('one') }, message: 'cleanup failed' },
     ]);
     expect(system.actors).toBe(0);
   });

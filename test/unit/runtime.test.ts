@@ -110,7 +110,7 @@ describe('a crash', () => {
       expect(handledAfter).toBe(false);
       expect(system.actors).toBe(0);
       expect(system.deadLetters).toBe(1);
-      expect(log.at('error')).toMatchObject([{ fields: { actor: 'a', err: new Error('boom') } }]);
+      expect(log.at('error')).toMatchObject([{ fields: { actor: 'a', error: new Error('boom') } }]);
     });
   }
 

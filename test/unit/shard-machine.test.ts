@@ -403,7 +403,7 @@ describe('the waits', () => {
     expect(bench.effects).toContainEqual({ type: 'disarm', timer: 'settled' });
   });
 
-  it('GP-07: a retry wakes a shard that waits, and disturbs no other', () => {
+  it('a retry wakes a shard that waits, and disturbs no other', () => {
     const bench = resumed();
     bench.ended(closed(1006));
     expect(host(bench.tell({ type: 'retry' }))).toBe('session');
@@ -496,6 +496,22 @@ describe('the broker', () => {
       { kind: 'down', end: { kind: 'replay' }, nextInMs: undefined },
     ]);
     expect(host(bench.tell({ type: 'broker', state: 'open' }))).toBe('session');
+  });
+
+  it('no session is started while it is away, however near the turn was', () => {
+    const queued = new ShardBench();
+    expect(queued.tell({ type: 'broker', state: 'away' })).toEqual([RELEASE]);
+    expect(queued.tell({ type: 'prepare' })).toEqual([RELEASE]);
+    expect(queued.tell({ type: 'broker', state: 'open' })).toEqual([REQUEST]);
+
+    const greeted = new ShardBench();
+    greeted.tell({ type: 'prepare' });
+    greeted.greeted();
+    expect(greeted.tell({ type: 'broker', state: 'away' })).toEqual([{ type: 'replay' }]);
+    expect(greeted.tell({ type: 'permitted' })).toEqual([RELEASE]);
+    greeted.ended({ kind: 'replay' });
+    expect(greeted.state.phase).toBe('paused');
+    expect(greeted.tell({ type: 'broker', state: 'open' })).toEqual([REQUEST]);
   });
 
   it('one that comes back does not cut a wait short', () => {
