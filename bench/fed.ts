@@ -6,8 +6,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Place, Work } from './row.ts';
+import { FRAME_BYTES } from './source/messages.ts';
 
 const WAVE_EVENTS = 16_384;
+const WAVE_BYTES = WAVE_EVENTS * FRAME_BYTES;
 const POLL_MS = 1;
 const STALL_MS = 20_000;
 
@@ -15,14 +17,21 @@ const STALL_MS = 20_000;
  * @param done how many events are done, since the connection began
  * @param check throws when something went wrong that counting does not show
  */
-export function fed(place: Place, done: () => number, check: () => void): Work['run'] {
+export function fed(
+  place: Place,
+  done: () => number,
+  check: () => void,
+  frameBytes = FRAME_BYTES,
+): Work['run'] {
+  const waveEvents = Math.min(WAVE_EVENTS, Math.floor(WAVE_BYTES / frameBytes));
   let target = 0;
   return async (events, perSecond) => {
     for (let left = events; left > 0; ) {
-      const wave = perSecond === undefined ? Math.min(left, WAVE_EVENTS) : left;
+      const wave = perSecond === undefined ? Math.min(left, waveEvents) : left;
       left -= wave;
       target += wave;
-      place.play(wave, perSecond);
+      // What counts is when the events are done; that they were sent is no news.
+      void place.play(wave, perSecond);
       // A steady run takes as long as it takes: no polling in the meantime.
       if (perSecond !== undefined) await sleep((wave * 1_000) / perSecond);
       await untilDone(done, target, check);

@@ -1,8 +1,12 @@
 /** The numbers of one sample, and what is made of several: medians, spread, percentiles. */
 
 export type FigureName =
+  | 'warmUpEvents'
   | 'fullMicros'
   | 'fullPerSecond'
+  | 'fullP50Ms'
+  | 'fullP99Ms'
+  | 'fullP999Ms'
   | 'steadyMicros'
   | 'steadyP50Ms'
   | 'steadyP99Ms'
@@ -11,7 +15,11 @@ export type FigureName =
   | 'halfP50Ms'
   | 'halfP99Ms'
   | 'halfP999Ms'
-  | 'heapBytes';
+  | 'heapBytes'
+  | 'residentBytes'
+  | 'collectedHeapBytes'
+  | 'startMs'
+  | 'identifySpanMs';
 
 /** A figure that could not be measured is not there. */
 export type Figures = Partial<Record<FigureName, number>>;

@@ -18,7 +18,13 @@ const PACKAGES = [
   'fzstd',
   'fflate',
   'zstd-napi',
+  'undici',
+  'msgpackr',
   '@discordjs/ws',
+  '@discordjs/brokers',
+  '@discordjs/rest',
+  '@discordjs/proxy',
+  '@spectacles/brokers',
 ] as const;
 
 export type Fact = readonly [name: string, value: string];
@@ -44,7 +50,15 @@ function sources(): string {
     const git = (...words: string[]): string =>
       execFileSync('git', words, { cwd: ROOT, encoding: 'utf8' }).trim();
     const folders = ['protocols', 'actors', 'supervisors', 'src', 'bench'];
-    const isChanged = git('status', '--porcelain', '--', ...folders, ':!bench/RESULTS.md') !== '';
+    const isChanged =
+      git(
+        'status',
+        '--porcelain',
+        '--',
+        ...folders,
+        ':!bench/RESULTS.md',
+        ':!bench/results.svg',
+      ) !== '';
     return git('rev-parse', '--short', 'HEAD') + (isChanged ? ' with changes' : '');
   } catch {
     return 'no git checkout';

@@ -31,12 +31,21 @@ export type MeasuredOrder =
       readonly perSecond?: number;
       readonly profile?: string;
     }
+  /** What was asked of the feed by the last `PlayNote` is sent. */
+  | { readonly kind: 'played' }
   /** Answers with a `Heap`. */
   | { readonly kind: 'heap'; readonly events: number }
+  /** Answers with a `Memory`. */
+  | { readonly kind: 'memory' }
   /** Answers with the `ArrivalReport` of a row where events arrive in this process. */
   | { readonly kind: 'arrivals' }
   | { readonly kind: 'stop' };
 
+/** The answer to a setup. */
+export type Ready = {
+  /** `HOST:PORT`, where the row takes requests. */
+  readonly address: string | undefined;
+};
 export type Run = { readonly processorMs: number; readonly wallMs: number };
 export type Heap = {
   /** Bytes for an event; undefined when the collector was never quiet. */
@@ -44,12 +53,14 @@ export type Heap = {
   /** How many events it took to find out. */
   readonly events: number;
 };
+/** What the process holds after a collection. */
+export type Memory = { readonly residentBytes: number; readonly heapBytes: number };
 export type ArrivalReport = {
   readonly count: number;
   readonly duplicates: number;
   readonly times: Float64Array;
 };
-/** A note to the parent: the source is to play. */
+/** A note to the parent: the feed is to play. */
 export type PlayNote = { readonly events: number; readonly perSecond: number | undefined };
 
 const PROFILE_INTERVAL_MICROS = 200;
@@ -60,7 +71,12 @@ const HEAP_FEW_SHARE = 0.05;
 /** What the collector has done is told some time after it did it. */
 const COLLECTOR_NEWS_MS = 10;
 
+/** After a start things still settle; what they leave is collected again. */
+const SETTLE_MS = 500;
+const COLLECTIONS = 3;
+
 let work: Work | undefined;
+let played: () => void = () => undefined;
 
 function present(): Work {
   if (work === undefined) throw new Error('no row is set up');
@@ -76,6 +92,19 @@ async function run(events: number, perSecond: number | undefined): Promise<Run> 
   await present().run(events, perSecond);
   const { user, system } = process.cpuUsage(before);
   return { processorMs: (user + system) / 1_000, wallMs: performance.now() - startMs };
+}
+
+function play(events: number, perSecond: number | undefined): Promise<void> {
+  tellParent({ events, perSecond } satisfies PlayNote);
+  return new Promise((resolve) => {
+    played = resolve;
+  });
+}
+
+async function setup(order: Extract<MeasuredOrder, { kind: 'setup' }>): Promise<Ready> {
+  const row = await loadRow(order.file, order.row);
+  work = await row.setup({ addresses: order.addresses, play });
+  return { address: work.address };
 }
 
 async function profiled<Value>(file: string, work: () => Promise<Value>): Promise<Value> {
@@ -136,6 +165,15 @@ async function heapGrowth(events: number): Promise<number | undefined> {
   }
 }
 
+async function memory(): Promise<Memory> {
+  for (let collection = 0; collection < COLLECTIONS; collection++) {
+    await sleep(SETTLE_MS);
+    global.gc?.();
+  }
+  const { rss, heapUsed } = process.memoryUsage();
+  return { residentBytes: rss, heapBytes: heapUsed };
+}
+
 function arrivals(): ArrivalReport {
   const noted = present().arrivals;
   if (noted === undefined) throw new Error('events of this row do not arrive in its own process');
@@ -145,17 +183,17 @@ function arrivals(): ArrivalReport {
 serve<MeasuredOrder>(async (order) => {
   switch (order.kind) {
     case 'setup':
-      work = await (await loadRow(order.file, order.row)).setup({
-        addresses: order.addresses,
-        play: (events, perSecond) => tellParent({ events, perSecond } satisfies PlayNote),
-      });
-      return undefined;
+      return setup(order);
     case 'run':
       return order.profile === undefined
         ? run(order.events, order.perSecond)
         : profiled(order.profile, () => run(order.events, order.perSecond));
+    case 'played':
+      return played();
     case 'heap':
       return heap(order.events);
+    case 'memory':
+      return memory();
     case 'arrivals':
       return arrivals();
     case 'stop':

@@ -14,10 +14,9 @@ type Profile = {
 };
 
 const IDLE = new Set(['(idle)']);
-const LINES = 30;
 
 /** A line a function: its share of the time that was not idle, its name, its place. */
-export function heaviest(file: string): string {
+export function heaviest(file: string, lines: number): string {
   const profile: Profile = JSON.parse(readFileSync(file, 'utf8'));
   const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
   const micros = new Map<string, number>();
@@ -31,7 +30,7 @@ export function heaviest(file: string): string {
   });
   return [...micros]
     .toSorted(([, a], [, b]) => b - a)
-    .slice(0, LINES)
+    .slice(0, lines)
     .map(([name, spent]) => `${((100 * spent) / total).toFixed(1).padStart(5)} %  ${name}`)
     .join('\n');
 }

@@ -11,10 +11,16 @@ import { Arrivals } from './arrivals.ts';
 import type { ArrivalReport } from './measured.ts';
 import { serve } from './processes.ts';
 import { BROKER_GROUP } from './row.ts';
-import { EVENT, SESSION, sequenceOf } from './source/messages.ts';
+import { EVENT, idOf, sequenceOf } from './source/messages.ts';
 
 export type ReceiverOrder =
-  | { readonly kind: 'open'; readonly broker: 'redis' | 'amqp'; readonly url: string }
+  | {
+      readonly kind: 'open';
+      readonly broker: 'redis' | 'amqp';
+      readonly url: string;
+      readonly shards: number;
+      readonly withoutIds: boolean;
+    }
   /** Waits for so many events; answers with an `ArrivalReport`. */
   | { readonly kind: 'arrivals'; readonly events: number }
   /** Removes what was made at the broker. */
@@ -27,22 +33,24 @@ const POLL_MS = 2;
 const DECODED_SHARE = 256;
 
 const arrivals = new Arrivals();
+let shards = 1;
+let withoutIds = false;
 let failure: unknown;
 let close: () => Promise<void> = async () => undefined;
 
-function note(id: string, body: Uint8Array): void {
-  const [session, digits] = id.split(':');
-  const sequence = Number(digits);
-  arrivals.note(sequence);
-  if (session !== SESSION || sequenceOf(body) !== sequence) {
-    throw new Error(`the event ${id} has the body of ${sequenceOf(body)}`);
+function note(id: string | undefined, body: Uint8Array): void {
+  const nonce = sequenceOf(body);
+  arrivals.note(nonce);
+  if (!withoutIds && id !== idOf(nonce, shards)) {
+    throw new Error(`the event ${id} has the body of ${idOf(nonce, shards)}`);
   }
-  if (sequence % DECODED_SHARE !== 0) return;
+  if (nonce % DECODED_SHARE !== 0) return;
   const value = decode(body);
   // A string of JSON, or with the payload `map` what it says.
   const data: unknown = typeof value === 'string' ? JSON.parse(value) : value;
-  const { nonce } = data as { nonce?: unknown };
-  if (nonce !== String(sequence)) throw new Error(`the body of ${id} cannot be read`);
+  if ((data as { nonce?: unknown }).nonce !== String(nonce)) {
+    throw new Error(`the body of event ${nonce} cannot be read`);
+  }
 }
 
 async function openRedis(url: string): Promise<void> {
@@ -75,7 +83,7 @@ async function readStream(redis: Redis, isOver: () => boolean): Promise<void> {
     for (const [, entries] of reply ?? []) {
       for (const [entry, [, data, , id]] of entries) {
         last = entry;
-        note(String(id), data ?? new Uint8Array(0));
+        note(id?.toString(), data ?? new Uint8Array(0));
       }
     }
   }
@@ -118,6 +126,7 @@ async function report(events: number): Promise<ArrivalReport> {
 serve<ReceiverOrder>((order) => {
   switch (order.kind) {
     case 'open':
+      ({ shards, withoutIds } = order);
       return order.broker === 'redis' ? openRedis(order.url) : openAmqp(order.url);
     case 'arrivals':
       return report(order.events);

@@ -6,6 +6,7 @@ import type { Row } from '../row.ts';
 const eventTable: Row = {
   name: 'event table',
   about: 'finds the route of a name by its bytes',
+  topic: 'part',
   figures: ['full', 'heap'],
   async setup() {
     const table = new EventTable(DISPATCH_EVENTS, (name) => DISPATCH_EVENTS.indexOf(name as never));

@@ -21,7 +21,16 @@ import { systemClock } from '../../src/system-clock.ts';
 import { RecordingLog } from '../../test/support/recording-log.ts';
 import { Arrivals } from '../arrivals.ts';
 import { fed } from '../fed.ts';
-import { BROKER_GROUP, type Place, type Row, type Work } from '../row.ts';
+import {
+  BROKER_GROUP,
+  type EventFeed,
+  eventFeed,
+  IDLE_STARTED_AT_ONCE,
+  type Place,
+  type Row,
+  SIZES,
+  type Work,
+} from '../row.ts';
 import { EVENT, sequenceOf } from '../source/messages.ts';
 
 type Target = 'nobody' | 'memory' | 'redis' | 'amqp';
@@ -34,31 +43,82 @@ const ABOUT: Readonly<Record<Target, string>> = {
   amqp: 'our gateway, to RabbitMQ, confirmed, persistent',
 };
 
-const READY_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 100_000;
 const READY_POLL_MS = 2;
 const SUMMARY_MS = 3_600_000;
 
-function gateway(target: Target, compression: Compression, payload: Payload = 'json'): Row {
+type Variant = {
+  readonly target: Target;
+  readonly feed: EventFeed;
+  readonly payload: Payload;
+};
+
+function gateway(target: Target, compression: Compression): Row {
+  const variant: Variant = { target, feed: eventFeed(compression), payload: 'json' };
   return {
-    name: `gateway ${target} ${compression}${payload === 'json' ? '' : ` ${payload}`}`,
-    about: payload === 'json' ? ABOUT[target] : `${ABOUT[target]}, as a MessagePack map`,
-    compression,
+    name: `gateway ${target} ${compression}`,
+    about: ABOUT[target],
+    topic: 'forward',
+    feed: variant.feed,
     ...(target !== 'nobody' && { receiver: target === 'memory' ? 'itself' : target }),
     figures: target === 'nobody' ? ['full', 'steady', 'heap'] : ['full', 'steady', 'half', 'heap'],
-    setup: (place) => setup(place, target, compression, payload),
+    setup: (place) => setup(place, variant),
   };
 }
 
-async function setup(
-  place: Place,
-  target: Target,
-  compression: Compression,
-  payload: Payload,
-): Promise<Work> {
+/** To Redis, and one thing other than usual. */
+function variant(name: string, changes: Partial<Row>, other: Partial<Variant>): Row {
+  const usual: Variant = { target: 'redis', feed: eventFeed('none'), payload: 'json' };
+  const changed = { ...usual, ...other };
+  return {
+    ...gateway('redis', 'none'),
+    name,
+    feed: changed.feed,
+    ...changes,
+    setup: (place) => setup(place, changed),
+  };
+}
+
+function manyShards(shards: number): Row {
+  const feed = eventFeed('none', { shards, maxConcurrency: shards });
+  const about = `our gateway, to Redis, the events over ${shards} shards in turn`;
+  return variant(
+    `gateway ${shards} shards`,
+    { about, topic: 'shards', figures: ['full', 'steady'], rounds: 'few' },
+    { feed },
+  );
+}
+
+function sized(frameBytes: number): Row {
+  const feed = eventFeed('none', { frameBytes });
+  return variant(
+    `gateway ${frameBytes} B`,
+    { topic: 'sizes', figures: ['full'], rounds: 'few' },
+    { feed },
+  );
+}
+
+/** Shards that are ready and get nothing. */
+function idle(shards: number, compression: Compression): Row {
+  const feed = eventFeed(compression, { shards, maxConcurrency: IDLE_STARTED_AT_ONCE });
+  const { receiver: _, ...row } = gateway('nobody', compression);
+  return {
+    ...row,
+    name: `idle ${shards} ${compression}`,
+    about: `${shards} shards without events`,
+    topic: 'idle',
+    feed,
+    figures: ['idle'],
+    rounds: 'few',
+    setup: (place) => setup(place, { target: 'nobody', feed, payload: 'json' }),
+  };
+}
+
+async function setup(place: Place, { target, feed, payload }: Variant): Promise<Work> {
   const log = new RecordingLog();
   const clock = systemClock;
   const random = processRandom();
-  const config = await configure(place, target, compression, payload);
+  const config = await configure(place, target, feed.compression, payload);
   const system = createActorSystem({ name: 'bench', clock, random, log });
   const onFailure = (error: Error) => log.error({ error }, error.message);
   const registry = new Registry();
@@ -75,12 +135,12 @@ async function setup(
   const host = { system, broker, clock, random, log, signal, registry, summaryMs: SUMMARY_MS };
   const service = await startGatewayOn(config, host);
   service.done.catch(onFailure);
-  await untilReady(log);
+  await untilReady(log, feed.shards);
   const { writer } = broker;
   if (!(writer instanceof ChannelWriter)) throw new Error('the writer does not count its confirms');
   const done = memory?.count ?? (() => writer.settled);
   return {
-    run: fed(place, done, () => checkLog(log)),
+    run: fed(place, done, () => checkLog(log), feed.frameBytes),
     ...(memory && { arrivals: memory.arrivals }),
     async stop() {
       await service.stop();
@@ -129,11 +189,13 @@ async function subscribe(broker: Broker) {
   return { arrivals, count: () => handled };
 }
 
-async function untilReady(log: RecordingLog): Promise<void> {
+async function untilReady(log: RecordingLog, shards: number): Promise<void> {
+  const isReady = ({ message }: { message: string }) => message === 'shard is ready';
   const deadline = performance.now() + READY_TIMEOUT_MS;
-  while (!log.lines.some(({ message }) => message === 'shard is ready')) {
+  while (log.lines.filter(isReady).length < shards) {
     checkLog(log);
-    if (performance.now() > deadline) throw new Error('the shard did not become ready');
+    if (performance.now() > deadline)
+      throw new Error(`${log.lines.filter(isReady).length} of ${shards} shards became ready`);
     await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
   }
 }
@@ -147,8 +209,17 @@ export const rows: readonly Row[] = [
   gateway('nobody', 'none'),
   gateway('memory', 'none'),
   gateway('redis', 'none'),
-  gateway('redis', 'none', 'map'),
+  variant(
+    'gateway redis none map',
+    { about: `${ABOUT.redis}, as a MessagePack map`, topic: 'payload' },
+    { payload: 'map' },
+  ),
   gateway('redis', 'zlib-stream'),
   gateway('redis', 'zstd-stream'),
   gateway('amqp', 'none'),
+  ...[1, 16, 256].map(manyShards),
+  ...SIZES.map(sized),
+  ...[1, 100, 1_000].map((shards) => idle(shards, 'none')),
+  ...[100, 1_000].map((shards) => idle(shards, 'zlib-stream')),
+  ...[100, 1_000].map((shards) => idle(shards, 'zstd-stream')),
 ];

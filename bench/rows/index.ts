@@ -10,6 +10,7 @@ const FILES = {
   receive: (): Promise<RowFile> => import('./receive.ts'),
   gateway: (): Promise<RowFile> => import('./gateway.ts'),
   discordjs: (): Promise<RowFile> => import('./discordjs.ts'),
+  proxy: (): Promise<RowFile> => import('./proxy.ts'),
   scanner: (): Promise<RowFile> => import('./scanner.ts'),
   transcoder: (): Promise<RowFile> => import('./transcoder.ts'),
   eventTable: (): Promise<RowFile> => import('./event-table.ts'),

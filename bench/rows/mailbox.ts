@@ -12,6 +12,7 @@ function mailbox(actors: number): Row {
   return {
     name: `mailbox ${actors}`,
     about: actors === 1 ? 'messages to one actor' : `messages to ${actors} actors in turn`,
+    topic: 'part',
     figures: ['full', 'heap'],
     async setup() {
       const log = new RecordingLog();

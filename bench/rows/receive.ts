@@ -8,23 +8,37 @@ import type { Compression } from '../../actors/connection/ports.ts';
 import { identifyFrame } from '../../protocols/gateway/frames.ts';
 import { loadDecoder } from '../../src/gateway/decompression/decoders.ts';
 import { fed } from '../fed.ts';
-import type { Place, Row, Work } from '../row.ts';
-import { FRAME_BYTES } from '../source/messages.ts';
+import { type EventFeed, eventFeed, type Place, type Row, SIZES, type Work } from '../row.ts';
 
 /** HELLO and READY come before the first event. */
 const OPENING_FRAMES = 2;
 
 function receive(compression: Compression): Row {
+  const feed = eventFeed(compression);
   return {
     name: `receive ${compression}`,
     about: compression === 'none' ? 'ws, and nothing else' : 'ws, our decoder, and nothing else',
-    compression,
+    topic: 'forward',
+    feed,
     figures: ['full', 'steady', 'heap'],
-    setup: (place) => setup(place, compression),
+    setup: (place) => setup(place, feed),
   };
 }
 
-async function setup(place: Place, compression: Compression): Promise<Work> {
+function receiveSized(frameBytes: number): Row {
+  const feed = eventFeed('none', { frameBytes });
+  return {
+    name: `receive ${frameBytes} B`,
+    about: 'ws, and nothing else',
+    topic: 'sizes',
+    feed,
+    figures: ['full'],
+    rounds: 'few',
+    setup: (place) => setup(place, feed),
+  };
+}
+
+async function setup(place: Place, { compression, frameBytes }: EventFeed): Promise<Work> {
   const decompressor = (await loadDecoder(compression)).create();
   const socket = new WebSocket(
     `ws://${place.addresses.gateway}/?v=10&encoding=json&compress=${compression}`,
@@ -40,7 +54,7 @@ async function setup(place: Place, compression: Compression): Promise<Work> {
       if (message === undefined) return;
       frames++;
       if (frames > OPENING_FRAMES) {
-        if (message.length !== FRAME_BYTES) wrong++;
+        if (message.length !== frameBytes) wrong++;
       } else if (frames === OPENING_FRAMES) resolve();
       else socket.send(identifyFrame({ token: 'bench', intents: 0 }, 0, 1));
     });
@@ -50,11 +64,11 @@ async function setup(place: Place, compression: Compression): Promise<Work> {
   });
   const check = () => {
     if (failure !== undefined) throw failure;
-    if (wrong > 0) throw new Error(`${wrong} events do not have ${FRAME_BYTES} bytes`);
+    if (wrong > 0) throw new Error(`${wrong} events do not have ${frameBytes} bytes`);
   };
   await ready;
   return {
-    run: fed(place, () => frames - OPENING_FRAMES, check),
+    run: fed(place, () => frames - OPENING_FRAMES, check, frameBytes),
     async stop() {
       socket.terminate();
     },
@@ -65,4 +79,5 @@ export const rows: readonly Row[] = [
   receive('none'),
   receive('zlib-stream'),
   receive('zstd-stream'),
+  ...SIZES.map(receiveSized),
 ];

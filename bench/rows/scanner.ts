@@ -10,6 +10,7 @@ const DATA_END = FRAME_BYTES - 1;
 const scanner: Row = {
   name: 'frame scanner',
   about: 'finds op, t, s and the range of d in 1 KB',
+  topic: 'part',
   figures: ['full', 'heap'],
   async setup() {
     const ring = messageRing();

@@ -7,6 +7,7 @@ const UNCONFIRMED = 1_000;
 const sessionCursor: Row = {
   name: 'session cursor',
   about: `takes and confirms, ${UNCONFIRMED} unconfirmed`,
+  topic: 'part',
   figures: ['full', 'heap'],
   async setup() {
     const cursor = new SessionCursor(0, 'bench', 0, () => undefined);

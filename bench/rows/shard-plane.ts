@@ -22,6 +22,7 @@ const CONFIRMED_AT_ONCE = 64;
 const shardPlane: Row = {
   name: 'shard plane',
   about: 'scan, look-up, cursor, writer and confirm of a 1 KB frame',
+  topic: 'part',
   figures: ['full', 'heap'],
   async setup() {
     const ring = messageRing();

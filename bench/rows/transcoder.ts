@@ -18,6 +18,7 @@ function transcoder(name: string, about: string, prepare: () => (data: Buffer) =
   return {
     name,
     about,
+    topic: 'part',
     figures: ['full', 'heap'],
     async setup() {
       const ring = dataRing();

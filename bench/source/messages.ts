@@ -1,10 +1,12 @@
 /**
  * The frames that are replayed: MESSAGE_CREATE of a guild, as Discord writes it, of an exact size.
  *
- * Names, ids, text and roles differ from one message to the next, so that they compress as messages do. The
- * number of an event stands in `s` and once more in `nonce`, the first field of `d`, so that whoever
- * receives the body knows which event it is. It always has seven digits: offsets are the same in every frame.
+ * Names, ids, text and roles differ from one message to the next, so that they compress as messages do.
+ * Events are counted twice: in `s` those of a session, and in `nonce`, the first field of `d`, those of all
+ * sessions together, so that whoever receives the body knows which event it is. Events go to the shards in
+ * turn, so the one number follows from the other. Both have seven digits: offsets are the same in every frame.
  */
+import { HEARTBEAT_INTERVAL_MAX_MS } from '../../protocols/limits.ts';
 import type { Random } from '../../protocols/ports.ts';
 
 /** The number of READY; the first event has the next one. */
@@ -12,9 +14,13 @@ export const READY_SEQUENCE = 1_000_000;
 /** The number that keeps seven digits. */
 export const SEQUENCE_MAX = 9_999_999;
 
+/** The bytes of an event, unless a row is about others. */
 export const FRAME_BYTES = 1024;
 export const EVENT = 'MESSAGE_CREATE';
-export const SESSION = '3f0c5d2e9b7a4c118e6d0f42ab93c751';
+
+const SESSION_HEAD = '3f0c5d2e9b7a4c118e6d0f42ab93';
+/** With less room than this a message has the fields only that every event has. */
+const WHOLE_MESSAGE_MIN_BYTES = 900;
 
 const NONCE_FIELD = Buffer.from('"nonce":"');
 const NONCE_NAME = Buffer.from('nonce');
@@ -44,16 +50,27 @@ const NAMES = [
 ];
 
 export function helloFrame(): string {
-  // No heartbeat falls due while a row is measured.
+  // The longest that is taken: next to no heartbeat falls due while a row is measured.
   return JSON.stringify({
     t: null,
     s: null,
     op: 10,
-    d: { heartbeat_interval: 3_600_000, _trace: [] },
+    d: { heartbeat_interval: HEARTBEAT_INTERVAL_MAX_MS, _trace: [] },
   });
 }
 
-export function readyFrame(gatewayUrl: string): string {
+/** The session of a shard. */
+export function sessionOf(shard: number): string {
+  return SESSION_HEAD + shard.toString(16).padStart(4, '0');
+}
+
+/** The id that our gateway gives to an event, by the number that all sessions share. */
+export function idOf(nonce: number, shards: number): string {
+  const index = nonce - READY_SEQUENCE - 1;
+  return `${sessionOf(index % shards)}:${READY_SEQUENCE + 1 + Math.floor(index / shards)}`;
+}
+
+export function readyFrame(gatewayUrl: string, shard = 0, shards = 1): string {
   const user = { id: '80351110224678912', username: 'bench', discriminator: '0', avatar: null };
   return JSON.stringify({
     t: 'READY',
@@ -62,22 +79,23 @@ export function readyFrame(gatewayUrl: string): string {
     d: {
       v: 10,
       user: { ...user, bot: true, flags: 0 },
-      session_id: SESSION,
+      session_id: sessionOf(shard),
       resume_gateway_url: gatewayUrl,
       guilds: [],
-      shard: [0, 1],
+      shard: [shard, shards],
       application: { id: user.id, flags: 0 },
     },
   });
 }
 
-export function messageFrame(sequence: number, random: Random): Buffer {
-  const write = (content: string): string =>
-    JSON.stringify({ t: EVENT, s: sequence, op: 0, d: messageData(sequence, content, drawn) });
+export function messageFrame(sequence: number, random: Random, frameBytes = FRAME_BYTES): Buffer {
   const drawn = drawParts(random);
-  const room = FRAME_BYTES - Buffer.byteLength(write(''));
+  const data = frameBytes < WHOLE_MESSAGE_MIN_BYTES ? briefData : messageData;
+  const write = (content: string): string =>
+    JSON.stringify({ t: EVENT, s: sequence, op: 0, d: data(sequence, content, drawn) });
+  const room = frameBytes - Buffer.byteLength(write(''));
   const frame = Buffer.from(write(text(room, random)));
-  if (frame.length !== FRAME_BYTES) throw new Error(`a frame of ${frame.length} bytes was made`);
+  if (frame.length !== frameBytes) throw new Error(`a frame of ${frame.length} bytes was made`);
   return frame;
 }
 
@@ -124,6 +142,10 @@ function drawParts(random: Random) {
     avatar: hex(random),
     minute: String(10 + Math.floor(random() * 50)),
   };
+}
+
+function briefData(sequence: number, content: string, { id, channel }: Drawn): object {
+  return { nonce: String(sequence), id, channel_id: channel, content };
 }
 
 function messageData(sequence: number, content: string, drawn: Drawn): object {
