@@ -271,6 +271,33 @@ export type CommandRefusal =
   /** It may have been sent: nobody can know any more. */
   | 'unknown';
 
+/** Why a request for members has no complete answer. */
+export type MembersFailure =
+  /** The gateway did not send it, or nobody knows; or the broker did not take it. */
+  | 'refused'
+  /** Discord limits it for longer than it may take. */
+  | 'limited'
+  /** The session that was to bring the answer is lost. */
+  | 'session-lost'
+  /** The broker was away meanwhile. */
+  | 'disconnected'
+  /** Not all of it came in time. */
+  | 'overdue'
+  /** More chunks than are collected. */
+  | 'too-large'
+  /** Too many other requests have no answer yet. */
+  | 'full';
+
+/** A request for members ended without all of them. */
+export class MembersError extends SpectaclesError {
+  readonly code = 'MEMBERS';
+  readonly reason: MembersFailure;
+  constructor(reason: MembersFailure, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
 /** A command to the gateway was not sent, or nobody knows whether it was. */
 export class CommandRefusedError extends SpectaclesError {
   readonly code = 'COMMAND_REFUSED';

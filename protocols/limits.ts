@@ -17,6 +17,13 @@ export const GATEWAY_FRAME_MARGIN_MS = 250;
  */
 export const GATEWAY_FRAMES_RESERVED = 10;
 
+/**
+ * Ours: the heartbeat intervals that are taken from a HELLO; Discord's are about 41 s. A shorter one would spin
+ * a timer, and of a longer one a dead connection would be found out when its session is gone already.
+ */
+export const HEARTBEAT_INTERVAL_MIN_MS = 100;
+export const HEARTBEAT_INTERVAL_MAX_MS = 10 * 60_000;
+
 /** Discord: the largest frame a client may send, in UTF-8 bytes; above it close 4002. */
 export const GATEWAY_FRAME_MAX_BYTES = 4096;
 
@@ -102,6 +109,8 @@ export const SIMULATOR_BODY_MAX_BYTES = 32 * 1024 * 1024;
 
 /** Ours: shards that a configuration may name; the largest known bots have a quarter of it. */
 export const SHARDS_MAX = 65_536;
+/** Ours: shards of one process: each may have two messages in the governor's mailbox at a time. */
+export const PROCESS_SHARDS_MAX = 5_000;
 /** Ours: the largest configuration file that is read; a larger one is some other file. */
 export const CONFIGURATION_FILE_MAX_BYTES = 1024 * 1024;
 /** Ours: the longest wait or age that can be configured. */
@@ -167,6 +176,8 @@ export const SHARD_BACKOFF: BackoffPolicy = {
 /** The random wait before the IDENTIFY that follows an invalidated session. */
 export const INVALID_SESSION_WAIT_MIN_MS = 1_000;
 export const INVALID_SESSION_WAIT_MAX_MS = 5_000;
+/** Ours: the longest address of a session's host that is used; Discord's have some fifty characters. */
+export const RESUME_URL_MAX_CHARACTERS = 1_024;
 /** How often a live session's place is saved. */
 export const SESSION_SAVE_INTERVAL_MS = 5_000;
 
@@ -232,6 +243,12 @@ export const MEMBER_REQUESTS_REMEMBERED_MAX = 128;
 export const MEMBER_REQUEST_REMEMBERED_MS = 60_000;
 /** Ours: how often a request for members that Discord limited is repeated; then it is left to its sender. */
 export const MEMBER_REQUEST_REPEATS_MAX = 3;
+/** Ours: how long a client waits for all members that it asked for: a gateway may have to wait as long, too. */
+export const MEMBER_REQUEST_TIMEOUT_MS = COMMAND_WAIT_MAX_MS + 30_000;
+/** Ours: requests for members of one client without an answer; above it refused. */
+export const MEMBER_REQUESTS_MAX = 1_000;
+/** Ours: chunks of one answer: ten million members. A longer answer is refused. */
+export const MEMBER_CHUNKS_MAX = 10_000;
 /** Ours: the largest presence, since it has to fit into a later IDENTIFY too; a larger one is refused. */
 export const PRESENCE_MAX_BYTES = 3 * 1024;
 
@@ -289,7 +306,9 @@ export const REFUSED_RETRY_AFTER_MS = 1_000;
 /** Bytes of bodies that waiting requests may hold; at the bound a new request is refused with a time. */
 export const PROXY_BODIES_MAX_BYTES = 256 * 1024 * 1024;
 /** Bucket actors; at the bound the one idle for longest makes room, and if none is idle the request is refused. */
-export const BUCKETS_MAX = 10_000;
+export const BUCKETS_MAX = 131_072;
+/** Ours: of the buckets used longest ago, how many are looked at for one to make room. */
+export const BUCKET_LOOKS_MAX = 64;
 /** A bucket with nothing to do and nothing left to wait for is forgotten after this. */
 export const BUCKET_IDLE_MS = 60_000;
 /** Gates, one an identity; at the bound the one without buckets that was used longest ago makes room. */
@@ -299,6 +318,8 @@ export const BUCKET_ASKS_MAX = 8;
 
 /** Queues of a bucket actor, one a lane of a route; at the bound a request that needs another is refused with a time. */
 export const BUCKET_QUEUES_MAX = 1_000;
+/** Classes of routes that are known to share a counter with others; at the bound the oldest is forgotten. */
+export const SIBLINGS_MAX = 1_000;
 /** The longest body that is read for what it changes; a longer one is taken for the tighter limit. */
 export const CLASS_BODY_MAX_BYTES = 64 * 1024;
 
@@ -412,6 +433,28 @@ export const HTTP_STALL_MS = 30_000;
 export const HTTP_KEEP_ALIVE_MS = 60_000;
 /** What a client may leave unread of an answer before no more of it is taken from Discord. */
 export const HTTP_ANSWER_HELD_MAX_BYTES = 256 * 1024;
+/**
+ * The cache. Ours: how long an answer is kept when nobody tells of changes, by how they come about:
+ * with a release of Discord, with a deployment of the bot or an edited profile, or at anybody's hand at
+ * any moment; the last is what a burst of handlers of one event takes, and no longer than people put
+ * down to Discord itself. With the gateway's events an answer ends with its event; its longest life then only
+ * bounds what no event tells.
+ */
+export const CACHE_FIXED_MS = 10 * 60_000;
+export const CACHE_SLOW_MS = 30_000;
+export const CACHE_CHANGING_MS = 2_000;
+export const CACHE_TOLD_MS = 5 * 60_000;
+/** Answers that are kept, and their bytes; at either bound those that were not asked for the longest go. */
+export const CACHE_ENTRIES_MAX = 50_000;
+export const CACHE_MAX_BYTES = 128 * 1024 * 1024;
+/** The largest answer that is kept: the channels and roles of the largest guilds fit; above, it is not. */
+export const CACHE_ENTRY_MAX_BYTES = 2 * 1024 * 1024;
+/** The largest answer that several wait for; of a larger one each gets its own from Discord. */
+export const SHARED_BODY_MAX_BYTES = 8 * 1024 * 1024;
+/** What all answers that are being collected may take together; above, each who waits gets its own. */
+export const COLLECTING_MAX_BYTES = 64 * 1024 * 1024;
+/** Who waits for the request of another, in all; above, requests are not joined any more. */
+export const JOINED_MAX = 10_000;
 /** The largest answer that the RPC door carries; Discord's own are far smaller. */
 export const ANSWER_BODY_MAX_BYTES = 64 * 1024 * 1024;
 /** The most of a 429's body that is read to find out what was limited. */
@@ -544,6 +587,13 @@ export const BROKER_CRASH_WINDOW_MS = 60_000;
 /** Ours: how long `close` waits for confirms and handlers; less than ACTOR_STOP_HOOK_DEADLINE_MS. */
 export const BROKER_CLOSE_MS = 3_000;
 
+/**
+ * Ours: how long a link may take to begin and to cease consuming an event. One that says nothing for longer is as
+ * good as away: what is wanted is known, and its successor does it. The second is part of a stop.
+ */
+export const BROKER_SUBSCRIBE_MS = 10_000;
+export const BROKER_UNSUBSCRIBE_MS = 500;
+
 /** Ours: messages handed to a subscription's handler and not yet acked; above it no more are fetched. */
 export const CONSUMER_PREFETCH = 1_000;
 
@@ -587,8 +637,9 @@ export const EVENT_SPARE_BATCHES_MAX = 4;
 /**
  * Ours: the least time between two writes of events to a broker. A write costs more than all else that
  * is done for an event, and nobody notices a millisecond; after a longer pause an event does not wait.
+ * Node's timers keep to whole milliseconds: one of 1 ms ends after one or two, by chance, one of 1.5 after two.
  */
-export const EVENT_WRITE_SPACING_MS = 1;
+export const EVENT_WRITE_SPACING_MS = 1.5;
 
 /** Redis: entries asked for in one read, as the existing clients do. */
 export const REDIS_READ_COUNT = 10;
@@ -615,6 +666,9 @@ export const REDIS_QUICK_ANSWER_MS = 50;
 
 /** Redis: replies that may arrive before the call they answer knows its id. */
 export const REDIS_PARKED_REPLIES_MAX = 256;
+
+/** Ours: of the words in which Redis refuses an event, what is kept. */
+export const REDIS_REFUSAL_MAX_BYTES = 512;
 
 /** Redis: how often each connection is asked for a sign of life, and how long it may take to give one. */
 export const REDIS_PULSE_MS = 5_000;
@@ -649,6 +703,11 @@ export const REDIS_RETRIES_WAITING_MAX = 500;
 
 /** Redis: how long an entry is kept from other consumers for a handler that has not settled it. */
 export const REDIS_HANDLER_MAX_MS = 30 * 60_000;
+/**
+ * How long nobody may have read by a group that belongs to one process before the next such process
+ * deletes it. Servers before 7.2 do not count reads that find nothing, so this is far above quiet spells.
+ */
+export const REDIS_OWN_GROUP_IDLE_MS = 24 * 60 * 60_000;
 
 /** Redis: acks and dead letters kept for the next link; one above it is dropped and delivered again. */
 export const REDIS_SETTLEMENTS_MAX = 10_000;
@@ -660,6 +719,10 @@ export const REDIS_SEEN_STREAMS_MAX = 4_096;
 export const REDIS_REAP_INTERVAL_MS = 10 * 60_000;
 export const REDIS_CONSUMER_IDLE_MS = 60 * 60_000;
 
+/** Ours: the longest that a Retry-After of GET /gateway/bot is waited out before it is asked again. */
+export const GATEWAY_BOT_WAIT_MAX_MS = 60 * 60_000;
+/** Ours: the largest max_concurrency that is believed; Discord's largest bots have 16 and above. */
+export const MAX_CONCURRENCY_MAX = 4_096;
 /** How long GET /gateway/bot may wait for Discord's headers, and for the body. */
 export const GATEWAY_BOT_TIMEOUT_MS = 15_000;
 /** The wait before it is sent again. */
@@ -686,8 +749,14 @@ export const SUPERVISOR_BACKOFF_STABLE_MS = 60_000;
 /** Ours: how long a supervised child may take to end, unless its spec says otherwise. */
 export const SUPERVISED_SHUTDOWN_MS = 5_000;
 
+/**
+ * Ours: how long a shard that stops waits, when its connection is closed, for the confirms of what it handed to the
+ * broker last. What is not confirmed by then comes again at the next start.
+ */
+export const STOP_CONFIRM_MS = 1_000;
+
 /** How long a shard may take to close its connection and save its session when the gateway stops. */
-export const GATEWAY_SHUTDOWN_MS = CLOSE_TIMEOUT_MS + 1_000;
+export const GATEWAY_SHUTDOWN_MS = CLOSE_TIMEOUT_MS + STOP_CONFIRM_MS + 500;
 
 /** How long `spectacles check` tries one connection. */
 export const PROBE_TIMEOUT_MS = 10_000;
@@ -711,8 +780,55 @@ export const HELD_OVERHEAD_BYTES = 256;
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
 
+/**
+ * Ours: limits that several proxies share over a store. Whoever waits in a shared bucket or gate looks again after this, told or not,
+ * since words get lost; and says again what it has in the air.
+ */
+export const SHARED_POLL_MS = 1_000;
+/** A proxy that has said for so long no more that it waits is not waited for: two looks may be late. */
+export const SHARED_WAIT_KEPT_MS = 2_500;
+/** A request of another proxy counts as lost when nothing was said of it for so long. */
+export const SHARED_LEASE_MS = 6_000;
+/** Routes that a proxy says it waits for in one bucket; for others its turn may come later than its due. */
+export const SHARED_WAITS_MAX = 32;
+/** The store counts as away when it has not answered by then. */
+export const SHARED_ANSWER_MS = 2_000;
+/**
+ * When the store goes away, a bucket waits for one window before it uses its share, since others may have
+ * used this one; but no longer than this, and then takes the risk of one 429.
+ */
+export const SHARED_GAP_MAX_MS = 10_000;
+/** A store that has not let itself be reached by then is tried again. */
+export const SHARED_CONNECT_MS = 5_000;
+/** How often a proxy says that it is there. */
+export const SHARED_HEARTBEAT_MS = 1_000;
+/** A proxy that has said nothing for so long is taken to decide alone: by then its answer is overdue. */
+export const SHARED_MISSED_MS = 4_000;
+/** A proxy that has said nothing for so long is taken to be gone, and its share is used by the others. */
+export const SHARED_SEEN_MS = 60_000;
+/** Of two proxies' times no more than twice this may be wrong, or a bucket would open too early. */
+export const SHARED_CLOCK_ERROR_MAX_MS = 25;
+/** What is kept in the store of a bucket or a gate goes so long after it has ceased to matter. */
+export const SHARED_KEPT_MS = 120_000;
+/** No text is kept for longer, however long a window may be. */
+export const SHARED_KEPT_MAX_MS = 86_400_000;
+/** The most proxies whose shares are reckoned with; it bounds what a heartbeat is answered. */
+export const SHARED_PROXIES_MAX = 1_000;
+/** Between two tries to reach the store. */
+export const SHARED_BACKOFF: BackoffPolicy = {
+  initialMs: 250,
+  maxMs: 5_000,
+  factor: 2,
+  jitter: 0.5,
+  stableMs: 10_000,
+};
+
 /** What has to hold between the bounds above, and what would break without it. */
 const RELATIONS: readonly (readonly [holds: boolean, broken: string])[] = [
+  [
+    2 * PROCESS_SHARDS_MAX <= ACTOR_MAILBOX_MAX_MESSAGES,
+    'PROCESS_SHARDS_MAX: the governor would not hear of all shards',
+  ],
   [
     isPowerOfTwo(WRITER_EVENTS_MAX) && isPowerOfTwo(UNCONFIRMED_EVENTS_MAX),
     'WRITER_EVENTS_MAX and UNCONFIRMED_EVENTS_MAX: a ring finds its slots by a mask',
@@ -734,7 +850,13 @@ const RELATIONS: readonly (readonly [holds: boolean, broken: string])[] = [
     'HOLD_MAX_MS: a held READY or RESUMED would be taken for a silent peer',
   ],
   [
-    PROXY_DRAIN_MS + BROKER_CLOSE_MS < PROCESS_STOP_DEADLINE_MS,
+    CACHE_ENTRY_MAX_BYTES <= SHARED_BODY_MAX_BYTES &&
+      CACHE_ENTRY_MAX_BYTES <= CACHE_MAX_BYTES &&
+      SHARED_BODY_MAX_BYTES <= COLLECTING_MAX_BYTES,
+    'CACHE_ENTRY_MAX_BYTES: an answer that may be kept could not be collected',
+  ],
+  [
+    BROKER_UNSUBSCRIBE_MS + PROXY_DRAIN_MS + BROKER_CLOSE_MS < PROCESS_STOP_DEADLINE_MS,
     'PROXY_DRAIN_MS: a stopping proxy has to close its broker, too, before its time is up',
   ],
   [
@@ -750,17 +872,38 @@ const RELATIONS: readonly (readonly [holds: boolean, broken: string])[] = [
     'GATEWAY_FRAMES_RESERVED: no frame but heartbeats could be sent',
   ],
   [
+    HEARTBEAT_INTERVAL_MIN_MS > 0 && HEARTBEAT_INTERVAL_MAX_MS <= SESSION_RESUMABLE_MS,
+    'HEARTBEAT_INTERVAL_MAX_MS: a dead connection would outlive the session that it had',
+  ],
+  [
     COMMANDS_MAX < CONSUMER_PREFETCH && COMMANDS_PER_SHARD_MAX < COMMANDS_MAX,
     'COMMANDS_MAX: slow shards would keep the commands of the others from being delivered',
   ],
   [
-    GATEWAY_SHUTDOWN_MS > CLOSE_TIMEOUT_MS && GATEWAY_SHUTDOWN_MS < PROCESS_STOP_DEADLINE_MS,
-    'GATEWAY_SHUTDOWN_MS: a closing handshake has to fit into it, and it into the stop of the process',
+    GATEWAY_SHUTDOWN_MS > CLOSE_TIMEOUT_MS + STOP_CONFIRM_MS,
+    'GATEWAY_SHUTDOWN_MS: a closing handshake has to fit into it, and the wait for the last confirms',
   ],
   [
     GATEWAY_SHUTDOWN_MS + SESSION_FLUSH_MS + BROKER_CLOSE_MS < PROCESS_STOP_DEADLINE_MS &&
       SESSION_FLUSH_MS < ACTOR_STOP_HOOK_DEADLINE_MS,
     'SESSION_FLUSH_MS: shards, sessions and broker stop one after the other, and a hook has a deadline',
+  ],
+  [
+    2 * SHARED_CLOCK_ERROR_MAX_MS <= RESET_MARGIN_MS,
+    'SHARED_CLOCK_ERROR_MAX_MS: one proxy would send before the reset that another has heard of',
+  ],
+  [
+    2 * SHARED_POLL_MS < SHARED_WAIT_KEPT_MS &&
+      2 * (SHARED_POLL_MS + SHARED_ANSWER_MS) <= SHARED_LEASE_MS,
+    'SHARED_POLL_MS: what a proxy waits for and what it has in the air would be forgotten meanwhile',
+  ],
+  [
+    SHARED_HEARTBEAT_MS + SHARED_ANSWER_MS < SHARED_MISSED_MS,
+    'SHARED_MISSED_MS: a proxy would be taken to decide alone while it waits for an answer',
+  ],
+  [
+    SHARED_KEPT_MS >= 2 * BUCKET_IDLE_MS,
+    'SHARED_KEPT_MS: a bucket that is in use would be forgotten',
   ],
   [
     SESSION_LOCK_STALE_MS < SESSION_STORE_TIMEOUT_MS &&

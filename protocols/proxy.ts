@@ -10,6 +10,8 @@ import type { ActorRef } from './actor.ts';
 import type { Route } from './discord/routes.ts';
 import type { SpectaclesError } from './errors.ts';
 import type { Priority } from './lanes.ts';
+import type { Siblings } from './siblings.ts';
+import type { Answer } from './shared-limits.ts';
 
 export const REST_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type RestMethod = (typeof REST_METHODS)[number];
@@ -187,9 +189,12 @@ export type BucketMessage =
   | { readonly kind: 'gate-shut'; readonly untilMs: number }
   /** The gate actor was replaced: what was asked of the old one is forgotten. */
   | { readonly kind: 'gate'; readonly gate: ActorRef<GateMessage> }
+  /** Some bucket has learned which routes are counted together. */
+  | { readonly kind: 'siblings'; readonly siblings: Siblings }
   | { readonly kind: 'landed'; readonly id: number; readonly landing: Landing }
   | { readonly kind: 'cancel'; readonly id: number }
   | { readonly kind: 'wake' }
+  | StoreMessage
   /** Nobody will send anything more: refuse what waits, let what is in flight land. */
   | { readonly kind: 'drain' }
   /** Sent by the router once it has forgotten the bucket. */
@@ -228,4 +233,12 @@ export type GateMessage =
   /** Discord refused everything of this identity: nothing passes until then. */
   | { readonly kind: 'shut'; readonly untilMs: number }
   | { readonly kind: 'wake' }
+  | StoreMessage
   | { readonly kind: 'retire' };
+
+/** What the store of shared limits tells a bucket or a gate. */
+type StoreMessage =
+  /** Null: it is away. */
+  | { readonly kind: 'exchanged'; readonly answer: Answer | null }
+  /** There may be something new. */
+  | { readonly kind: 'news' };

@@ -17,11 +17,14 @@ import { quietAtMs } from '../actors/bucket/ledger.ts';
 import type { RestTicket } from '../actors/bucket/ticket.ts';
 import type { Behaviour } from '../actors/runtime.ts';
 import type { ActorRef, Exit } from '../protocols/actor.ts';
-import { BUCKETS_MAX } from '../protocols/limits.ts';
+import { BUCKET_LOOKS_MAX, BUCKETS_MAX } from '../protocols/limits.ts';
 import type { Clock, Log } from '../protocols/ports.ts';
 import type { BucketMessage, LimitedBy, RestRequest } from '../protocols/proxy.ts';
+import type { SharedLimits } from '../protocols/shared-limits.ts';
+import { learnSiblings, NO_SIBLINGS, type SiblingEvidence } from '../protocols/siblings.ts';
 import { NOWHERE, sortOut } from './proxy-aftermath.ts';
 import type { Gate } from './proxy-gates.ts';
+import { placeOf } from './proxy-places.ts';
 
 export type Bucket = {
   readonly key: string;
@@ -31,15 +34,19 @@ export type Bucket = {
   readonly gate: Gate;
   readonly memory: BucketMemory;
   readonly tickets: Map<number, RestTicket>;
+  /** Where it meets the buckets of other proxies; it tells nothing of whose it is. */
+  readonly place: string;
   ref: ActorRef<BucketMessage>;
+  unwatch: () => void;
   incarnation: number;
   crashes: number;
-  usedMs: number;
 };
 
 export type BucketServices = {
   readonly clock: Clock;
   readonly log: Log;
+  /** Null: the limits are this proxy's own. */
+  readonly sharedLimits: SharedLimits | null;
   /** Starts the actor of a bucket, whose end is told to `ended`. */
   spawn<State>(
     name: string,
@@ -53,6 +60,7 @@ export type BucketServices = {
 export class ProxyBuckets {
   readonly #services: BucketServices;
   readonly #buckets = new Map<string, Bucket>();
+  #siblings = NO_SIBLINGS;
   #started = 0;
   #draining = false;
 
@@ -69,13 +77,19 @@ export class ProxyBuckets {
     const { major, family } = request.route;
     const key = `${request.identity}|${major}`;
     const known = this.#buckets.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#moveBehind(known);
+      return known;
+    }
     if (this.#buckets.size >= BUCKETS_MAX && !this.#makeRoom()) return null;
     const number = ++this.#started;
     const memory: BucketMemory = { knowledge: null };
-    const parts = { key, family, number, gate, memory, tickets: new Map() };
-    const counters = { incarnation: 0, crashes: 0, usedMs: this.#services.clock.nowMs() };
-    const bucket: Bucket = { ...parts, ...counters, ref: NOWHERE };
+    const place = placeOf('bucket', key);
+    const parts = { key, family, number, gate, memory, place, tickets: new Map() };
+    const counters = { incarnation: 0, crashes: 0 };
+    const bucket: Bucket = { ...parts, ...counters, ref: NOWHERE, unwatch: () => {} };
+    const news = (): void => bucket.ref.tell({ kind: 'news' });
+    bucket.unwatch = this.#services.sharedLimits?.watch(place, news) ?? bucket.unwatch;
     this.#start(bucket);
     this.#buckets.set(key, bucket);
     gate.buckets.add(bucket);
@@ -101,15 +115,14 @@ export class ProxyBuckets {
     if (this.#buckets.get(bucket.key) !== bucket) return;
     bucket.crashes += 1;
     const error = exit.kind === 'crashed' ? exit.error : exit;
-    this.#services.log.error({ family: bucket.family, err: error }, 'a bucket is started anew');
+    this.#services.log.error({ family: bucket.family, error }, 'a bucket is started anew');
     bucket.gate.ref.tell({ kind: 'withdraw', asker: bucket.ref });
     // What was known may be what it crashed of; the second time it starts from nothing.
     if (bucket.crashes > 1) bucket.memory.knowledge = null;
     const { waiting, flying } = sortOut([...bucket.tickets.values()]);
     if (waiting.length + flying === 0) {
       // With nothing to do it is not started anew, so that one which cannot start ends here.
-      this.#buckets.delete(bucket.key);
-      bucket.gate.buckets.delete(bucket);
+      this.#drop(bucket);
       return;
     }
     this.#start(bucket);
@@ -118,11 +131,15 @@ export class ProxyBuckets {
   }
 
   #start(bucket: Bucket): void {
-    const { gate, memory } = bucket;
+    const { gate, memory, place } = bucket;
+    const limits = this.#services.sharedLimits;
     bucket.incarnation += 1;
     const behaviour = bucketActor({
       gate: gate.ref,
       memory,
+      siblings: this.#siblings,
+      learned: (evidence) => this.#learned(evidence),
+      shared: limits && { limits, place },
       shut: (by, untilMs) => this.#services.shut(gate, by, untilMs),
       idle: () => this.#idle(bucket),
     });
@@ -131,28 +148,52 @@ export class ProxyBuckets {
     bucket.ref = this.#services.spawn(name, behaviour, bucket);
   }
 
+  /** Tells every bucket what one has learned; that happens once for each few routes of Discord's. */
+  #learned(evidence: SiblingEvidence): void {
+    const siblings = learnSiblings(this.#siblings, evidence);
+    if (siblings === this.#siblings) return;
+    this.#siblings = siblings;
+    for (const bucket of this.#buckets.values()) bucket.ref.tell({ kind: 'siblings', siblings });
+  }
+
   #idle(bucket: Bucket): void {
     if (bucket.tickets.size === 0) this.#forget(bucket);
   }
 
-  #forget(bucket: Bucket): void {
+  #drop(bucket: Bucket): void {
+    bucket.unwatch();
     this.#buckets.delete(bucket.key);
     bucket.gate.buckets.delete(bucket);
+  }
+
+  #forget(bucket: Bucket): void {
+    this.#drop(bucket);
     bucket.gate.ref.tell({ kind: 'withdraw', asker: bucket.ref });
     bucket.ref.tell({ kind: 'retire' });
   }
 
-  /** Forgets the bucket that was used longest ago among those that nothing is to be known of. */
+  /**
+   * Forgets a bucket that nothing is to be known of, the one used longest ago first. It looks at a few
+   * only, and puts those that must stay behind all others, so that they are not looked at every time.
+   */
   #makeRoom(): boolean {
     const nowMs = this.#services.clock.nowMs();
-    let oldest: Bucket | null = null;
+    let looks = 0;
     for (const bucket of this.#buckets.values()) {
-      if (!isForgettable(bucket, nowMs)) continue;
-      if (oldest === null || bucket.usedMs < oldest.usedMs) oldest = bucket;
+      if (isForgettable(bucket, nowMs)) {
+        this.#forget(bucket);
+        return true;
+      }
+      if (++looks >= BUCKET_LOOKS_MAX) return false;
+      this.#moveBehind(bucket);
     }
-    if (oldest === null) return false;
-    this.#forget(oldest);
-    return true;
+    return false;
+  }
+
+  /** The map is in the order of use. */
+  #moveBehind(bucket: Bucket): void {
+    this.#buckets.delete(bucket.key);
+    this.#buckets.set(bucket.key, bucket);
   }
 }
 

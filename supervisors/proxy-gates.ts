@@ -27,7 +27,9 @@ import {
   type GateMessage,
   type LimitedBy,
 } from '../protocols/proxy.ts';
+import type { SharedLimits } from '../protocols/shared-limits.ts';
 import { NOWHERE, surviveCrash } from './proxy-aftermath.ts';
+import { placeOf } from './proxy-places.ts';
 
 /** What a gate needs to know of a bucket that asks it. */
 export type GateUser = {
@@ -38,6 +40,7 @@ export type GateUser = {
 export type Gate = {
   readonly identity: string;
   ref: ActorRef<GateMessage>;
+  unwatch: () => void;
   shutUntilMs: number;
   crashes: number;
   readonly buckets: Set<GateUser>;
@@ -49,6 +52,8 @@ export type GateServices = {
   readonly log: Log;
   /** Requests a second of an identity. */
   readonly globalLimit: number;
+  /** Null: the limits are this proxy's own. */
+  readonly sharedLimits: SharedLimits | null;
   /** Starts the actor of a gate, whose end is told to `ended`. */
   spawn<State>(
     name: string,
@@ -75,7 +80,10 @@ export class ProxyGates {
     if (known !== undefined) return known;
     if (this.#gates.size >= GATES_MAX && !this.#makeRoom()) return null;
     const parts = { identity, shutUntilMs: this.#edgeShutUntilMs, crashes: 0, requests: 0 };
-    const gate: Gate = { ...parts, ref: NOWHERE, buckets: new Set() };
+    const gate: Gate = { ...parts, ref: NOWHERE, unwatch: () => {}, buckets: new Set() };
+    const news = (): void => gate.ref.tell({ kind: 'news' });
+    const place = placeOf('gate', identity);
+    gate.unwatch = this.#services.sharedLimits?.watch(place, news) ?? gate.unwatch;
     this.#start(gate);
     this.#gates.set(identity, gate);
     return gate;
@@ -96,7 +104,7 @@ export class ProxyGates {
     const { log, clock } = this.#services;
     gate.crashes += 1;
     const error = exit.kind === 'crashed' ? exit.error : exit;
-    log.error({ err: error }, 'the gate of an identity is started anew');
+    log.error({ error }, 'the gate of an identity is started anew');
     const countedMs = ARRIVAL_MAX_MS + GLOBAL_WINDOW_MS + GLOBAL_MARGIN_MS;
     gate.shutUntilMs = Math.max(gate.shutUntilMs, clock.nowMs() + countedMs);
     for (const bucket of gate.buckets) {
@@ -109,11 +117,15 @@ export class ProxyGates {
   }
 
   #start(gate: Gate): void {
-    const { globalLimit, spawn } = this.#services;
+    const { globalLimit, sharedLimits: limits, spawn } = this.#services;
     // What is raised is the limit of a bot, never that of an address.
     const most = gate.identity === ANONYMOUS ? GLOBAL_REQUESTS_PER_WINDOW : globalLimit;
     const limit = Math.min(globalLimit, most);
-    const behaviour = gateActor({ limit, shutUntilMs: gate.shutUntilMs });
+    const behaviour = gateActor({
+      limit,
+      shutUntilMs: gate.shutUntilMs,
+      shared: limits && { limits, place: placeOf('gate', gate.identity) },
+    });
     gate.ref = spawn(`global-${++this.#started}`, behaviour, gate);
   }
 
@@ -121,6 +133,7 @@ export class ProxyGates {
     const nowMs = this.#services.clock.nowMs();
     for (const gate of this.#gates.values()) {
       if (gate.shutUntilMs > nowMs || !this.#services.forgetBuckets(gate)) continue;
+      gate.unwatch();
       this.#gates.delete(gate.identity);
       gate.ref.tell({ kind: 'retire' });
       return true;

@@ -35,6 +35,7 @@ import type {
   RestRequest,
   Upstream,
 } from '../protocols/proxy.ts';
+import type { SharedLimits } from '../protocols/shared-limits.ts';
 import { NOWHERE } from './proxy-aftermath.ts';
 import { type Bucket, ProxyBuckets } from './proxy-buckets.ts';
 import { type Gate, ProxyGates } from './proxy-gates.ts';
@@ -50,6 +51,8 @@ export type ProxyTreeOptions = {
   readonly globalLimit: number;
   /** Families of routes that get no more than so many requests; none unless given. */
   readonly familyLimits?: FamilyLimits;
+  /** Where the limits are shared with other proxies; they are this one's own unless given. */
+  readonly sharedLimits?: SharedLimits;
 };
 
 /** A request that the proxy has taken. */
@@ -93,26 +96,29 @@ class Tree implements ProxyTree {
   readonly #stopped: Promise<void>;
   #self: ActorRef<TreeMessage> = NOWHERE;
   #context: ActorContext<TreeMessage> | null = null;
-  #tickets = 0;
+  #tickets: number;
   #bodyBytes = 0;
   #draining = false;
   #emptied: (() => void) | null = null;
 
   constructor(options: ProxyTreeOptions) {
     this.#options = options;
-    const { upstream, clock, metrics } = options;
+    const { upstream, clock, metrics, sharedLimits = null } = options;
+    this.#tickets = sharedLimits?.firstRequest ?? 0;
     const guard = new ProxyGuard({ ...options, closed: (identity) => this.#lookAgain(identity) });
     this.#guard = guard;
     const settled = (ticket: RestTicket): void => this.#settled(ticket);
     this.#services = { upstream, clock, metrics, guard, settled };
     this.#gates = new ProxyGates({
       ...options,
+      sharedLimits,
       spawn: (name, behaviour, gate) =>
         this.#parent().spawn(name, behaviour, (exit) => ({ kind: 'gate-ended', gate, exit })),
       forgetBuckets: (gate) => this.#buckets.forgetAllOf(gate),
     });
     this.#buckets = new ProxyBuckets({
       ...options,
+      sharedLimits,
       spawn: (name, behaviour, bucket) =>
         this.#parent().spawn(name, behaviour, (exit) => ({ kind: 'bucket-ended', bucket, exit })),
       shut: (gate, by, untilMs) => this.#gates.shut(gate, by, untilMs),
@@ -163,7 +169,6 @@ class Tree implements ProxyTree {
     }
     bucket.tickets.set(ticket.id, ticket);
     bucket.gate.requests += 1;
-    bucket.usedMs = this.#options.clock.nowMs();
     this.#bucketOf.set(ticket, bucket);
     this.#bodyBytes += request.body?.heldBytes ?? 0;
     bucket.ref.tell({ kind: 'enqueue', ticket });

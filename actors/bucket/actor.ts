@@ -5,13 +5,15 @@
  *
  * Inner workings: the tickets of the requests that the machine knows by number are kept beside it.
  * After each message the window's knowledge is written to `memory`, which belongs to the router and
- * outlives the actor.
+ * outlives the actor. Where the limits are shared with other proxies, the machine's steps count when
+ * `shared/turns.ts` says so.
  *
  * Failure modes: a crash loses the queue's order in here, but no ticket; the router has all of them,
  * gives those that wait to the successor, and sees to it that those in flight get their answer.
  */
 import type { ActorRef } from '../../protocols/actor.ts';
 import { classRuleOf } from '../../protocols/discord/request-class.ts';
+import { SHARED_POLL_MS } from '../../protocols/limits.ts';
 import type {
   BucketMessage,
   GateMessage,
@@ -19,10 +21,21 @@ import type {
   LimitedBy,
   Ticket,
 } from '../../protocols/proxy.ts';
+import type { SharedPlace } from '../../protocols/shared-limits.ts';
+import type { SiblingEvidence, Siblings } from '../../protocols/siblings.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
+import { SharedTurns } from '../shared/turns.ts';
 import { newBucket, transition } from './machine.ts';
 import { readLimits } from './reading.ts';
-import type { BucketEffect, BucketInput, BucketState, Entry, Knowledge } from './state.ts';
+import { bucketSharing } from './sharing.ts';
+import type {
+  BucketEffect,
+  BucketInput,
+  BucketState,
+  BucketStep,
+  Entry,
+  Knowledge,
+} from './state.ts';
 import { outcomeOf } from './ticket.ts';
 
 /** What outlives a bucket's actor. */
@@ -32,6 +45,12 @@ export type BucketOptions = {
   /** The gate of the requests' identity. */
   readonly gate: ActorRef<GateMessage>;
   readonly memory: BucketMemory;
+  /** Null: the limits are this proxy's own. */
+  readonly shared: SharedPlace | null;
+  /** Routes that some bucket has seen to be counted together. */
+  readonly siblings: Siblings;
+  /** This bucket has seen which routes are counted together, or are not. */
+  learned(evidence: SiblingEvidence): void;
   /** Discord has shut more than this bucket. */
   shut(by: LimitedBy, untilMs: number): void;
   /** The bucket may be forgotten; it stays in service until it is told to retire. */
@@ -39,11 +58,12 @@ export type BucketOptions = {
 };
 
 type State = {
-  readonly machine: BucketState;
+  machine: BucketState;
+  readonly turns: SharedTurns<BucketState, BucketInput, BucketEffect> | null;
   readonly tickets: Map<number, Ticket>;
-  readonly gate: ActorRef<GateMessage>;
-  /** What has landed for a request whose fate the machine decides in this very message. */
-  landing: Landing | null;
+  gate: ActorRef<GateMessage>;
+  /** What has landed for requests whose fate the machine is about to decide. */
+  readonly landings: Map<number, Landing>;
   wakeAtMs: number | null;
 };
 
@@ -52,11 +72,14 @@ type Context = ActorContext<BucketMessage>;
 export function bucketActor(options: BucketOptions): Behaviour<State, BucketMessage> {
   return {
     start(context) {
+      const { memory, siblings } = options;
+      const machine = newBucket(memory.knowledge, context.clock.nowMs(), siblings);
       return {
-        machine: newBucket(options.memory.knowledge, context.clock.nowMs()),
+        machine,
+        turns: options.shared && openTurns(machine, options.shared, options.memory, context),
         tickets: new Map(),
         gate: options.gate,
-        landing: null,
+        landings: new Map(),
         wakeAtMs: null,
       };
     },
@@ -65,21 +88,55 @@ export function bucketActor(options: BucketOptions): Behaviour<State, BucketMess
         context.finish('retired');
         return state;
       }
-      const current = message.kind === 'gate' ? { ...state, gate: message.gate } : state;
-      if (message.kind === 'wake') current.wakeAtMs = null;
-      const input = inputOf(message, current, context);
-      const step = transition(current.machine, input, context.clock.nowMs());
-      const { ledger, flights } = step.state;
-      options.memory.knowledge = { ledger, flights };
-      for (const effect of step.effects) run(effect, current, options, context);
-      for (const effect of step.effects) forget(effect, current.tickets, step.state);
-      current.landing = null;
-      return { ...current, machine: step.state };
+      if (message.kind === 'gate') state.gate = message.gate;
+      if (message.kind === 'wake') state.wakeAtMs = null;
+      for (const step of stepsOf(message, state, context)) count(step, state, options, context);
+      if (state.turns?.isBusy !== true) state.landings.clear();
+      if (state.turns?.mustPoll === true) context.after('poll', SHARED_POLL_MS, { kind: 'news' });
+      return state;
     },
   };
 }
 
-function inputOf(message: BucketMessage, state: State, context: Context): BucketInput {
+function openTurns(
+  state: BucketState,
+  { limits, place }: SharedPlace,
+  { knowledge }: BucketMemory,
+  { clock, self }: Context,
+): NonNullable<State['turns']> {
+  return new SharedTurns({
+    machine: bucketSharing(limits.proxy),
+    limits,
+    place,
+    clock,
+    state,
+    apart: knowledge !== null,
+    answered: (answer) => self.tell({ kind: 'exchanged', answer }),
+  });
+}
+
+/** What counts from now on, of what the machine makes of a message. */
+function stepsOf(message: BucketMessage, state: State, context: Context): readonly BucketStep[] {
+  const { turns } = state;
+  if (message.kind === 'exchanged') return turns?.hear(message.answer) ?? [];
+  if (message.kind === 'news') return turns?.look() ?? [];
+  const input = inputOf(message, state, context);
+  return turns?.take(input) ?? [transition(state.machine, input, context.clock.nowMs())];
+}
+
+function count(step: BucketStep, state: State, options: BucketOptions, context: Context): void {
+  const { ledger, flights, others } = step.state;
+  state.machine = step.state;
+  options.memory.knowledge = { ledger, flights, others };
+  for (const effect of step.effects) run(effect, state, options, context);
+  for (const effect of step.effects) forget(effect, state.tickets, step.state);
+}
+
+function inputOf(
+  message: Exclude<BucketMessage, { readonly kind: 'exchanged' | 'news' }>,
+  state: State,
+  context: Context,
+): BucketInput {
   switch (message.kind) {
     case 'enqueue': {
       const { ticket } = message;
@@ -87,7 +144,7 @@ function inputOf(message: BucketMessage, state: State, context: Context): Bucket
       return { kind: 'enqueue', entry: entryOf(ticket, context) };
     }
     case 'landed':
-      state.landing = message.landing;
+      state.landings.set(message.id, message.landing);
       return landedInput(message.id, message.landing);
     case 'gate':
       return { kind: 'gate-replaced' };
@@ -140,6 +197,9 @@ function run(effect: BucketEffect, state: State, options: BucketOptions, context
     case 'wake-at':
       wakeAt(effect.atMs, state, context);
       break;
+    case 'learned':
+      options.learned(effect.evidence);
+      break;
     case 'idle':
       options.idle();
       break;
@@ -180,7 +240,7 @@ function settle(effect: Settling, state: State): void {
   if (ticket === undefined) return;
   switch (effect.kind) {
     case 'deliver':
-      deliver(ticket, state.landing);
+      deliver(ticket, state.landings.get(effect.id) ?? null);
       break;
     case 'refuse': {
       const { reason, retryAfterMs } = effect;

@@ -13,6 +13,8 @@
  * - Routes with one name stay apart, until an answer to one shows more used than it has sent while the
  *   others of that name were sending: then their counter is one, and so is the window. Who waits is
  *   not touched by it; only what they wait for changes.
+ * - Accounts that another ledger has seen to share a counter share a window from the start, until they
+ *   turn out to have other names here, or an answer shows that they do not (`protocols/siblings.ts`).
  *
  * A name is learned from successes, and a new one counts after two in a row; errors may carry other
  * names, and Discord flips between them for a while. A 429 that tells of another name or limit than the
@@ -25,11 +27,17 @@
  *
  * Failure modes: requests of strangers that use the same token can look like those of another route of
  * the same name; then the two are counted together, which is slower than it needs to be and breaks
- * nothing. Accounts that nothing is to be known of are forgotten, and what was brought together with
- * them.
+ * nothing, until an answer shows one of them alone. Accounts that nothing is to be known of are
+ * forgotten, and what was brought together with them.
  */
 import { BUCKET_IDLE_MS, RESET_MARGIN_MS } from '../../protocols/limits.ts';
 import type { Limited } from '../../protocols/proxy.ts';
+import {
+  areSiblings,
+  NO_SIBLINGS,
+  type SiblingEvidence,
+  type Siblings,
+} from '../../protocols/siblings.ts';
 import type { Reading } from './reading.ts';
 import type { Window, WindowFlight } from './window.ts';
 import * as windows from './window.ts';
@@ -108,24 +116,86 @@ export function roll(ledger: Ledger, nowMs: number): Ledger {
 }
 
 /** Makes sure that there is an account. */
-export function open(ledger: Ledger, route: string, key: string, nowMs: number): Ledger {
+export function open(
+  ledger: Ledger,
+  route: string,
+  key: string,
+  nowMs: number,
+  siblings: Siblings = NO_SIBLINGS,
+): Ledger {
   if (ledger.accounts[key] !== undefined) return ledger;
+  const named = { route, tight: null, hash: null, candidate: null };
+  const account = { ...named, careful: false, blockedUntilMs: 0, usedMs: nowMs };
+  const shared = siblingWindow(ledger, key, siblings);
+  if (shared !== null) return withAccount(ledger, key, { ...account, window: shared });
   const made = withNewWindow(ledger, windows.newWindow());
-  const account = { route, window: ledger.nextWindow, tight: null, hash: null, candidate: null };
-  return withAccount(made, key, { ...account, careful: false, blockedUntilMs: 0, usedMs: nowMs });
+  return withAccount(made, key, { ...account, window: ledger.nextWindow });
+}
+
+/** The window of an account that was counted with this one elsewhere, unless it has another name here. */
+function siblingWindow(ledger: Ledger, key: string, siblings: Siblings): number | null {
+  const hash = siblings[key]?.hash;
+  if (hash === undefined) return null;
+  const found = Object.entries(ledger.accounts).find(
+    ([other, one]) => (one.hash === null || one.hash === hash) && areSiblings(siblings, key, other),
+  );
+  return found === undefined ? null : found[1].window;
+}
+
+/** Takes over what other buckets have seen: accounts that have the same name share a window from now on. */
+export function joinSiblings(ledger: Ledger, siblings: Siblings): Ledger {
+  let next = ledger;
+  for (const [key, { hash }] of Object.entries(ledger.accounts)) {
+    if (hash === null || hash !== siblings[key]?.hash) continue;
+    const others = Object.entries(next.accounts).filter(
+      ([other, one]) => one.hash === hash && areSiblings(siblings, key, other),
+    );
+    for (const [other] of others) {
+      const [into, gone] = [accountOf(next, key).window, accountOf(next, other).window];
+      if (into !== gone) next = join(next, into, gone);
+    }
+  }
+  return next;
+}
+
+/** What the landing of a request has shown of the routes that share its bucket's name; null if nothing. */
+export function siblingsSeen(
+  before: Ledger,
+  after: Ledger,
+  flight: Charged,
+): SiblingEvidence | null {
+  const key = flight.charges[0]?.account ?? '';
+  const [was, is] = [before.accounts[key], after.accounts[key]];
+  if (was === undefined || is === undefined) return null;
+  if (after.joined !== before.joined) {
+    const accounts = sharingWith(after, key);
+    const hash = accounts.map((one) => after.accounts[one]?.hash).find(Boolean);
+    return hash ? { kind: 'together', hash, accounts } : null;
+  }
+  // Whoever leaves the others of its name has shown that it is not counted with them.
+  const hasLeft =
+    is.window !== was.window && othersNamed(before, key).some((one) => one === is.hash);
+  if (!hasLeft || is.hash === null) return null;
+  return { kind: 'apart', hash: is.hash, accounts: sharingWith(before, key) };
+}
+
+/** The accounts that draw on the window of this one, and itself. */
+function sharingWith(ledger: Ledger, key: string): readonly string[] {
+  const window = ledger.accounts[key]?.window;
+  return Object.keys(ledger.accounts).filter((one) => ledger.accounts[one]?.window === window);
 }
 
 const windowsOf = ({ window, tight }: Account): readonly number[] =>
   tight === null ? [window] : [window, tight];
 
-/** How many requests the account may send now. */
-export function room(ledger: Ledger, key: string, load: Load, nowMs: number): number {
+/** How many requests the account may send now, of what `share` of the limits gives room for. */
+export function room(ledger: Ledger, key: string, load: Load, nowMs: number, share = 1): number {
   const account = ledger.accounts[key];
   if (account === undefined || account.blockedUntilMs > nowMs) return 0;
   let least = account.careful ? 1 - (load.accounts.get(key) ?? 0) : Number.POSITIVE_INFINITY;
   for (const id of windowsOf(account)) {
     const inFlight = load.windows.get(id) ?? 0;
-    least = Math.min(least, windows.capacity(windowOf(ledger, id), inFlight, nowMs));
+    least = Math.min(least, windows.capacity(windowOf(ledger, id), inFlight, nowMs, share));
   }
   return least;
 }
@@ -253,7 +323,7 @@ function noteAnswer(
 ): Ledger {
   const key = flight.charges[0]?.account;
   if (key === undefined || ledger.accounts[key] === undefined) return ledger;
-  const [named, usable] = identify(ledger, key, status, reading);
+  const [named, usable] = identify(ledger, key, flight, status, reading, nowMs);
   const settled = usable === null ? named : keepTight(named, key, usable);
   const main = resolve(settled, accountOf(settled, key).window);
   const landed = landElsewhere(settled, flight, main, nowMs);
@@ -282,34 +352,73 @@ function landElsewhere(ledger: Ledger, flight: Charged, but: number, nowMs: numb
 function identify(
   ledger: Ledger,
   key: string,
+  flight: Charged,
   status: number,
   reading: Reading | null,
+  nowMs: number,
 ): readonly [Ledger, Reading | null] {
   const account = accountOf(ledger, key);
-  if (reading === null) return [ledger, null];
+  const isGuess = account.hash === null && status < 300 && sharingWith(ledger, key).length > 1;
+  // Where the routes go by other names, or by none, what was seen elsewhere says nothing of them.
+  if (reading === null) return [isGuess ? moveOut(ledger, key) : ledger, null];
   const { hash } = reading;
+  const isAlone = isDenied(ledger, key, flight, reading, nowMs);
   if (hash === null || hash === account.hash) {
+    if (isAlone) return [moveOut(ledger, key), reading];
     if (account.candidate === null) return [ledger, reading];
     return [withAccount(ledger, key, { ...account, candidate: null }), reading];
   }
   const success = status < 300;
   if (account.hash === null) {
-    return [success ? rename(ledger, key, hash) : ledger, reading];
+    const isOther = isAlone || othersNamed(ledger, key).some((name) => name !== hash);
+    const own = isGuess && isOther ? moveOut(ledger, key) : ledger;
+    if (success) return [rename(own, key, hash), reading];
+    return [withAccount(ledger, key, { ...account, candidate: hash }), reading];
   }
   if (!success) return [ledger, null];
   if (hash !== account.candidate) {
     return [withAccount(ledger, key, { ...account, candidate: hash }), null];
   }
+  return [rename(moveOut(ledger, key), key, hash), reading];
+}
+
+/** Gives an account a window of its own. What was sent of late may count against that one, too. */
+function moveOut(ledger: Ledger, key: string): Ledger {
+  const account = accountOf(ledger, key);
   const old = windowOf(ledger, account.window);
   const fresh = windows.block(windows.newWindowAfter(old), old.blockedUntilMs);
-  const moved = { ...account, window: ledger.nextWindow, candidate: null };
-  return [rename(withAccount(withNewWindow(ledger, fresh), key, moved), key, hash), reading];
+  const moved = { ...account, window: ledger.nextWindow };
+  return withAccount(withNewWindow(ledger, fresh), key, moved);
+}
+
+/** The names of the other accounts of the same window. */
+function othersNamed(ledger: Ledger, key: string): readonly string[] {
+  const names = sharingWith(ledger, key).map((one) => one !== key && ledger.accounts[one]?.hash);
+  return names.filter((name) => typeof name === 'string');
+}
+
+/**
+ * Whether an answer shows that an account does not share its counter with the one other route that draws
+ * on its window. Of more routes it would not be known which of them has to go.
+ */
+function isDenied(
+  ledger: Ledger,
+  key: string,
+  flight: Charged,
+  reading: Reading,
+  nowMs: number,
+): boolean {
+  const { route, window } = accountOf(ledger, key);
+  const [other, ...more] = sharingWith(ledger, key).filter((one) => one !== key);
+  if (other === undefined || more.length > 0 || ledger.accounts[other]?.route === route)
+    return false;
+  return windows.isOfAnother(windowOf(ledger, window), flight.sentMs, reading, nowMs);
 }
 
 /** Gives an account its name; classes of one route that have one name have one window. */
 function rename(ledger: Ledger, key: string, hash: string): Ledger {
   const account = accountOf(ledger, key);
-  const named = withAccount(ledger, key, { ...account, hash });
+  const named = withAccount(ledger, key, { ...account, hash, candidate: null });
   const twin = Object.values(ledger.accounts).find(
     (one) => one.route === account.route && one.hash === hash && one.window !== account.window,
   );
@@ -434,7 +543,8 @@ function sharersOf(ledger: Ledger, key: string, reading: Reading | null): readon
   // One that has only ever been refused has no name yet but that of its refusals.
   const name = hash ?? reading?.hash ?? null;
   const found = Object.values(ledger.accounts)
-    .filter((one) => name !== null && one.hash === name && one.window !== window)
+    .filter((one) => name !== null && (one.hash ?? one.candidate) === name)
+    .filter((one) => one.window !== window)
     .filter(({ window: id }) => {
       const { log, spent } = windowOf(ledger, id);
       return log.length + spent.length > 0;
@@ -443,7 +553,7 @@ function sharersOf(ledger: Ledger, key: string, reading: Reading | null): readon
 }
 
 /** From now on the accounts of both windows draw on one. */
-function join(ledger: Ledger, into: number, gone: number): Ledger {
+export function join(ledger: Ledger, into: number, gone: number): Ledger {
   const merged = windows.merge(windowOf(ledger, into), windowOf(ledger, gone));
   const { [gone]: _, ...others } = withWindow(ledger, into, merged).windows;
   const accounts = Object.entries(ledger.accounts).map(
@@ -500,7 +610,7 @@ export function quietAtMs(ledger: Ledger): number {
 // The parts of a ledger.
 
 /** The window that is meant by the number of one that may have been joined to another since. */
-function resolve(ledger: Ledger, id: number): number {
+export function resolve(ledger: Ledger, id: number): number {
   let at = id;
   for (let into = ledger.joined[at]; into !== undefined; into = ledger.joined[at]) at = into;
   return at;

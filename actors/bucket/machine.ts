@@ -42,6 +42,7 @@ import {
   LIMITED_ATTEMPTS_MAX,
   PROXY_WAIT_MAX_MS,
 } from '../../protocols/limits.ts';
+import { NO_SIBLINGS, type Siblings } from '../../protocols/siblings.ts';
 import type { Heard } from './ledger.ts';
 import * as ledgers from './ledger.ts';
 import { Prospects } from './prospects.ts';
@@ -53,6 +54,7 @@ import {
   type BucketStep,
   type Entry,
   type Flight,
+  inTheAir,
   type Knowledge,
   keysOf,
   type Queue,
@@ -61,18 +63,27 @@ import {
   withQueue,
 } from './state.ts';
 
+const NOBODY_AHEAD: BucketState['ahead'] = new Map();
 const NOTHING_ASKED: ByLane<number> = { high: 0, normal: 0, bulk: 0 };
 
 /** `before` is what a predecessor knew; what it had in flight is counted, and never to land here. */
-export function newBucket(before: Knowledge | null, nowMs: number): BucketState {
-  const known = before ?? { ledger: ledgers.EMPTY_LEDGER, flights: [] };
+export function newBucket(
+  before: Knowledge | null,
+  nowMs: number,
+  siblings: Siblings = NO_SIBLINGS,
+): BucketState {
+  const known = before ?? { ledger: ledgers.EMPTY_LEDGER, flights: [], others: [] };
   return {
     queues: new Map(),
     flights: [],
+    others: known.others,
     ledger: known.flights.reduce(
       (ledger, flight) => ledgers.noteLost(ledger, flight, nowMs),
       known.ledger,
     ),
+    siblings,
+    share: 1,
+    ahead: NOBODY_AHEAD,
     patience: NOBODY_PASSED,
     asked: NOTHING_ASKED,
     gateShutUntilMs: 0,
@@ -84,13 +95,21 @@ export function newBucket(before: Knowledge | null, nowMs: number): BucketState 
 
 export function transition(state: BucketState, input: BucketInput, nowMs: number): BucketStep {
   const effects: BucketEffect[] = [];
-  const rolled = { ...state, ledger: ledgers.roll(state.ledger, nowMs) };
-  const taken = take(rolled, input, nowMs, effects);
+  const taken = take(roll(state, nowMs), input, nowMs, effects);
   // A new request, and a permit, change nobody else's prospects.
   const isQuick = input.kind === 'enqueue' || input.kind === 'permit';
   const settled = isQuick ? taken : settleTime(taken, nowMs, effects);
   const advanced = advance(settled, nowMs, effects);
   return { state: arm(advanced, nowMs, effects), effects };
+}
+
+/** Lets time pass. What another proxy has said no more of, for too long, is taken to be lost. */
+export function roll(state: BucketState, nowMs: number): BucketState {
+  const lost = state.others.filter(({ leaseUntilMs }) => leaseUntilMs <= nowMs);
+  const noted = lost.reduce((sum, one) => ledgers.noteLost(sum, one, nowMs), state.ledger);
+  const ledger = ledgers.roll(noted, nowMs);
+  if (lost.length === 0) return { ...state, ledger };
+  return { ...state, ledger, others: state.others.filter((one) => !lost.includes(one)) };
 }
 
 type Effects = BucketEffect[];
@@ -108,6 +127,10 @@ function take(
       return usePermit(state, input, nowMs, effects);
     case 'gate-shut':
       return { ...state, gateShutUntilMs: Math.max(state.gateShutUntilMs, input.untilMs) };
+    case 'siblings': {
+      const { siblings } = input;
+      return { ...state, siblings, ledger: ledgers.joinSiblings(state.ledger, siblings) };
+    }
     case 'gate-replaced':
       return { ...state, asked: NOTHING_ASKED };
     case 'answered':
@@ -191,7 +214,11 @@ function send(
   const { id, route, lane } = next;
   effects.push({ kind: 'send', id, permit });
   const keys = keysOf(next, nowMs);
-  const opened = keys.reduce((sum, key) => ledgers.open(sum, route, key, nowMs), state.ledger);
+  const { siblings } = state;
+  const opened = keys.reduce(
+    (sum, key) => ledgers.open(sum, route, key, nowMs, siblings),
+    state.ledger,
+  );
   const [ledger, charges] = ledgers.charge(opened, keys, id, nowMs);
   const flight: Flight = { ...next, permit, charges, sentMs: nowMs, abandoned: false };
   const key = queueKey(next);
@@ -238,6 +265,8 @@ function answered(
     ...landed,
     ledger: ledgers.noteHeard(landed.ledger, flight, heard, gated, nowMs),
   };
+  const evidence = ledgers.siblingsSeen(landed.ledger, next.ledger, flight);
+  if (evidence !== null) effects.push({ kind: 'learned', evidence });
   if (limited === null) {
     effects.push({ kind: flight.abandoned ? 'discard' : 'deliver', id });
     return next;
@@ -397,12 +426,13 @@ function arm(state: BucketState, nowMs: number, effects: Effects): BucketState {
   for (const key of waitedFor)
     atMs = Math.min(atMs, ledgers.nextChangeMs(state.ledger, key, nowMs));
   const needed = new Set(waitedFor);
-  for (const { deadlineMs, abandoned, charges } of state.flights) {
+  for (const { deadlineMs, abandoned } of state.flights) {
     if (!abandoned) atMs = Math.min(atMs, deadlineMs ?? atMs);
-    for (const { account } of charges) needed.add(account);
   }
+  const flying = inTheAir(state);
+  for (const { charges } of flying) for (const { account } of charges) needed.add(account);
   const isNeeded = (key: string): boolean => needed.has(key);
-  const [ledger, lookMs] = ledgers.forget(state.ledger, isNeeded, state.flights, nowMs);
+  const [ledger, lookMs] = ledgers.forget(state.ledger, isNeeded, flying, nowMs);
   atMs = Math.min(atMs, lookMs);
   if (needed.size === 0 && lookMs === Number.POSITIVE_INFINITY) {
     const idleMs = state.activeMs + BUCKET_IDLE_MS;

@@ -7,7 +7,7 @@ import {
 } from '../../protocols/limits.ts';
 import type { Load } from './ledger.ts';
 import * as ledgers from './ledger.ts';
-import { type BucketEffect, type BucketState, keysOf, type Waiting } from './state.ts';
+import { type BucketEffect, type BucketState, inTheAir, keysOf, type Waiting } from './state.ts';
 
 /** What is known, at one moment, of how long requests will have to wait. */
 export class Prospects {
@@ -48,8 +48,8 @@ export class Prospects {
     const nowMs = this.#nowMs;
     const gateMs = one.gated ? this.#state.gateShutUntilMs : 0;
     const [key = ''] = one.keys ?? keysOf(one, nowMs);
-    const { ledger, flights } = this.#state;
-    this.#load ??= ledgers.loadOf(ledger, flights);
+    const { ledger } = this.#state;
+    this.#load ??= ledgers.loadOf(ledger, inTheAir(this.#state));
     const openMs = ledgers.earliestMs(ledger, key, this.#load, ahead, nowMs);
     // Once it is of another class the wait of this one is no longer its own.
     return Math.max(gateMs, Math.min(openMs, classChangeMs(one.rule, nowMs, ARRIVAL_MAX_MS)));

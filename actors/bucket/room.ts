@@ -1,7 +1,7 @@
 /** Who of those that wait could be sent now: one look at the ledger for each account. */
 import type { Ledger, Load } from './ledger.ts';
 import * as ledgers from './ledger.ts';
-import { type BucketState, keysOf, type Queue, type Waiting } from './state.ts';
+import { type BucketState, inTheAir, keysOf, type Queue, type Waiting } from './state.ts';
 
 /** How much room there is now, account by account: each is looked up once, and opened if it is new. */
 export class Room {
@@ -29,9 +29,12 @@ export class Room {
   #of(route: string, key: string): number {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
-    this.ledger = ledgers.open(this.ledger, route, key, this.#nowMs);
-    this.#load ??= ledgers.loadOf(this.#state.ledger, this.#state.flights);
-    const room = ledgers.room(this.ledger, key, this.#load, this.#nowMs);
+    this.ledger = ledgers.open(this.ledger, route, key, this.#nowMs, this.#state.siblings);
+    this.#load ??= ledgers.loadOf(this.#state.ledger, inTheAir(this.#state));
+    const { share, ahead } = this.#state;
+    const most = ledgers.room(this.ledger, key, this.#load, this.#nowMs, share);
+    // One for each proxy that has waited longer, or the nearest to the store would always be first.
+    const room = most - (ahead.get(key) ?? 0);
     this.#byKey.set(key, room);
     return room;
   }

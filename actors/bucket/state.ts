@@ -5,6 +5,7 @@ import { type ClassRule, classesBetween } from '../../protocols/discord/request-
 import type { ByLane, Patience, Priority } from '../../protocols/lanes.ts';
 import { ARRIVAL_MAX_MS } from '../../protocols/limits.ts';
 import type { LimitedBy, RefusalReason } from '../../protocols/proxy.ts';
+import type { SiblingEvidence, Siblings } from '../../protocols/siblings.ts';
 import { accountKey, type Charged, type Heard, type Ledger } from './ledger.ts';
 
 /** What the machine needs to know of a request. */
@@ -49,14 +50,29 @@ export type Queue = {
   readonly hurryMs: number;
 };
 
+/** A request that another proxy has in the air, and how long it is believed to be there. */
+export type OthersFlight = Charged & { readonly proxy: string; readonly leaseUntilMs: number };
+
 /** What outlives a crash: what is known, and what is in flight on that knowledge. */
-export type Knowledge = { readonly ledger: Ledger; readonly flights: readonly Charged[] };
+export type Knowledge = {
+  readonly ledger: Ledger;
+  readonly flights: readonly Charged[];
+  readonly others: readonly OthersFlight[];
+};
 
 export type BucketState = {
   /** By route and lane. Whose turn it is comes first. */
   readonly queues: ReadonlyMap<string, Queue>;
   readonly flights: readonly Flight[];
+  /** Requests of other proxies that share the limits; none where nobody does. */
+  readonly others: readonly OthersFlight[];
   readonly ledger: Ledger;
+  /** Routes that some bucket has seen to be counted together. */
+  readonly siblings: Siblings;
+  /** The part of each limit that may be used here; less than 1 where others may use the rest unseen. */
+  readonly share: number;
+  /** By account: how many other proxies wait for it that have waited longer. */
+  readonly ahead: ReadonlyMap<string, number>;
   /** Whose turn among the lanes it is. */
   readonly patience: Patience;
   /** Permits asked for and not yet given. */
@@ -78,6 +94,7 @@ export type BucketInput =
     }
   | { readonly kind: 'gate-shut'; readonly untilMs: number }
   | { readonly kind: 'gate-replaced' }
+  | { readonly kind: 'siblings'; readonly siblings: Siblings }
   | { readonly kind: 'answered'; readonly id: number; readonly heard: Heard }
   | { readonly kind: 'failed'; readonly id: number; readonly unsent: boolean }
   /** It must not be sent at all, and was not; what has landed for it says why. */
@@ -110,11 +127,17 @@ export type BucketEffect =
   | { readonly kind: 'cancelled'; readonly id: number }
   /** Nothing that `by` means may be sent before then. */
   | { readonly kind: 'shut'; readonly by: LimitedBy; readonly untilMs: number }
+  /** What was seen here of routes that share a name holds in other buckets, too. */
+  | { readonly kind: 'learned'; readonly evidence: SiblingEvidence }
   | { readonly kind: 'wake-at'; readonly atMs: number }
   /** Nothing waits, nothing flies, and no knowledge of this bucket is worth keeping. */
   | { readonly kind: 'idle' };
 
 export type BucketStep = { readonly state: BucketState; readonly effects: readonly BucketEffect[] };
+
+/** All that is in the air, whoever sent it. */
+export const inTheAir = ({ flights, others }: BucketState): readonly Charged[] =>
+  others.length === 0 ? flights : [...flights, ...others];
 
 export const queueKey = ({ route, lane }: Entry): string => `${route} ${lane}`;
 

@@ -55,6 +55,7 @@ export class RestTicket implements Ticket {
   readonly #services: TicketServices;
   #phase: Phase;
   #waitedMs = 0;
+  #mayHaveArrived = false;
   #landed: (landing: Landing) => void = () => {};
   #resolve: ((outcome: RestOutcome) => void) | null = null;
 
@@ -107,19 +108,23 @@ export class RestTicket implements Ticket {
   waitAgain(): void {
     if (this.#phase.kind !== 'landed') return;
     const { landing } = this.#phase;
+    const sinceMs = this.#services.clock.nowMs();
     if (landing.kind === 'answer') landing.answer.discard();
-    this.#phase = { kind: 'waiting', sinceMs: this.#services.clock.nowMs() };
+    this.#phase = { kind: 'waiting', sinceMs };
   }
 
   settle(outcome: RestOutcome): void {
     const resolve = this.#resolve;
     if (resolve === null) return;
     this.#resolve = null;
+    // The fate first, so that it stands whatever goes wrong in what follows from it. A bucket that was
+    // started anew does not know of the attempts before.
+    const sent = outcome.kind === 'timed-out' && (outcome.sent || this.#mayHaveArrived);
+    resolve(sent ? { ...outcome, sent } : outcome);
+    this.#services.settled(this);
+    this.#count(outcome);
     // What landed is either this very outcome or of no use any more.
     if (outcome.kind !== 'answered') this.waitAgain();
-    this.#count(outcome);
-    this.#services.settled(this);
-    resolve(outcome);
   }
 
   /** Why it must not take off after all. Nobody waits for one whose fate is decided already. */
@@ -132,6 +137,7 @@ export class RestTicket implements Ticket {
     const { upstream, clock, metrics, guard } = this.#services;
     const { method, template } = this.request.route;
     const result = await upstream.send(this.request, signal);
+    if (result.kind === 'failure' && !result.failure.unsent) this.#mayHaveArrived = true;
     if (result.kind === 'answer') {
       metrics.requestLatency(method, template, (clock.nowMs() - sentMs) / 1_000);
     }

@@ -116,6 +116,7 @@ export function newWindowAfter(window: Window): Window {
   const log = window.log.map((entry) => ({
     ...entry,
     landedMs: entry.landedMs ?? entry.sentMs + ARRIVAL_MAX_MS,
+    counted: false,
   }));
   return { ...newWindow(), log, epoch: window.epoch };
 }
@@ -165,8 +166,22 @@ export function roll(window: Window, nowMs: number): Window {
   };
 }
 
-/** How many more may be sent now, `inFlight` being under way. The window must have been rolled to now. */
-export function capacity(window: Window, inFlight: number, nowMs: number): number {
+/**
+ * How many more may be sent now, `inFlight` being under way, where others may use all but `share` of the
+ * limit without our knowing. The window must have been rolled to now.
+ */
+export function capacity(window: Window, inFlight: number, nowMs: number, share = 1): number {
+  const whole = wholeCapacity(window, inFlight, nowMs);
+  if (share >= 1 || window.kind !== 'limited') return whole;
+  // One in a window is the least that is of any use.
+  const most = Math.max(1, Math.floor(window.limit * share));
+  const left = keepsLog(window)
+    ? most - window.log.length
+    : window.remaining - inFlight - window.spent.length - (window.limit - most);
+  return Math.max(0, Math.min(whole, left));
+}
+
+function wholeCapacity(window: Window, inFlight: number, nowMs: number): number {
   if (window.blockedUntilMs > nowMs) return 0;
   if (window.kind === 'unknown') return inFlight === 0 ? 1 : 0;
   if (window.kind === 'unlimited') return Number.POSITIVE_INFINITY;
@@ -320,6 +335,21 @@ export function strangersIn(
   const others = window.log.filter((entry) => entry.id !== flight.id).length;
   const ours = others + window.spent.length + (refused ? 0 : 1);
   return Math.max(0, reading.limit - reading.remaining - ours);
+}
+
+/**
+ * Whether an answer comes from another counter: its own request is all that it shows, although an
+ * answer that had arrived before it was sent told of a counter that surely is not whole yet.
+ */
+export function isOfAnother(
+  { heard, limit }: Window,
+  sentMs: number,
+  reading: Reading,
+  nowMs: number,
+): boolean {
+  if (heard === null || heard.landedMs > sentMs || reading.limit !== limit) return false;
+  const wholeMs = heard.sentMs + heard.resetAfterMs;
+  return nowMs + RESET_MARGIN_MS < wholeMs && usedBy(reading) === 1;
 }
 
 /** Two windows that turn out to be of one counter: of each fact, the stricter. */

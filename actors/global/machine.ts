@@ -45,12 +45,22 @@ type Permit<Asker> = {
   readonly untilMs: number;
 };
 
+/** A permit that another proxy has given out. */
+export type OthersPermit = { readonly proxy: string; readonly untilMs: number };
+
 /** Those who wait in one lane, in the order of their turns, with how many permits each wants. */
 export type Line<Asker> = readonly { readonly asker: Asker; readonly wants: number }[];
 
 export type GateState<Asker> = {
   readonly limit: number;
   readonly permits: readonly Permit<Asker>[];
+  /** Of other proxies that share the limit; they count `slackMs` longer than they say. */
+  readonly others: readonly OthersPermit[];
+  readonly slackMs: number;
+  /** The part of the limit that may be used here; less than 1 where others use the rest unseen. */
+  readonly share: number;
+  /** How many other proxies wait that have waited longer. */
+  readonly ahead: number;
   readonly lines: ByLane<Line<Asker>>;
   readonly patience: Patience;
   readonly shutUntilMs: number;
@@ -93,6 +103,10 @@ export function newGate<Asker>(limit: number, shutUntilMs: number): GateState<As
   return {
     limit,
     permits: [],
+    others: [],
+    slackMs: 0,
+    share: 1,
+    ahead: 0,
     lines: { high: [], normal: [], bulk: [] },
     patience: NOBODY_PASSED,
     shutUntilMs,
@@ -108,12 +122,19 @@ export function transition<Asker>(
   nowMs: number,
 ): GateStep<Asker> {
   const effects: GateEffect<Asker>[] = [];
-  const counted = state.permits.filter((permit) => permit.untilMs > nowMs);
-  const taken = take({ ...state, permits: counted }, input, nowMs, effects);
-  const granted = grant(taken, nowMs, effects);
+  const next = take(roll(state, nowMs), input, nowMs, effects);
+  const granted = grant(next, nowMs, effects);
   const atMs = nextChangeMs(granted, nowMs);
   if (atMs !== null) effects.push({ kind: 'wake-at', atMs });
   return { state: granted, effects };
+}
+
+/** Forgets the permits that count no more. */
+export function roll<Asker>(state: GateState<Asker>, nowMs: number): GateState<Asker> {
+  const permits = state.permits.filter((permit) => permit.untilMs > nowMs);
+  if (state.others.length === 0) return { ...state, permits };
+  const others = state.others.filter(({ untilMs }) => untilMs + state.slackMs > nowMs);
+  return { ...state, permits, others };
 }
 
 function take<Asker>(
@@ -190,14 +211,20 @@ function shut<Asker>(
 }
 
 /** How many permits may count while one more is given in this lane. */
-function mostFor<Asker>({ limit, patience }: GateState<Asker>, lane: Priority): number {
+function mostFor<Asker>(state: GateState<Asker>, lane: Priority): number {
+  const { patience, share } = state;
+  const limit = share < 1 ? Math.max(1, Math.floor(state.limit * share)) : state.limit;
   // Whoever comes in a higher lane finds a permit there and need not wait for the window to move on.
   const isReserved = lane === 'bulk' && patience.bulk < LANE_PATIENCE;
   return isReserved ? limit - Math.floor(limit * GLOBAL_RESERVED_SHARE) : limit;
 }
 
+/** Permits that count, and one for each proxy whose turn comes before ours. */
+const taken = <Asker>({ permits, others, ahead }: GateState<Asker>): number =>
+  permits.length + others.length + ahead;
+
 const hasRoom = <Asker>(state: GateState<Asker>, lane: Priority): boolean =>
-  state.permits.length < mostFor(state, lane);
+  taken(state) < mostFor(state, lane);
 
 /** The earliest the next permit can be given, were there room for it. */
 function openMs<Asker>(state: GateState<Asker>): number {
@@ -237,8 +264,9 @@ function grant<Asker>(
 }
 
 /** When so many of the permits will have stopped to count. */
-function goneMs<Asker>(permits: readonly Permit<Asker>[], count: number): number {
+function goneMs<Asker>({ permits, others, slackMs }: GateState<Asker>, count: number): number {
   const untilMs = permits.map((permit) => permit.untilMs);
+  for (const other of others) untilMs.push(other.untilMs + slackMs);
   // Nearly always it is the next one that is asked for.
   if (count === 1) return Math.min(...untilMs);
   return untilMs.sort((one, other) => one - other)[count - 1] ?? Number.POSITIVE_INFINITY;
@@ -248,8 +276,8 @@ function nextChangeMs<Asker>(state: GateState<Asker>, nowMs: number): number | n
   const lanes = PRIORITIES.filter((lane) => state.lines[lane].length > 0);
   if (lanes.length === 0) return null;
   const most = Math.max(...lanes.map((lane) => mostFor(state, lane)));
-  const tooMany = state.permits.length - most + 1;
-  const roomMs = tooMany > 0 ? goneMs(state.permits, tooMany) : nowMs;
+  const tooMany = taken(state) - most + 1;
+  const roomMs = tooMany > 0 ? goneMs(state, tooMany) : nowMs;
   const atMs = Math.max(roomMs, openMs(state));
   return Number.isFinite(atMs) ? atMs : null;
 }

@@ -159,9 +159,15 @@ const has = (headers: HeaderList, name: string): boolean =>
 
 function identityOf(headers: HeaderList): string {
   const authorization = headerValue(headers, 'authorization');
-  if (authorization === undefined) return ANONYMOUS;
+  return authorization === undefined ? ANONYMOUS : identityOfCredentials(authorization);
+}
+
+function identityOfCredentials(authorization: string): string {
   return createHash('sha256').update(authorization).digest('hex').slice(0, IDENTITY_CHARACTERS);
 }
+
+/** The identity of a bot's requests; `token` is without `Bot `. */
+export const identityOfBot = (token: string): string => identityOfCredentials(`Bot ${token}`);
 
 function earliest(one: number | undefined, other: number | undefined): number | null {
   if (one === undefined) return other ?? null;

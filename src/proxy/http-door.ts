@@ -86,7 +86,7 @@ export function httpDoor(options: HttpDoorOptions): Server {
       if (!server.listening) setImmediate(() => server.closeIdleConnections());
     });
     serve(request, response, asks, options).catch((error: unknown) => {
-      options.log.error({ err: error }, 'a request failed in the proxy itself');
+      options.log.error({ error }, 'a request failed in the proxy itself');
       if (!response.headersSent) refuse(response, refuseRequest(500, 'failed'));
       else response.destroy();
     });

@@ -86,7 +86,7 @@ async function serve(
     try {
       await delivery.reply(answer);
     } catch (error) {
-      options.log.warn({ err: error }, 'an answer could not be sent to its caller');
+      options.log.warn({ error }, 'an answer could not be sent to its caller');
     }
   }
   delivery.ack();
@@ -117,7 +117,7 @@ async function answerTo(delivery: Delivery, options: RpcDoorOptions): Promise<Pr
     if (error instanceof AdmissionError) {
       return { status: ADMISSION_STATUS[error.part], body: error.message };
     }
-    log.error({ err: error }, 'a request failed in the proxy itself');
+    log.error({ error }, 'a request failed in the proxy itself');
     return { status: ProxyStatus.unknown, body: 'the proxy failed; its log says why' };
   }
 }

@@ -19,6 +19,8 @@ export type BrokerHost = {
   /** Where services of one process meet when there is no server between them. */
   readonly hub?: MemoryHub;
   readonly onFailure: (error: Error) => void;
+  /** Gives the start up. */
+  readonly signal?: AbortSignal;
   /** Where incidents are counted. */
   readonly registry: Registry;
   /** The name in the actor tree. */
@@ -39,6 +41,20 @@ export async function openProxyBroker(
   // Whatever may wait in the tree is taken from the broker: else a single bucket whose requests are not
   // settled for long would keep those of all others there. The tree refuses what is above its bounds.
   return broker && createBroker({ ...broker, prefetch: PROXY_REQUESTS_MAX }, host);
+}
+
+/**
+ * The broker by which the gateway's events come to a proxy's cache; undefined when it goes without. Each
+ * proxy gets every event, from the moment on that it asks.
+ */
+export async function openCacheBroker(
+  config: ProxyConfig,
+  host: BrokerHost,
+): Promise<Broker | undefined> {
+  const { events, group } = config.cache;
+  if (events.length === 0) return undefined;
+  const broker = proxyBroker({ ...config, broker: { ...config.broker, group } }, host);
+  return broker && createBroker({ ...broker, audience: 'each' }, { ...host, name: 'cache-events' });
 }
 
 function gatewayBroker(config: GatewayConfig, host: BrokerHost): BrokerConfig {

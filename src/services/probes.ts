@@ -6,6 +6,8 @@ import type { Broker } from '../../protocols/broker.ts';
 import { BrokerUnavailableError } from '../../protocols/errors.ts';
 import { PROBE_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { Log } from '../../protocols/ports.ts';
+import { redisPlace } from '../brokers/create-broker.ts';
+import type { RedisPlace } from '../brokers/redis-connection.ts';
 import type { Probe } from '../cli/services.ts';
 import type { DiscordApi, GatewayConfig } from '../config/gateway-config.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
@@ -41,7 +43,7 @@ function storeProbes(config: GatewayConfig): readonly Probe[] {
     case 'file':
       return [{ name: `the session file ${path}`, run: () => probeSessionFile(path) }];
     case 'redis':
-      return [{ name: 'the session store in Redis', run: () => probeRedis(config) }];
+      return [{ name: 'the session store in Redis', run: () => probeRedis(gatewayRedis(config)) }];
   }
 }
 
@@ -53,8 +55,8 @@ function decoderProbe(compression: Compression): Probe {
   };
 }
 
-async function probeRedis(config: GatewayConfig): Promise<string> {
-  const door = new RedisDoor(gatewayRedis(config), systemClock);
+async function probeRedis(place: RedisPlace): Promise<string> {
+  const door = new RedisDoor(place, systemClock);
   try {
     await door.reach();
     return 'connected';
@@ -66,9 +68,16 @@ async function probeRedis(config: GatewayConfig): Promise<string> {
 export function proxyProbes(config: ProxyConfig): readonly Probe[] {
   const { token } = config.discord;
   const discord = token === undefined ? [] : [discordProbe(config.discord, token)];
+  const probes = [...discord, ...sharedLimitsProbes(config)];
   const { type } = config.broker;
-  if (type === 'none' || type === 'memory') return discord;
-  return [...discord, brokerProbe(type, (host) => openProxyBroker(config, host))];
+  if (type === 'none' || type === 'memory') return probes;
+  return [...probes, brokerProbe(type, (host) => openProxyBroker(config, host))];
+}
+
+function sharedLimitsProbes({ ratelimiter, redis }: ProxyConfig): readonly Probe[] {
+  if (ratelimiter.type === 'local') return [];
+  const run = () => probeRedis(redisPlace(redis.endpoint));
+  return [{ name: 'the shared limits in Redis', run }];
 }
 
 function discordProbe(api: DiscordApi, token: string): Probe {

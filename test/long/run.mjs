@@ -15,6 +15,22 @@ const RUNS = {
       seed: { default: '1', variable: 'FIRST_SEED', ...NUMBER },
     },
   },
+  proxy: {
+    file: 'test/long/proxy-schedules.long.ts',
+    options: {
+      schedules: { default: '50000', variable: 'SCHEDULES', ...NUMBER },
+      seed: { default: '1', variable: 'FIRST_SEED', ...NUMBER },
+    },
+  },
+  endurance: {
+    file: 'test/long/gateway-endurance.long.ts',
+    options: {
+      shards: { default: '64', variable: 'SHARDS', ...NUMBER },
+      seconds: { default: '60', variable: 'SECONDS', ...NUMBER },
+      rate: { default: '500', variable: 'RATE', ...NUMBER },
+      seed: { default: '1', variable: 'SEED', ...NUMBER },
+    },
+  },
   hostile: {
     file: 'test/long/hostile-input.long.ts',
     options: {

@@ -40,6 +40,10 @@ export type Network = {
   readonly maxMs: number;
   /** The share of answers that never arrive; the API has counted their requests. */
   readonly answerLoss: number;
+  /** The share of requests that never arrive. */
+  readonly requestLoss?: number;
+  /** The share of requests that no connection is to be had for: they are certainly not sent. */
+  readonly refusal?: number;
 };
 
 export const QUIET_NETWORK: Network = { minMs: 5, maxMs: 5, answerLoss: 0 };
@@ -65,6 +69,10 @@ export type Send = {
   readonly identity: string;
   /** What the API answered, whether or not the answer arrived. */
   status: number | null;
+  response: RestResponse | null;
+  /** What its sender got, and when. */
+  end: 'answered' | 'lost' | 'unsent' | null;
+  endedMs: number | null;
 };
 
 export class SimulatedUpstream implements Upstream {
@@ -86,10 +94,24 @@ export class SimulatedUpstream implements Upstream {
 
   send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult> {
     const { method, target, identity } = request;
-    const send: Send = { atMs: this.#clock.nowMs(), target, method, identity, status: null };
+    const asked = { atMs: this.#clock.nowMs(), target, method, identity };
+    const send: Send = { ...asked, status: null, response: null, end: null, endedMs: null };
     this.sends.push(send);
     return new Promise((resolve) => {
-      signal.addEventListener('abort', () => resolve(failure('aborted')));
+      const end = (how: 'lost' | 'unsent'): void => {
+        this.#end(send, how);
+        resolve(failure(how));
+      };
+      signal.addEventListener('abort', () => end('lost'));
+      const { refusal = 0, requestLoss = 0 } = this.network;
+      if (refusal > 0 && this.#random() < refusal) {
+        this.#later(() => end('unsent'));
+        return;
+      }
+      if (requestLoss > 0 && this.#random() < requestLoss) {
+        this.#clock.setTimer(LOST_AFTER_MS, () => end('lost'));
+        return;
+      }
       this.#later(() => {
         const response = this.#rest.handle({
           method: request.method,
@@ -99,11 +121,14 @@ export class SimulatedUpstream implements Upstream {
           remoteAddress: '192.0.2.1',
         });
         send.status = response.status;
+        send.response = response;
         const lost = response.delivery === 'destroy' || this.#random() < this.network.answerLoss;
-        if (lost) this.#clock.setTimer(LOST_AFTER_MS, () => resolve(failure('lost')));
+        if (lost) this.#clock.setTimer(LOST_AFTER_MS, () => end('lost'));
         else {
           this.#later(() => {
-            if (!signal.aborted) resolve(this.#answer(request, response));
+            if (signal.aborted) return;
+            this.#end(send, 'answered');
+            resolve(this.#answer(request, response));
           }, response.delayMs);
         }
       });
@@ -111,6 +136,11 @@ export class SimulatedUpstream implements Upstream {
   }
 
   async close(): Promise<void> {}
+
+  #end(send: Send, how: 'answered' | 'lost' | 'unsent'): void {
+    send.end ??= how;
+    send.endedMs ??= this.#clock.nowMs();
+  }
 
   #later(callback: () => void, extraMs = 0): void {
     const { minMs, maxMs } = this.network;
@@ -145,13 +175,14 @@ function contentOf({ body }: RestRequest): Uint8Array {
   throw new TypeError('the simulated upstream takes only bodies that are there already');
 }
 
-function failure(code: string): UpstreamResult {
-  const error = new UpstreamError(`the simulated network failed (${code})`);
-  return { kind: 'failure', failure: { error, unsent: false } };
+function failure(how: 'lost' | 'unsent'): UpstreamResult {
+  const error = new UpstreamError(`the simulated network failed (${how})`);
+  return { kind: 'failure', failure: { error, unsent: how === 'unsent' } };
 }
 
 export type Sent = {
   readonly id: number;
+  readonly request: RestRequest;
   readonly submittedMs: number;
   readonly submission: Submission;
   outcome: RestOutcome | null;
@@ -224,6 +255,8 @@ export function createProxyWorld(
     readonly globalLimit?: number;
     readonly familyLimits?: FamilyLimits;
     readonly metrics?: ProxyMetrics;
+    /** The tree reads the clock that crashes too, so that an actor can crash within what it does. */
+    readonly crashesWithin?: boolean;
   } = {},
 ): ProxyWorld {
   const { seed = 1, network = QUIET_NETWORK, globalLimit = 50 } = options;
@@ -235,8 +268,15 @@ export function createProxyWorld(
   const system = createActorSystem({ name: 'test', clock: actorClock, random, log });
   const pass = (ms: number): Promise<void> => clock.advanceSettled(ms, () => system.idle());
   const credentials = new Credentials(TOKENS);
+  const startEpochMs = clock.epochMs();
+  // Discord's clock does not step when ours does.
+  const discordClock: Clock = {
+    nowMs: () => clock.nowMs(),
+    epochMs: () => startEpochMs + clock.nowMs(),
+    setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+  };
   const ports = {
-    clock,
+    clock: discordClock,
     random,
     world: createWorld({ seed, guildCount: 1, startEpochMs: clock.epochMs() }),
     credentials,
@@ -248,7 +288,8 @@ export function createProxyWorld(
   const rest = new SimulatedRest(ports, options);
   const upstream = new SimulatedUpstream(rest, clock, random, network);
   const limits = { globalLimit, familyLimits };
-  const tree = startProxyTree({ system, upstream, clock, log, metrics, ...limits });
+  const treeClock = options.crashesWithin === true ? actorClock : clock;
+  const tree = startProxyTree({ system, upstream, clock: treeClock, log, metrics, ...limits });
   const sent: Sent[] = [];
   const send = (method: RestMethod, path: string, sending: SendOptions = {}): Sent => {
     const id = sent.length;
@@ -256,6 +297,7 @@ export function createProxyWorld(
     const submission = tree.submit(request);
     const record: Sent = {
       id,
+      request,
       submittedMs: clock.nowMs(),
       submission,
       outcome: null,

@@ -8,7 +8,7 @@ import {
   IDENTITY_REQUESTS_MAX,
 } from '../../protocols/limits.ts';
 import { createRandom } from '../../src/random.ts';
-import { createProxyWorld, fate, requestOf } from '../support/simulated-upstream.ts';
+import { createProxyWorld, fate, QUIET_NETWORK, requestOf } from '../support/simulated-upstream.ts';
 
 const LIST = 'GET /channels/:channel/messages';
 const HOOK = 'PATCH /webhooks/:webhook/:interaction_token/messages/@original';
@@ -88,7 +88,7 @@ describe('buckets in numbers', () => {
   it('P37: a hundred thousand requests that come in the moment in which their bucket is forgotten', async () => {
     const world = createProxyWorld({ buckets: { [HOOK]: [] }, stubs: { [HOOK]: OK } });
     const draw = createRandom(37);
-    const buckets = 1_000;
+    const buckets = 100;
     let answered = 0;
     const seen = { kept: 0, forgotten: 0 };
     const submit = (index: number): void => {
@@ -100,9 +100,18 @@ describe('buckets in numbers', () => {
         answered += 1;
       });
     };
+    // All are on the same way at the same time: there is no need to look after each of them.
+    const travel = async (): Promise<void> => {
+      for (let legs = 0; legs < 2; legs++) {
+        await world.system.idle();
+        world.clock.advance(QUIET_NETWORK.maxMs);
+      }
+      await world.system.idle();
+      world.upstream.sends.length = 0;
+    };
     for (let index = 0; index < buckets; index++) submit(index);
-    await world.pass(50);
-    for (let round = 1; round <= 100; round++) {
+    await travel();
+    for (let round = 1; round <= 1_000; round++) {
       // The timers of all buckets put their words into the mailboxes; who asks before they are read?
       world.clock.advance(BUCKET_IDLE_MS + Math.floor(draw() * 50));
       if (draw() < 0.1) await handleSome();
@@ -112,9 +121,9 @@ describe('buckets in numbers', () => {
         submit(index);
         if (draw() < 0.0005) await handleSome();
       }
-      await world.pass(50);
+      await travel();
     }
-    expect(answered).toBe(101 * buckets);
+    expect(answered).toBe(1_001 * buckets);
     expect(world.tree.requests).toBe(0);
     expect(Math.min(seen.kept, seen.forgotten)).toBeGreaterThan(2);
   }, 120_000);

@@ -1,0 +1,134 @@
+/** What is known of a bucket as a text in the store's time, for other proxies. */
+import { z } from 'zod';
+import type { Knowledge } from './state.ts';
+import type { Window } from './window.ts';
+
+type Shared = Pick<Knowledge, 'ledger'> & { readonly flights: Knowledge['others'] };
+
+const storedWindow = z.object({
+  kind: z.enum(['unknown', 'unlimited', 'limited']),
+  limit: z.number().min(1),
+  remaining: z.number(),
+  heard: z
+    .object({ sentMs: z.number(), landedMs: z.number(), resetAfterMs: z.number() })
+    .nullable(),
+  resetAtMs: z.number().nullable(),
+  epoch: z.number(),
+  epochStartMs: z.number(),
+  lengthMs: z.number().nullable(),
+  shareMs: z.number(),
+  excluded: z.array(z.enum(['fixed', 'leaky', 'sliding'])),
+  distrusted: z.boolean(),
+  log: z.array(
+    z.object({
+      id: z.number(),
+      sentMs: z.number(),
+      landedMs: z.number().nullable(),
+      counted: z.boolean(),
+    }),
+  ),
+  spent: z.array(z.object({ landedMs: z.number(), untilMs: z.number() })),
+  strangers: z.number(),
+  refusedOnly: z.boolean(),
+  blockedUntilMs: z.number(),
+  failures: z.number(),
+});
+
+const storedAccount = z.object({
+  route: z.string(),
+  window: z.number(),
+  tight: z.number().nullable(),
+  hash: z.string().nullable(),
+  candidate: z.string().nullable(),
+  careful: z.boolean(),
+  blockedUntilMs: z.number(),
+  usedMs: z.number(),
+});
+
+const storedBucket = z
+  .object({
+    ledger: z.object({
+      accounts: z.record(z.string(), storedAccount),
+      windows: z.record(z.string(), storedWindow),
+      joined: z.record(z.string(), z.number()),
+      nextWindow: z.number(),
+    }),
+    flights: z.array(
+      z.object({
+        id: z.number(),
+        sentMs: z.number(),
+        charges: z.array(z.object({ account: z.string(), window: z.number(), epoch: z.number() })),
+        proxy: z.string(),
+        leaseUntilMs: z.number(),
+      }),
+    ),
+  })
+  // A window that an account draws on and that is not there would crash whoever takes this over.
+  .refine(({ ledger: { accounts, windows } }) =>
+    Object.values(accounts).every(
+      ({ window, tight }) =>
+        windows[window] !== undefined && (tight === null || windows[tight] !== undefined),
+    ),
+  );
+
+/** In our own time, where the store's is `offsetMs` ahead of it; null if it cannot be understood. */
+export function readKnowledge(text: string, offsetMs: number): Shared | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const { data } = storedBucket.safeParse(value);
+  return data === undefined ? null : shiftKnowledge(data, -offsetMs);
+}
+
+export function writeKnowledge(shared: Shared, offsetMs: number): string {
+  return JSON.stringify(shiftKnowledge(shared, offsetMs));
+}
+
+/** The same as seen from a clock that is `byMs` ahead. */
+function shiftKnowledge({ ledger, flights }: Shared, byMs: number): Shared {
+  const accounts = Object.entries(ledger.accounts).map(
+    ([key, one]) =>
+      [
+        key,
+        { ...one, blockedUntilMs: one.blockedUntilMs + byMs, usedMs: one.usedMs + byMs },
+      ] as const,
+  );
+  const windows = Object.entries(ledger.windows).map(
+    ([id, window]) => [id, shiftWindow(window, byMs)] as const,
+  );
+  return {
+    ledger: {
+      ...ledger,
+      accounts: Object.fromEntries(accounts),
+      windows: Object.fromEntries(windows),
+    },
+    flights: flights.map((flight) => ({
+      ...flight,
+      sentMs: flight.sentMs + byMs,
+      leaseUntilMs: flight.leaseUntilMs + byMs,
+    })),
+  };
+}
+
+function shiftWindow(window: Window, byMs: number): Window {
+  const { heard, resetAtMs } = window;
+  return {
+    ...window,
+    heard: heard && { ...heard, sentMs: heard.sentMs + byMs, landedMs: heard.landedMs + byMs },
+    resetAtMs: resetAtMs === null ? null : resetAtMs + byMs,
+    epochStartMs: window.epochStartMs + byMs,
+    log: window.log.map((entry) => ({
+      ...entry,
+      sentMs: entry.sentMs + byMs,
+      landedMs: entry.landedMs === null ? null : entry.landedMs + byMs,
+    })),
+    spent: window.spent.map((one) => ({
+      landedMs: one.landedMs + byMs,
+      untilMs: one.untilMs + byMs,
+    })),
+    blockedUntilMs: window.blockedUntilMs + byMs,
+  };
+}

@@ -1,0 +1,39 @@
+/** From a configuration to the limits that a proxy shares with others. */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Registry } from 'prom-client';
+import type { Clock, Log } from '../../protocols/ports.ts';
+import { redisPlace } from '../brokers/create-broker.ts';
+import type { ProxyConfig } from '../config/proxy-config.ts';
+import { SharedLimitsMetrics } from '../metrics/shared-limits-metrics.ts';
+import { RedisLimits } from '../proxy/limits/redis-limits.ts';
+import { processRandom } from '../random.ts';
+
+const UNIQUE_BYTES = 6;
+
+type Settings = Pick<ProxyConfig, 'ratelimiter' | 'redis'>;
+type Host = { readonly clock: Clock; readonly log: Log; readonly registry: Registry };
+
+/** Undefined where the limits are the proxy's own. Rejects with what a person has to heal. */
+export async function openSharedLimits(
+  { ratelimiter, redis }: Settings,
+  { clock, log, registry }: Host,
+): Promise<RedisLimits | undefined> {
+  if (ratelimiter.type === 'local') return undefined;
+  const metrics = new SharedLimitsMetrics(registry);
+  const limits = new RedisLimits({
+    place: redisPlace(redis.endpoint),
+    prefix: ratelimiter.prefix,
+    proxiesMin: ratelimiter.proxies,
+    // A person finds the process by it.
+    proxy: `${hostname()}/${process.pid}/${randomBytes(UNIQUE_BYTES).toString('hex')}`,
+    clock,
+    random: processRandom(),
+    log,
+    counted: (result) => metrics.counted(result),
+    wentAway: () => metrics.wentAway(),
+  });
+  metrics.show(() => limits.standing);
+  await limits.start();
+  return limits;
+}

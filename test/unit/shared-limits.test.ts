@@ -1,0 +1,139 @@
+/** The parts of shared limits that are plain values: shares, the store's time, and what is written of a bucket. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readKnowledge, writeKnowledge } from '../../actors/bucket/knowledge.ts';
+import * as ledgers from '../../actors/bucket/ledger.ts';
+import { unite } from '../../actors/bucket/unite.ts';
+import { SHARED_MISSED_MS, SHARED_SEEN_MS } from '../../protocols/limits.ts';
+import { shareAlone, shareTogether } from '../../src/proxy/limits/fleet.ts';
+import { StoreClock } from '../../src/proxy/limits/store-clock.ts';
+import { readinessOf } from '../../src/proxy/readiness.ts';
+import { fateOf, ProxyFleet } from '../support/proxy-fleet.ts';
+
+describe('a share', () => {
+  const others = new Map([
+    ['a', 9_000],
+    ['b', 9_500],
+  ]);
+
+  it('is all of it while everybody is there, and leaves theirs to those who are not', () => {
+    expect(shareTogether(new Map(), 0, 10_000)).toBe(1);
+    expect(shareTogether(others, 0, 10_000)).toBe(1);
+    // Since the store was reached only one of the two has been heard of.
+    expect(shareTogether(others, 9_400, 10_000)).toBeCloseTo(2 / 3);
+    expect(shareTogether(others, 0, 9_400 + SHARED_MISSED_MS)).toBeCloseTo(2 / 3);
+    expect(shareTogether(others, 0, 9_500 + SHARED_SEEN_MS)).toBe(1);
+  });
+
+  it('is one of those seen of late, or of those there are at least', () => {
+    expect(shareAlone(others, 1, 10_000)).toBeCloseTo(1 / 3);
+    expect(shareAlone(others, 5, 10_000)).toBe(1 / 5);
+    expect(shareAlone(others, 1, 9_500 + SHARED_SEEN_MS)).toBe(1);
+  });
+
+  it('is what /readyz says while the store is away', () => {
+    const standing = { level: 'well', invalidRequests: 0, stoppedForMs: 0 } as const;
+    const away = readinessOf(standing, { together: false, share: 1 / 3 });
+    expect(away).toEqual({ ready: true, detail: expect.stringContaining('within 33 %') });
+    const back = readinessOf(standing, { together: true, share: 1 });
+    expect(back.detail).toBe('taking requests');
+  });
+});
+
+describe("the store's time", () => {
+  it('is never further off than is said, however answers travel', () => {
+    const ways = fc.record({
+      there: fc.double({ min: 0, max: 100, noNaN: true }),
+      back: fc.double({ min: 0, max: 100, noNaN: true }),
+      pauseMs: fc.double({ min: 0, max: 5_000, noNaN: true }),
+    });
+    const offsets = fc.integer({ min: -1e12, max: 1e12 });
+    fc.assert(
+      fc.property(offsets, fc.array(ways, { minLength: 1 }), (offsetMs, answers) => {
+        const clock = new StoreClock();
+        let nowMs = 0;
+        for (const { there, back, pauseMs } of answers) {
+          const askedMs = nowMs;
+          nowMs += there + back;
+          expect(clock.note(askedMs, nowMs, askedMs + there + offsetMs)).toBe(false);
+          nowMs += pauseMs;
+          const offMs = Math.abs(clock.offsetMs - offsetMs);
+          expect(offMs).toBeLessThanOrEqual(clock.errorMs(nowMs) + 0.01);
+        }
+      }),
+    );
+  });
+
+  it('tells that it was set', () => {
+    const clock = new StoreClock();
+    expect(clock.note(0, 2, 1_001)).toBe(false);
+    expect(clock.note(100, 102, 1_101)).toBe(false);
+    expect(clock.note(200, 202, 3_600_000)).toBe(true);
+    expect(clock.offsetMs).toBe(3_600_000 - 201);
+  });
+});
+
+describe('what is written of a bucket', () => {
+  const GET = 'GET /channels/:channel/messages';
+  const window = { kind: 'sliding', limit: 5, windowMs: 3_000 } as const;
+  const bucket = { name: 'b', window, scope: 'user', shown: true, counter: 'split' } as const;
+
+  /** To whole milliseconds: far from zero there are no such fine steps. */
+  const rounded = (text: string): unknown =>
+    JSON.parse(text, (_key, value) => (typeof value === 'number' ? Math.round(value) : value));
+
+  /** What is stored of a bucket that has been busy. */
+  async function storedText(): Promise<string> {
+    const stubs = { [GET]: { status: 200, body: {} } };
+    const fleet = new ProxyFleet({ proxies: 2, buckets: { [GET]: [bucket] }, stubs });
+    for (let index = 0; index < 30; index++) fleet.send(index % 2, 'GET', '/channels/1/messages');
+    await fleet.pass(7_000);
+    expect(fleet.sent.filter((one) => fateOf(one) === 200).length).toBeGreaterThan(5);
+    const [text] = [...fleet.store.places]
+      .filter(([place]) => place.startsWith('bucket:'))
+      .map(([, stored]) => stored.text);
+    return text ?? '';
+  }
+
+  it('is the same on any clock, and decides the same', async () => {
+    const text = await storedText();
+    for (const offsetMs of [0, 5_000, -123_456, 1_700_000_000_000]) {
+      const read = readKnowledge(text, offsetMs);
+      if (read === null) throw new Error('it cannot be read');
+      expect(rounded(writeKnowledge(read, offsetMs))).toEqual(rounded(text));
+      const [key = ''] = Object.keys(read.ledger.accounts);
+      const load = ledgers.loadOf(read.ledger, read.flights);
+      const rooms = [0, 5_000, 8_000, 12_000].map((nowMs) =>
+        ledgers.room(ledgers.roll(read.ledger, nowMs - offsetMs), key, load, nowMs - offsetMs),
+      );
+      const zero = readKnowledge(text, 0);
+      const expected = [0, 5_000, 8_000, 12_000].map((nowMs) =>
+        ledgers.room(ledgers.roll(zero?.ledger ?? ledgers.EMPTY_LEDGER, nowMs), key, load, nowMs),
+      );
+      expect(rooms).toEqual(expected);
+    }
+  });
+
+  it('is left alone when it cannot be understood', async () => {
+    const text = await storedText();
+    expect(readKnowledge('', 0)).toBeNull();
+    expect(readKnowledge('{"ledger":{}}', 0)).toBeNull();
+    expect(
+      readKnowledge(text.replace(/"windows":\{.*?\},"joined"/, '"windows":{},"joined"'), 0),
+    ).toBeNull();
+  });
+
+  it('gives no more room when it is united with what it came from', async () => {
+    const read = readKnowledge(await storedText(), 0);
+    if (read === null) throw new Error('it cannot be read');
+    const { ledger, flights } = read;
+    const united = unite(ledger, ledger, flights);
+    const [key = ''] = Object.keys(ledger.accounts);
+    for (const nowMs of [7_000, 8_000, 9_000, 15_000]) {
+      const room = (one: ledgers.Ledger) =>
+        ledgers.room(ledgers.roll(one, nowMs), key, ledgers.loadOf(one, []), nowMs);
+      expect(room(united.ledger)).toBe(room(ledger));
+    }
+    expect(Object.keys(united.ledger.accounts)).toEqual(Object.keys(ledger.accounts));
+  });
+});
