@@ -4,9 +4,10 @@
  * @module spectacles
  */
 
-export { SpectaclesError } from '../protocols/errors.ts';
+export { MembersError, type MembersFailure, SpectaclesError } from '../protocols/errors.ts';
 export { Amqp } from './client/amqp.ts';
 export type {
+  Audience,
   BrokerClientOptions,
   MessageListener,
   MessageOptions,
@@ -14,6 +15,12 @@ export type {
 } from './client/broker-client.ts';
 export { Ipc, type IpcForkOptions, type IpcOptions } from './client/ipc.ts';
 export { Memory, Stdio } from './client/local.ts';
+export type { Members } from './client/member-collection.ts';
 export { Redis } from './client/redis.ts';
+export {
+  type MembersOptions,
+  type MembersRequest,
+  requestMembers,
+} from './client/request-members.ts';
 export { Rest, type RestResponse, type RestResult } from './client/rest.ts';
 export type { Bot } from './services/run.ts';

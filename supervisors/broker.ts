@@ -14,7 +14,7 @@ import { Desk } from '../actors/channel/desk.ts';
 import type { LinkDriver } from '../actors/channel/link.ts';
 import type { ChannelExit, ChannelMessage } from '../actors/channel/machine.ts';
 import { ChannelWriter } from '../actors/channel/writer.ts';
-import type { ActorContext, ActorSystem, Behaviour } from '../actors/runtime.ts';
+import { type ActorContext, type ActorSystem, ask, type Behaviour } from '../actors/runtime.ts';
 import type { ActorRef, Exit, Reply } from '../protocols/actor.ts';
 import {
   type BackoffPolicy,
@@ -24,7 +24,13 @@ import {
   stable,
 } from '../protocols/backoff.ts';
 import type { Broker, BrokerState } from '../protocols/broker.ts';
-import { BrokerUnavailableError, FatalError, type SpectaclesError } from '../protocols/errors.ts';
+import {
+  ActorStoppedError,
+  AskTimeoutError,
+  BrokerUnavailableError,
+  FatalError,
+  type SpectaclesError,
+} from '../protocols/errors.ts';
 import {
   BROKER_BACKOFF_MAX_MS,
   BROKER_BACKOFF_MIN_MS,
@@ -32,6 +38,8 @@ import {
   BROKER_CRASH_WINDOW_MS,
   BROKER_CRASHES_MAX,
   BROKER_STABLE_MS,
+  BROKER_SUBSCRIBE_MS,
+  BROKER_UNSUBSCRIBE_MS,
 } from '../protocols/limits.ts';
 import type { Clock, Log } from '../protocols/ports.ts';
 
@@ -45,6 +53,8 @@ export type BrokerTreeOptions = {
   readonly makeId: () => string;
   /** The supervisor's name among its siblings. */
   readonly name?: string;
+  /** Gives the start up; it changes nothing afterwards. */
+  readonly signal?: AbortSignal;
   /** The broker has failed for good after it had started. At most once. */
   readonly onFailure?: (error: SpectaclesError) => void;
 };
@@ -250,31 +260,42 @@ type Front = {
   readonly supervisor: ActorRef<SupervisorMessage>;
   readonly clock: Clock;
   readonly label: string;
-  /** Whether the supervisor has ended: it answers nobody any more. */
-  readonly isOver: () => boolean;
 };
 
-function change(front: Front, kind: 'subscribe' | 'unsubscribe', event: string): Promise<void> {
-  if (front.isOver()) {
-    return Promise.reject(new BrokerUnavailableError(`${front.label} has ended; no ${kind}`));
+/** What is wanted stands on the desk: a link that does not answer is as good as away. */
+async function change(
+  front: Front,
+  kind: 'subscribe' | 'unsubscribe',
+  event: string,
+): Promise<void> {
+  const timeoutMs = kind === 'subscribe' ? BROKER_SUBSCRIBE_MS : BROKER_UNSUBSCRIBE_MS;
+  try {
+    await ask<SupervisorMessage, void>(
+      front.supervisor,
+      (done) => ({ kind: 'to-channel', message: { kind, event, done } }),
+      timeoutMs,
+    );
+  } catch (error) {
+    if (error instanceof AskTimeoutError) return;
+    if (!(error instanceof ActorStoppedError)) throw error;
+    throw new BrokerUnavailableError(`${front.label} has ended; no ${kind}`, { cause: error });
   }
-  return new Promise((resolve, reject) => {
-    const done: Reply<void> = { ok: resolve, fail: reject };
-    front.supervisor.tell({ kind: 'to-channel', message: { kind, event, done } });
-  });
 }
 
-async function close(front: Front): Promise<void> {
-  if (front.isOver()) return;
-  front.desk.refuseNew(new BrokerUnavailableError(`${front.label} is closing`));
-  if (front.board.state === 'open') {
-    await within(front.clock, BROKER_CLOSE_MS, front.desk.idle());
-  }
-  const stopped = new Promise<void>((resolve) => {
-    const done: Reply<void> = { ok: resolve, fail: () => resolve() };
-    front.supervisor.tell({ kind: 'close', done });
-  });
-  await within(front.clock, BROKER_CLOSE_MS * 2, stopped);
+/** Ends the supervisor, and the channel with it. One that has ended already is no failure. */
+async function end(supervisor: ActorRef<SupervisorMessage>): Promise<void> {
+  await ask<SupervisorMessage, void>(
+    supervisor,
+    (done) => ({ kind: 'close', done }),
+    BROKER_CLOSE_MS * 2,
+  ).catch(() => undefined);
+}
+
+async function close({ desk, board, clock, supervisor, label }: Front): Promise<void> {
+  desk.refuseNew(new BrokerUnavailableError(`${label} is closing`));
+  // The channel waits for what was sent; this is for what it has not got yet.
+  if (board.state === 'open') await within(clock, BROKER_CLOSE_MS, desk.allSent());
+  await end(supervisor);
 }
 
 function brokerFront(front: Front): Broker {
@@ -305,10 +326,11 @@ function brokerFront(front: Front): Broker {
 
 /**
  * Starts a broker and waits for its first attempt to connect. Resolves with a broker that is open, or
- * away and trying; rejects with a `FatalError` when trying again cannot help.
+ * away and trying; rejects with a `FatalError` when trying again cannot help, and with the signal's reason.
  */
 export async function startBroker(options: BrokerTreeOptions): Promise<Broker> {
-  const { driver, clock, log, onFailure } = options;
+  const { driver, clock, log, onFailure, signal } = options;
+  signal?.throwIfAborted();
   const board = new StateBoard();
   let supervisor: ActorRef<SupervisorMessage> | undefined;
   const desk = new Desk({
@@ -321,7 +343,7 @@ export async function startBroker(options: BrokerTreeOptions): Promise<Broker> {
     supervisor?.tell({ kind: 'to-channel', message: { kind: 'fault', error } });
   });
   let started = false;
-  let isOver = false;
+  let giveUp = (): void => undefined;
   await new Promise<void>((resolve, reject) => {
     const firstAttempt = (failure: SpectaclesError | undefined) => {
       if (started) {
@@ -334,18 +356,17 @@ export async function startBroker(options: BrokerTreeOptions): Promise<Broker> {
         resolve();
       }
     };
-    const shared: Shared = {
-      options,
-      desk,
-      writer,
-      announce: (state) => board.set(state),
-      firstAttempt,
+    giveUp = () => {
+      if (supervisor !== undefined) void end(supervisor);
+      reject(signal?.reason);
     };
+    signal?.addEventListener('abort', giveUp, { once: true });
+    const announce = (state: BrokerState) => board.set(state);
+    const shared: Shared = { options, desk, writer, announce, firstAttempt };
     supervisor = options.system.spawn(
       options.name ?? 'broker',
       brokerSupervisor(shared),
       (exit) => {
-        isOver = true;
         if (exit.kind !== 'crashed') return;
         log.error({ error: exit.error }, 'the supervisor of the broker crashed');
         const failure = new FatalError('the supervisor of the broker crashed', {
@@ -355,8 +376,7 @@ export async function startBroker(options: BrokerTreeOptions): Promise<Broker> {
         firstAttempt(failure);
       },
     );
-  });
+  }).finally(() => signal?.removeEventListener('abort', giveUp));
   if (supervisor === undefined) throw new FatalError('the broker was not started');
-  const { label } = driver;
-  return brokerFront({ desk, writer, board, supervisor, clock, label, isOver: () => isOver });
+  return brokerFront({ desk, writer, board, supervisor, clock, label: driver.label });
 }

@@ -7,6 +7,8 @@
  * What outlives its actor is kept here: the commands that were not looked at yet, and the presence that each
  * shard was given last.
  *
+ * A shard that a newer process has claimed ends, and is not started again: its commands are handed back.
+ *
  * Failure: a child that crashes more often than the restart intensity allows ends the tree, and
  * `onFailure` is told. Ends of connections never come here: they are the shards' daily business.
  */
@@ -64,6 +66,9 @@ export function startGatewayTree(options: GatewayTreeOptions): GatewayTree {
 class Tree {
   readonly #options: GatewayTreeOptions;
   readonly #shards = new Map<number, ActorRef<ShardMessage>>();
+  /** Those that a newer process has claimed. */
+  readonly #fenced = new Set<number>();
+  readonly #world: ShardWorld;
   readonly #ended: Promise<void>;
   readonly #unwatch: () => void;
   readonly #self: ActorRef<{ readonly type: 'retire' }>;
@@ -78,6 +83,13 @@ class Tree {
   constructor(options: GatewayTreeOptions) {
     this.#options = options;
     this.#known = { starts: options.identify.starts, owed: 0 };
+    this.#world = {
+      ...options.world,
+      onNotice: (id, notice) => {
+        if (notice.kind === 'fenced') this.#fenced.add(id);
+        options.world.onNotice(id, notice);
+      },
+    };
     let ended = (): void => {};
     this.#ended = new Promise((resolve) => {
       ended = resolve;
@@ -141,14 +153,16 @@ class Tree {
   }
 
   #shardChild(id: number): SupervisedChild {
-    const { world, broker } = this.#options;
+    const { broker } = this.#options;
     return child({
       id: `shard-${id}`,
+      // It finishes when it is fenced, and only then.
+      restart: 'transient',
       shutdownMs: GATEWAY_SHUTDOWN_MS,
       create: () =>
         shard({
           shard: id,
-          world,
+          world: this.#world,
           governor: () => this.#governor,
           broker: () => broker.state,
           presence: this.#presence(id),
@@ -169,6 +183,7 @@ class Tree {
         commands({
           shardCount: world.shardCount,
           owned: new Set(shards),
+          fenced: this.#fenced,
           shard: (id) => this.#shards.get(id),
           others: options.others,
           inbox: this.#inbox,

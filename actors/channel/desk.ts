@@ -90,6 +90,7 @@ export class Desk {
       operation.sent = true;
       void operation.perform(link);
     }
+    this.#wakeWaiters();
   }
 
   /** The link is gone: what can be repeated waits for the next one, the rest fails. */
@@ -116,9 +117,9 @@ export class Desk {
     this.#closed ??= error;
   }
 
-  /** Resolves when nothing waits any more. */
-  idle(): Promise<void> {
-    return this.#when(() => this.#operations.size === 0);
+  /** Resolves when nothing waits for a link any more. */
+  allSent(): Promise<void> {
+    return this.#when(() => this.#unsent.size === 0);
   }
 
   /** Resolves when nothing waits that was sent; what was not sent needs another link. */
@@ -202,12 +203,16 @@ export class Desk {
     this.#bytes -= operation.bytes;
     this.#unsent.delete(operation);
     operation.timer.cancel();
+    this.#wakeWaiters();
+    return true;
+  }
+
+  #wakeWaiters(): void {
     this.#waiters = this.#waiters.filter(({ condition, resolve }) => {
       if (!condition()) return true;
       resolve();
       return false;
     });
-    return true;
   }
 
   #unavailable(event: string): BrokerUnavailableError {

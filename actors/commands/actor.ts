@@ -7,11 +7,13 @@
  * Inner workings: SEND is consumed by every gateway of the group, so a command may arrive where its shard is
  * not. It is then published under the shard's own event, which only the shard's owner consumes, and
  * the owner's answer is passed on. A shard of this process is asked; the runtime answers for one that ends
- * without an answer, and its next incarnation is asked instead. Nothing here waits: a shard that is slow
- * keeps its own commands and nobody else's.
+ * without an answer, and its next incarnation is asked instead; what a shard did not send
+ * that a newer process has taken is handed back. Nothing here waits: a shard that is slow keeps its own
+ * commands and nobody else's.
  *
  * Failure: when a shard crashes in the moment of writing, or the broker is lost before a command was
- * settled, it may be sent twice. What was asked before this actor crashed is settled all the same.
+ * settled, it may be sent twice. However this actor ends, what it has taken is settled: at once when its
+ * fate is known or nobody is being asked, and when the answer comes otherwise.
  */
 import type { ActorRef, Exit } from '../../protocols/actor.ts';
 import type { Delivery } from '../../protocols/broker.ts';
@@ -45,11 +47,13 @@ import { type ActorContext, ask, type Behaviour } from '../runtime.ts';
 import { admitCommand, type CommandsState, NO_COMMANDS, settleCommand } from './machine.ts';
 import type { CommandsWorld } from './ports.ts';
 
-/** A command without a fate. */
+/** A command that is not settled. */
 type Open = AddressedCommand & {
   readonly delivery: Delivery;
   readonly expiresAtMs: number;
   readonly way: 'shard' | 'forward';
+  /** What became of the last attempt; undefined while one is under way. */
+  known: CommandFate | undefined;
 };
 
 type Shell = {
@@ -59,6 +63,7 @@ type Shell = {
   lastId: number;
   /** The questions to shards that are not answered. */
   readonly asked: Set<Promise<void>>;
+  readonly log: Log;
   isOver: boolean;
 };
 
@@ -68,13 +73,15 @@ export function commands(world: CommandsWorld): Behaviour<Shell, CommandsMessage
   return {
     start(context) {
       context.self.tell({ type: 'deliveries' });
-      return { machine: NO_COMMANDS, open: new Map(), lastId: 0, asked: new Set(), isOver: false };
+      const { log } = context;
+      const asked = new Set<Promise<void>>();
+      return { machine: NO_COMMANDS, open: new Map(), lastId: 0, asked, log, isOver: false };
     },
 
     receive(shell, message, context) {
       switch (message.type) {
         case 'deliveries':
-          for (const delivery of world.inbox.splice(0)) take(delivery, shell, world, context);
+          takeAll(shell, world, context);
           break;
         case 'again':
           attempt(message.id, shell, world, context);
@@ -89,14 +96,34 @@ export function commands(world: CommandsWorld): Behaviour<Shell, CommandsMessage
     /** The shards stop at the same time: what they have not sent is handed back, and nothing else. */
     async stop(shell, exit: Exit) {
       shell.isOver = true;
-      for (const delivery of exit.kind === 'crashed' ? [] : world.inbox.splice(0)) delivery.retry();
-      if (exit.kind !== 'crashed') await Promise.allSettled(shell.asked);
+      for (const open of shell.open.values()) {
+        if (open.known !== undefined) conclude(open, open.known, world, shell.log);
+      }
+      // The next incarnation takes what this one has not looked at.
+      if (exit.kind === 'crashed') return;
+      for (const delivery of world.inbox.splice(0)) delivery.retry();
+      await Promise.allSettled(shell.asked);
     },
   };
 }
 
+/** One after the other, so that what stands behind one that crashes this actor waits for the next. */
+function takeAll(shell: Shell, world: CommandsWorld, context: Context): void {
+  for (;;) {
+    const delivery = world.inbox.shift();
+    if (delivery === undefined) return;
+    try {
+      take(delivery, shell, world, context);
+    } catch (error) {
+      // To look at it again would be to crash again.
+      delivery.reject('the gateway failed over it');
+      throw error;
+    }
+  }
+}
+
 function take(delivery: Delivery, shell: Shell, world: CommandsWorld, context: Context): void {
-  const { shardCount, owned, others } = world;
+  const { shardCount, owned, fenced, others } = world;
   let addressed: AddressedCommand;
   try {
     addressed = readCommand(delivery.event, delivery.body, shardCount);
@@ -105,16 +132,23 @@ function take(delivery: Delivery, shell: Shell, world: CommandsWorld, context: C
     refuse(delivery, error, world, context.log);
     return;
   }
+  const { shard } = addressed;
+  const isDirect = delivery.event === String(shard);
   const leadsToOthers = others !== undefined;
-  const { state, way } = admitCommand(shell.machine, addressed.shard, { owned, leadsToOthers });
+  const routes = { owned, fenced, leadsToOthers };
+  const { state, way } = admitCommand(shell.machine, { shard, isDirect }, routes);
   shell.machine = state;
+  if (way.kind === 'hand-back') {
+    handBack(delivery, world);
+    return;
+  }
   if (way.kind === 'refuse') {
     refuse(delivery, way.error, world, context.log);
     return;
   }
   const id = ++shell.lastId;
   const expiresAtMs = context.clock.nowMs() + COMMAND_WAIT_MAX_MS;
-  shell.open.set(id, { ...addressed, delivery, expiresAtMs, way: way.kind });
+  shell.open.set(id, { ...addressed, delivery, expiresAtMs, way: way.kind, known: undefined });
   attempt(id, shell, world, context);
 }
 
@@ -122,9 +156,11 @@ function attempt(id: number, shell: Shell, world: CommandsWorld, context: Contex
   const open = shell.open.get(id);
   if (open === undefined) return;
   const isForShard = open.way === 'shard';
+  open.known = undefined;
   const fate = isForShard ? askShard(open, world, context) : forward(open, world);
   const told = fate.then((known) => {
     shell.asked.delete(told);
+    open.known = known;
     // An actor that is over is told nothing; the sender still has to be.
     if (shell.isOver) conclude(open, known, world, context.log);
     else context.self.tell({ type: 'settled', id, fate: known });
@@ -141,7 +177,8 @@ function settle(
 ): void {
   const open = shell.open.get(id);
   if (open === undefined) return;
-  if (fate.kind === 'shard-lost' && context.clock.nowMs() < open.expiresAtMs) {
+  const mayComeBack = !world.fenced.has(open.shard) && context.clock.nowMs() < open.expiresAtMs;
+  if (fate.kind === 'shard-lost' && mayComeBack) {
     context.after(`again-${id}`, COMMAND_RETRY_MS, { type: 'again', id });
     return;
   }
@@ -225,13 +262,17 @@ function conclude(
       break;
     case 'handed-back':
     case 'shard-lost':
-      onOutcome('handed-back');
-      delivery.retry();
+      handBack(delivery, world);
       break;
     case 'refused':
       refuse(delivery, fate.error, world, log);
       break;
   }
+}
+
+function handBack(delivery: Delivery, { onOutcome }: CommandsWorld): void {
+  onOutcome('handed-back');
+  delivery.retry();
 }
 
 function refuse(
@@ -252,6 +293,6 @@ function encode(value: CommandAnswer): Uint8Array {
 function answer(delivery: Delivery, body: Uint8Array, log: Log): void {
   if (!delivery.wantsReply) return;
   delivery.reply(body).catch((error: unknown) => {
-    log.warn({ err: error }, 'what became of a command could not be told to its sender');
+    log.warn({ error }, 'what became of a command could not be told to its sender');
   });
 }

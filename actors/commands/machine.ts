@@ -2,7 +2,8 @@
  * Where a command goes, and whether there is room for it. Pure.
  *
  * A shard of this process is told; one of another process is reached by the event of its id, which only its
- * owner consumes. Commands without a fate are counted for each shard. A shard may have as many as are
+ * owner consumes. One that came by that event when a newer process had just taken its shard is handed back,
+ * for that process to take. Commands without a fate are counted for each shard. A shard may have as many as are
  * still free of COMMANDS_MAX, so one that is slow has half of them at the most, two a third each, and there
  * is always room for those of the others.
  */
@@ -18,13 +19,21 @@ export type CommandsState = {
 /** What this gateway can reach. */
 export type CommandRoutes = {
   readonly owned: ReadonlySet<number>;
+  /** Owned once: a newer process has them now. */
+  readonly fenced: ReadonlySet<number>;
   readonly leadsToOthers: boolean;
+};
+
+export type CommandAddress = {
+  readonly shard: number;
+  /** It came by the event of the shard's id, and not by one that leads to every shard. */
+  readonly isDirect: boolean;
 };
 
 export type CommandsStep = {
   readonly state: CommandsState;
   readonly way:
-    | { readonly kind: 'shard' | 'forward' }
+    | { readonly kind: 'shard' | 'forward' | 'hand-back' }
     | { readonly kind: 'refuse'; readonly error: CommandRefusedError };
 };
 
@@ -32,14 +41,16 @@ export const NO_COMMANDS: CommandsState = { open: new Map(), total: 0 };
 
 export function admitCommand(
   state: CommandsState,
-  shard: number,
-  { owned, leadsToOthers }: CommandRoutes,
+  { shard, isDirect }: CommandAddress,
+  { owned, fenced, leadsToOthers }: CommandRoutes,
 ): CommandsStep {
-  const isOwn = owned.has(shard);
+  const isOwn = owned.has(shard) && !fenced.has(shard);
   if (!isOwn && !leadsToOthers) {
     const message = `shard ${shard} is none of this gateway, and its broker leads to no other`;
     return refuse(state, new CommandRefusedError('unowned', message));
   }
+  // To pass it on would bring it back here, for as long as the event is consumed.
+  if (isDirect && fenced.has(shard)) return { state, way: { kind: 'hand-back' } };
   const count = state.open.get(shard) ?? 0;
   if (count >= COMMANDS_MAX - state.total) {
     const message = `${count} commands wait for shard ${shard} already; try again later`;

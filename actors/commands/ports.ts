@@ -9,8 +9,9 @@ export type CommandOutcome = 'sent' | 'forwarded' | 'handed-back' | CommandRefus
 
 export type CommandsWorld = {
   readonly shardCount: number;
-  /** The shards of this process. */
+  /** The shards of this process, and those of them that a newer process has taken. */
   readonly owned: ReadonlySet<number>;
+  readonly fenced: ReadonlySet<number>;
   /** The present actor of a shard; undefined while it is being restarted. */
   readonly shard: (id: number) => ActorRef<ShardMessage> | undefined;
   /** The way to the gateways that have the other shards, where the broker leads to any. */

@@ -201,6 +201,8 @@ function takeFrame(work: Work, frame: ControlFrame, facts: ConnectionFacts): Eff
     case 'ready':
     case 'resumed':
       if (work.phase !== 'starting') return NOTHING;
+      // A session that is resumed from its very beginning is sent its READY again: RESUMED is still to come.
+      if (frame.kind === 'ready' && !work.isNew) return NOTHING;
       work.phase = 'live';
       return [
         { type: 'disarm', timer: 'deadline' },

@@ -9,7 +9,7 @@
  * the list only when what was sent is saved and is still the newest.
  *
  * Failure: while the archive is away the list grows to one entry a shard and no further. A shard that a
- * newer process has claimed is kept in memory for this process, and is not saved any more.
+ * newer process has claimed is told so, and is not saved any more.
  */
 import type { SessionRecord } from '../../protocols/gateway/messages.ts';
 import { SESSION_BATCH_MAX, SESSION_RESUMABLE_MS } from '../../protocols/limits.ts';
@@ -30,7 +30,10 @@ export class SessionDesk implements SessionStore {
   /** Shards that have changed, the one that waits longest first. */
   readonly #unsaved = new Set<number>();
   readonly #generations = new Map<number, number>();
-  readonly #fenced = new Set<number>();
+  /** By which newer process. */
+  readonly #fenced = new Map<number, string>();
+  /** One a shard at most. */
+  readonly #listeners = new Map<number, (owner: string) => void>();
   #batches = 0;
   #isOpen = false;
 
@@ -51,6 +54,12 @@ export class SessionDesk implements SessionStore {
   forget(shard: number): void {
     this.#records.delete(shard);
     this.#changed(shard);
+  }
+
+  onFenced(shard: number, listener: (owner: string) => void): void {
+    this.#listeners.set(shard, listener);
+    const owner = this.#fenced.get(shard);
+    if (owner !== undefined) this.#tellFenced(shard, owner);
   }
 
   /** How many shards have changed since they were last saved. */
@@ -106,10 +115,17 @@ export class SessionDesk implements SessionStore {
       // Records are never changed in place, so a newer one is another object. It has its turn after others.
       if (this.#records.get(shard) !== record) this.#unsaved.add(shard);
     }
-    for (const { shard } of refusals) {
-      this.#fenced.add(shard);
+    for (const { shard, owner } of refusals) {
+      this.#fenced.set(shard, owner);
       this.#unsaved.delete(shard);
+      this.#tellFenced(shard, owner);
     }
+  }
+
+  #tellFenced(shard: number, owner: string): void {
+    const listener = this.#listeners.get(shard);
+    this.#listeners.delete(shard);
+    listener?.(owner);
   }
 
   #changed(shard: number): void {

@@ -24,7 +24,11 @@ import type {
   SessionRecord,
   ShardMessage,
 } from '../../protocols/gateway/messages.ts';
-import { SESSION_SAVE_INTERVAL_MS, STOP_CONFIRM_MS } from '../../protocols/limits.ts';
+import {
+  RESUME_URL_MAX_CHARACTERS,
+  SESSION_SAVE_INTERVAL_MS,
+  STOP_CONFIRM_MS,
+} from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import { within } from '../channel/actor.ts';
 import { connection } from '../connection/actor.ts';
@@ -270,11 +274,11 @@ function connect(
   shell: Shell,
   context: ActorContext<ShardMessage>,
 ): ActorRef<ConnectionMessage> {
-  const { options, plane, machine } = shell;
+  const { options, plane } = shell;
   const { world } = options;
-  const address = host === 'session' ? machine.session?.resumeUrl : undefined;
+  const address = host === 'session' ? resumeUrlOf(shell) : world.mainUrl;
   const behaviour = connection({
-    url: world.connectUrl(address !== undefined && URL.canParse(address) ? address : world.mainUrl),
+    url: world.connectUrl(address),
     generation,
     shard: options.shard,
     shardCount: world.shardCount,
@@ -349,14 +353,25 @@ async function saveConfirmed(shell: Shell): Promise<void> {
 }
 
 /** What would be resumed now; undefined when there is no session. */
-function record({ options, clock, plane, machine }: Shell): SessionRecord | undefined {
+function record(shell: Shell): SessionRecord | undefined {
+  const { options, clock, plane, machine } = shell;
   const { cursor } = plane;
   if (machine.session === undefined || cursor?.session !== machine.session.sessionId)
     return undefined;
   return {
-    ...machine.session,
+    sessionId: machine.session.sessionId,
+    resumeUrl: resumeUrlOf(shell),
     sequence: cursor.done,
     shardCount: options.world.shardCount,
     savedAtEpochMs: clock.epochMs(),
   };
+}
+
+/** The session's own host; the main one if Discord has named none that can be used. */
+function resumeUrlOf({ options, machine }: Shell): string {
+  const address = machine.session?.resumeUrl ?? '';
+  const isUsable =
+    address.length <= RESUME_URL_MAX_CHARACTERS &&
+    /^wss?:$/.test(URL.canParse(address) ? new URL(address).protocol : '');
+  return isUsable ? address : options.world.mainUrl;
 }

@@ -3,6 +3,7 @@
  * and what is sent. Names of fields are Discord's.
  */
 import { GatewayOpcodes } from 'discord-api-types/v10';
+import { HEARTBEAT_INTERVAL_MAX_MS, HEARTBEAT_INTERVAL_MIN_MS } from '../limits.ts';
 
 /**
  * A frame that changes the state of a connection: every op but 0, and of the dispatches READY, RESUMED and
@@ -30,7 +31,8 @@ const READY = 'READY';
 
 /**
  * Reads a whole control frame.
- * @returns undefined when the frame does not have the shape that Discord documents for its op
+ * @returns undefined when the frame does not have the shape that Discord documents for its op, or holds a
+ *   value that cannot be acted on
  */
 export function readControlFrame(
   op: number,
@@ -38,11 +40,8 @@ export function readControlFrame(
   data: unknown,
 ): ControlFrame | undefined {
   switch (op) {
-    case GatewayOpcodes.Hello: {
-      const interval = field(data, 'heartbeat_interval');
-      const usable = typeof interval === 'number' && interval > 0 && Number.isFinite(interval);
-      return usable ? { kind: 'hello', heartbeatIntervalMs: interval } : undefined;
-    }
+    case GatewayOpcodes.Hello:
+      return readHello(data);
     case GatewayOpcodes.Heartbeat:
       return { kind: 'heartbeat-request' };
     case GatewayOpcodes.HeartbeatAck:
@@ -57,6 +56,16 @@ export function readControlFrame(
     default:
       return { kind: 'unknown', op };
   }
+}
+
+/** By an interval outside of the bounds no connection can be kept, so it is as good as none. */
+function readHello(data: unknown): ControlFrame | undefined {
+  const interval = field(data, 'heartbeat_interval');
+  const isUsable =
+    typeof interval === 'number' &&
+    interval >= HEARTBEAT_INTERVAL_MIN_MS &&
+    interval <= HEARTBEAT_INTERVAL_MAX_MS;
+  return isUsable ? { kind: 'hello', heartbeatIntervalMs: interval } : undefined;
 }
 
 function readReady(data: unknown): ControlFrame | undefined {

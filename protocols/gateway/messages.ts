@@ -113,6 +113,8 @@ export type ShardMessage =
   | { readonly type: 'broker'; readonly state: BrokerState }
   /** An event of the present session was lost on its way through the broker. */
   | { readonly type: 'lost' }
+  /** A newer process has claimed the shard. */
+  | { readonly type: 'fenced'; readonly owner: string }
   | { readonly type: 'retry' }
   | { readonly type: 'settled' }
   | { readonly type: 'save' };
@@ -135,6 +137,10 @@ export type IdentifyMessage =
       readonly attempt: number;
       readonly answer: TakeAnswer | undefined;
     }
+  /** Whether the ledger is there, asked for nobody's permit. */
+  | { readonly type: 'reached'; readonly isThere: boolean }
+  /** The ledger was told something, and failed. */
+  | { readonly type: 'unheard' }
   /** Discord's own word on session starts; undefined when it could not be had. */
   | { readonly type: 'word'; readonly word: SessionStarts | undefined };
 

@@ -27,7 +27,7 @@ import {
 } from './flags.ts';
 import { findHandler, isFile } from './handler.ts';
 import { runProcess } from './run-process.ts';
-import type { RunningService, ServiceRuntime, SimulatorOptions } from './services.ts';
+import type { RunningService, ServiceRuntime, Services, SimulatorOptions } from './services.ts';
 
 const GATEWAY_FLAGS = { config: configFlag(GATEWAY_FILE), loglevel: LOG_LEVEL_FLAG };
 const PROXY_FLAGS = { config: configFlag(PROXY_FILE), loglevel: PROXY_LOG_LEVEL_FLAG };
@@ -54,8 +54,11 @@ export const gatewayCommand: Command = {
     const log = openLog(args.flags.loglevel, surroundings);
     const warnings = [...args.warnings, ...loaded.warnings];
     logFindings(log, [{ ...loaded, warnings, usual: GATEWAY_FILE }], surroundings);
-    const { startGateway } = await surroundings.services();
-    return supervise((runtime) => startGateway(loaded.config, runtime), log, surroundings);
+    return supervise(
+      ({ startGateway }, runtime) => startGateway(loaded.config, runtime),
+      log,
+      surroundings,
+    );
   },
 };
 
@@ -74,8 +77,11 @@ export const proxyCommand: Command = {
     const log = openLog(args.flags.loglevel, surroundings);
     const warnings = [...args.warnings, ...loaded.warnings];
     logFindings(log, [{ ...loaded, warnings, usual: PROXY_FILE }], surroundings);
-    const { startProxy } = await surroundings.services();
-    return supervise((runtime) => startProxy(loaded.config, runtime), log, surroundings);
+    return supervise(
+      ({ startProxy }, runtime) => startProxy(loaded.config, runtime),
+      log,
+      surroundings,
+    );
   },
 };
 
@@ -100,9 +106,8 @@ export const runCommand: Command = {
     const log = openLog(args.flags.loglevel, surroundings);
     for (const warning of args.warnings) log.warn({}, warning);
     logFindings(log, found, surroundings);
-    const { startRun } = await surroundings.services();
     return supervise(
-      (runtime) => startRun({ gateway, proxy, simulator, handler }, runtime),
+      ({ startRun }, runtime) => startRun({ gateway, proxy, simulator, handler }, runtime),
       log,
       surroundings,
     );
@@ -122,8 +127,11 @@ export const simulateCommand: Command = {
     const options = await simulatorOptions(args.flags, workingFolder);
     const log = openLog(args.flags.loglevel, surroundings);
     for (const warning of args.warnings) log.warn({}, warning);
-    const { startSimulate } = await surroundings.services();
-    return supervise((runtime) => startSimulate(options, runtime), log, surroundings);
+    return supervise(
+      ({ startSimulate }, runtime) => startSimulate(options, runtime),
+      log,
+      surroundings,
+    );
   },
 };
 
@@ -165,11 +173,14 @@ async function simulatorOptions(
   };
 }
 
-/** Runs a service to its end. A failure is told here, where there is a log for its stack. */
+/**
+ * Runs a service to its end. A failure is told here, where there is a log for its stack. Loading the services
+ * takes longer than all before it, and a signal has to be heard meanwhile, so it is part of the start.
+ */
 async function supervise(
-  start: (runtime: ServiceRuntime) => Promise<RunningService>,
+  start: (services: Services, runtime: ServiceRuntime) => Promise<RunningService>,
   log: Log,
-  { host, exit, clock, complain }: Surroundings,
+  { host, exit, clock, complain, services }: Surroundings,
 ): Promise<number> {
   const report = (error: unknown): number => {
     for (const line of failureLines(error)) complain(line);
@@ -179,7 +190,12 @@ async function supervise(
     return exitStatus(error);
   };
   try {
-    return await runProcess(start, { host, exit, clock, log, report });
+    const loadAndStart = async (runtime: ServiceRuntime): Promise<RunningService> => {
+      const loaded = await services();
+      runtime.signal.throwIfAborted();
+      return start(loaded, runtime);
+    };
+    return await runProcess(loadAndStart, { host, exit, clock, log, report });
   } catch (error) {
     return report(error);
   }

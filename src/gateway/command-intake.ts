@@ -4,6 +4,9 @@
  * One event after the other is subscribed to, since each may need a declaration of its own at the broker.
  * An event that cannot be consumed (its name is taken by something else) is said in the log and costs
  * nothing but itself: events go on being published, and `SEND` leads to every shard.
+ *
+ * Nothing waits for the end of a subscription: a broker that does not answer must not keep the shards from
+ * closing. What is delivered meanwhile goes back to it.
  */
 import type { Broker, Delivery } from '../../protocols/broker.ts';
 import { DISCORDJS_SEND_EVENT, SEND_EVENT } from '../../protocols/gateway/commands.ts';
@@ -18,15 +21,22 @@ export type CommandIntakeOptions = {
   readonly log: Log;
 };
 
-/** @returns what ends it: nothing is delivered after that */
-export function consumeCommands(options: CommandIntakeOptions): () => Promise<void> {
+export type CommandIntake = {
+  /** The shard is another process's now: its event is consumed no more. */
+  release(shard: number): void;
+  /** Nothing is taken after that. */
+  stop(): void;
+};
+
+export function consumeCommands(options: CommandIntakeOptions): CommandIntake {
   const { broker, shards, withDiscordjs, take, log } = options;
   const events = [
     SEND_EVENT,
     ...(withDiscordjs ? [DISCORDJS_SEND_EVENT] : []),
     ...shards.map(String),
   ];
-  const consumed: string[] = [];
+  const consumed = new Set<string>();
+  const released = new Set<string>();
   let isOver = false;
   const deliver = (delivery: Delivery): void => {
     if (isOver) delivery.retry();
@@ -35,21 +45,32 @@ export function consumeCommands(options: CommandIntakeOptions): () => Promise<vo
   const subscribeAll = async (): Promise<void> => {
     for (const event of events) {
       if (isOver) return;
+      if (released.has(event)) continue;
       try {
         await broker.subscribe(event, deliver);
-        consumed.push(event);
+        consumed.add(event);
       } catch (error) {
-        log.error({ event, err: error }, 'commands of this event cannot be consumed');
+        log.error({ event, error }, 'commands of this event cannot be consumed');
       }
     }
   };
   const subscribing = subscribeAll();
-  return async () => {
-    isOver = true;
-    await subscribing;
-    for (const event of consumed) {
-      // A broker that is away has nothing to cancel.
-      await broker.unsubscribe(event).catch(() => undefined);
-    }
+  const cancel = (event: string): void => {
+    // A broker that is away has nothing to cancel.
+    if (consumed.delete(event)) broker.unsubscribe(event).catch(() => undefined);
+  };
+  const cancelAll = (): void => {
+    for (const event of consumed) cancel(event);
+  };
+  return {
+    release(shard) {
+      released.add(String(shard));
+      void subscribing.then(() => cancel(String(shard)));
+    },
+    stop() {
+      isOver = true;
+      cancelAll();
+      void subscribing.then(cancelAll);
+    },
   };
 }

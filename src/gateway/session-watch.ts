@@ -120,9 +120,9 @@ export class SessionWatch {
     this.#saves.inc({ result: 'fenced' }, refusals.length);
     const shards = refusals.map(({ shard }) => shard);
     const owners = [...new Set(refusals.map(({ owner }) => owner))];
-    this.#log.warn(
+    this.#log.error(
       { shards, owners },
-      'a newer process has taken these shards over: their sessions are not saved by this one any more',
+      'another gateway with these shards was started later and has their sessions: they end here; stop one of the two, or give each its own shards.ids',
     );
   }
 }

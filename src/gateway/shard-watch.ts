@@ -7,6 +7,7 @@
 import type { ShardNotice } from '../../actors/shard/machine.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { FatalError } from '../../protocols/errors.ts';
+import { GAP_EVENT, type SessionGap } from '../../protocols/gateway/gap.ts';
 import type { ConnectionEnd, SessionRecord } from '../../protocols/gateway/messages.ts';
 import type { Log } from '../../protocols/ports.ts';
 import { encodeBody } from '../../protocols/wire/body.ts';
@@ -15,9 +16,6 @@ import type { GatewayMetrics } from '../metrics/gateway-metrics.ts';
 import type { Readiness } from '../metrics/health-server.ts';
 import { describeCode, describeEnd, remedyFor } from './describe.ts';
 
-/** The event by which consumers hear of events that may be missing; Discord has none of that name. */
-const GAP_EVENT = 'SPECTACLES_GAP';
-
 /** How far a session that is lost was seen. */
 type LostPlace = Pick<SessionRecord, 'sessionId' | 'sequence'>;
 
@@ -25,7 +23,7 @@ export class ShardWatch {
   readonly #metrics: GatewayMetrics;
   readonly #log: Log;
   readonly #broker: Pick<Broker, 'publish'>;
-  readonly #states: Map<number, 'ready' | 'down' | 'failed'>;
+  readonly #states: Map<number, 'ready' | 'down' | 'failed' | 'fenced'>;
   readonly #failure = createFailure();
 
   constructor(
@@ -74,6 +72,9 @@ export class ShardWatch {
       case 'failed':
         this.#shardFailed(shard, notice.code);
         break;
+      case 'fenced':
+        this.#shardFenced(shard, notice.owner);
+        break;
       case 'latency':
         this.#log.debug({ shard, latencyMs: Math.round(notice.milliseconds) }, 'heartbeat');
         break;
@@ -82,9 +83,12 @@ export class ShardWatch {
 
   readonly readiness = (): Readiness => {
     const down = [...this.#states].filter(([, state]) => state !== 'ready').map(([shard]) => shard);
-    return down.length === 0
-      ? { ready: true, detail: `all ${this.#states.size} shards are ready` }
-      : { ready: false, detail: `shards that are not ready: ${down.join(', ')}` };
+    if (down.length === 0) {
+      return { ready: true, detail: `all ${this.#states.size} shards are ready` };
+    }
+    const fenced = down.filter((shard) => this.#states.get(shard) === 'fenced');
+    const why = fenced.length === 0 ? '' : `; taken by a newer process: ${fenced.join(', ')}`;
+    return { ready: false, detail: `shards that are not ready: ${down.join(', ')}${why}` };
   };
 
   #shardDown(shard: number, end: ConnectionEnd, nextInMs: number | undefined): void {
@@ -102,8 +106,8 @@ export class ShardWatch {
       { shard, why, sequence },
       'the session is lost: events after its last one may never be seen',
     );
-    const body = encodeBody({ shard, session, sequence, reason: why });
-    this.#broker.publish(GAP_EVENT, body).catch((error: unknown) => {
+    const gap: SessionGap = { shard, session, sequence, reason: why };
+    this.#broker.publish(GAP_EVENT, encodeBody(gap)).catch((error: unknown) => {
       this.#log.error({ shard, error }, 'the notice of the lost session could not be published');
     });
   }
@@ -112,7 +116,19 @@ export class ShardWatch {
     this.#states.set(shard, 'failed');
     const reason = `Discord closed shard ${shard} with ${describeCode(code)}: ${remedyFor(code)}`;
     this.#log.error({ shard, code }, reason);
-    const hope = [...this.#states.values()].some((state) => state !== 'failed');
+    this.#endWithoutShards(reason);
+  }
+
+  /** The watch over the sessions logs it, once for many shards. */
+  #shardFenced(shard: number, owner: string): void {
+    this.#states.set(shard, 'fenced');
+    this.#endWithoutShards(
+      `another gateway with the same shards was started later (${owner}) and has taken over the last of them: stop one of the two, or give each its own shards.ids`,
+    );
+  }
+
+  #endWithoutShards(reason: string): void {
+    const hope = [...this.#states.values()].some((state) => state === 'ready' || state === 'down');
     if (!hope) this.#failure.report(new FatalError(reason));
   }
 }

@@ -26,6 +26,7 @@ export class GatewayMetrics implements FrameCounter {
   readonly #eventsMax: number;
   readonly #eventName: (index: number) => string;
   readonly #alive: Gauge<'id'>;
+  readonly #fenced: Gauge<'id'>;
   readonly #ping: Gauge<'id'>;
   readonly #identifiesLeft: Gauge;
   readonly #identifiesWaiting: Gauge;
@@ -71,6 +72,12 @@ export class GatewayMetrics implements FrameCounter {
     this.#alive = new Gauge({
       name: 'gateway_shards_alive',
       help: 'Whether a shard has a session that is ready: 1 or 0',
+      labelNames: ['id'],
+      registers,
+    });
+    this.#fenced = new Gauge({
+      name: 'gateway_shards_fenced',
+      help: 'Whether a newer process has taken the shard, so that it ended here: 1 or 0',
       labelNames: ['id'],
       registers,
     });
@@ -133,6 +140,7 @@ export class GatewayMetrics implements FrameCounter {
       sent: new Float64Array(OPCODES),
     });
     this.#alive.set({ id: shard }, 0);
+    this.#fenced.set({ id: shard }, 0);
   }
 
   dispatch(shard: number, entry: { readonly index: number }): void {
@@ -173,6 +181,10 @@ export class GatewayMetrics implements FrameCounter {
       case 'down':
       case 'failed':
         this.#alive.set({ id: shard }, 0);
+        break;
+      case 'fenced':
+        this.#alive.set({ id: shard }, 0);
+        this.#fenced.set({ id: shard }, 1);
         break;
       case 'session-lost':
         this.sessionLost(shard);

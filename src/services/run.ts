@@ -28,8 +28,10 @@ import { createFailure, type Failure } from '../failure.ts';
 import { processRandom } from '../random.ts';
 import type { Simulator } from '../simulator/server.ts';
 import { systemClock } from '../system-clock.ts';
-import { openGatewayBroker, openProxyBroker } from './broker.ts';
+import { unlessAborted } from '../unless-aborted.ts';
+import { openCacheBroker, openGatewayBroker, openProxyBroker } from './broker.ts';
 import { startGatewayOn } from './gateway.ts';
+import { openGatewayHealth } from './gateway-health.ts';
 import { HandlerCalls } from './handler-calls.ts';
 import { startProxyOn } from './proxy.ts';
 import { openSimulator, reportBreaches } from './simulate.ts';
@@ -90,10 +92,14 @@ async function startAll(
 
   const system = createActorSystem({ name: 'spectacles', clock, random, log });
   stops.add(() => system.stop());
-  const shared = { system, clock, log, hub: new MemoryHub(clock), onFailure: failure.report };
+  const hub = new MemoryHub(clock);
+  const shared = { system, clock, log, signal, hub, onFailure: failure.report };
   // Gateway and proxy may each have a health server, which shows its own part.
   const gatewayRegistry = new Registry();
   const registry = new Registry();
+  const health = await openGatewayHealth(options.gateway, gatewayRegistry);
+  stops.add(health.close);
+  health.waitFor('the rest of the run');
   const way = { ...shared, registry: gatewayRegistry };
   const events = await openGatewayBroker(refuseStdio(options.gateway), { ...way, name: 'events' });
   stops.add(() => events.close());
@@ -102,7 +108,12 @@ async function startAll(
   stops.add(() => inbox.close());
   const requests = await openProxyBroker(proxyConfig, { ...shared, registry, name: 'requests' });
   if (requests !== undefined) stops.add(() => requests.close());
-  const proxy = await startProxyOn(proxyConfig, { system, broker: requests, clock, log, registry });
+  const told = await openCacheBroker(proxyConfig, { ...shared, registry });
+  if (told !== undefined) stops.add(() => told.close());
+  const proxy = await startProxyOn(proxyConfig, {
+    ...{ system, clock, log, registry },
+    ...{ broker: requests, events: told },
+  });
   stops.add(() => proxy.stop());
   const calls = new HandlerCalls(wayToProxy(requests, log));
   stops.add(() => calls.close(clock));
@@ -115,7 +126,7 @@ async function startAll(
   );
   const gatewayConfig: GatewayConfig = {
     ...options.gateway,
-    events: published(options.gateway, listened),
+    events: published(options.gateway, [...new Set([...listened, ...proxyConfig.cache.events])]),
     api: { ...options.gateway.api, ...api },
   };
   const summaryMs = RUN_EVENT_SUMMARY_MS;
@@ -128,6 +139,7 @@ async function startAll(
     signal,
     summaryMs,
     registry: gatewayRegistry,
+    health,
   };
   const gateway = await startGatewayOn(gatewayConfig, host);
   stops.add(() => gateway.stop());
@@ -163,30 +175,39 @@ function refuseStdio(config: GatewayConfig): GatewayConfig {
   );
 }
 
-/** Hands the bot to the handler. @returns the events that it listens to, all of them subscribed */
+/**
+ * Hands the bot to the handler. What the handler does cannot be broken off, but is not waited for when the
+ * process is to stop.
+ * @returns the events that it listens to, all of them subscribed
+ */
 async function startHandler(
   { handler }: RunOptions,
   events: Broker,
   rest: Rest,
-  { log }: ServiceRuntime,
+  { log, signal }: ServiceRuntime,
 ): Promise<readonly DispatchEventName[]> {
-  const module = await handler.load();
+  const module = await unlessAborted(signal, handler.load());
   const start: unknown = module.default;
   if (typeof start !== 'function') {
     throw new ConfigurationError(
       `handler ${handler.path}: it has no default export that is a function; write: export default function ({ broker, rest }) { … }`,
     );
   }
-  const broker = new Attached(events, { log });
+  // Nobody else takes what comes to the handler.
+  const broker = new Attached(events, { log, audience: 'each' });
   broker.on('error', (error) => log.error({ error }, error.message));
   const bot: Bot = { broker, rest, log };
   try {
-    await start(bot);
+    await unlessAborted(
+      signal,
+      Promise.resolve().then(() => start(bot)),
+    );
   } catch (error) {
+    signal.throwIfAborted();
     throw await handler.failure(error);
   }
   const listened = broker.eventNames().map(String).filter(isDispatchEvent);
-  await broker.subscribe(listened);
+  await unlessAborted(signal, broker.subscribe(listened));
   if (listened.length === 0) log.warn({}, 'the handler listens to no event of Discord');
   return listened;
 }

@@ -1,11 +1,13 @@
-/** The example of docs/commands.md, run as it stands against a gateway on a broker in memory. */
+/** The examples of docs/commands.md, run as they stand against a gateway on a real Redis. */
 import { readFileSync } from 'node:fs';
+import { Redis as IORedis } from 'ioredis';
 import { Registry } from 'prom-client';
 import { expect, it, onTestFinished } from 'vitest';
 import { createActorSystem } from '../../actors/runtime.ts';
-import { MemoryHub } from '../../src/brokers/memory.ts';
-import { Memory } from '../../src/client/local.ts';
-import { type GatewayConfig, loadGatewayConfig } from '../../src/config/gateway-config.ts';
+import { ALL_INTENTS } from '../../protocols/discord/intents.ts';
+import { Redis } from '../../src/client/redis.ts';
+import { requestMembers } from '../../src/client/request-members.ts';
+import { loadGatewayConfig } from '../../src/config/gateway-config.ts';
 import { createRandom } from '../../src/random.ts';
 import { openGatewayBroker } from '../../src/services/broker.ts';
 import { startGatewayOn } from '../../src/services/gateway.ts';
@@ -14,59 +16,73 @@ import { systemClock } from '../../src/system-clock.ts';
 import { until } from '../support/broker-bench.ts';
 import { loadText } from '../support/configuration.ts';
 import { RecordingLog } from '../support/recording-log.ts';
+import { startServer } from '../support/servers.ts';
 
 const PAGE = readFileSync(new URL('../../docs/commands.md', import.meta.url), 'utf8');
 
-/** The example without its import, which a function cannot have. */
-function example(): string {
-  const [, code = ''] = /```js\n([\s\S]*?)```/.exec(PAGE) ?? [];
-  const body = code.replace("import { Memory } from 'spectacles';\n", '');
-  expect(body).not.toBe(code);
-  return body;
+/** The examples without their imports, which a function cannot have. */
+function examples(): readonly string[] {
+  return [...PAGE.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code = '']) => {
+    const body = code.replaceAll(/^import \{ [\w, ]+ \} from '(?:spectacles|ioredis)';\n/gm, '');
+    expect(body).not.toBe(code);
+    return body;
+  });
 }
 
-it('docs/commands.md shows an example that works, and names its answer', async () => {
+/** Of the page; in its place stands one of the simulated world. */
+const GUILD = '41771983423143937';
+
+it('docs/commands.md shows examples that work, and names the answer', async () => {
+  const redis = await startServer('redis');
+  onTestFinished(() => redis.stop());
   const simulator = await startSimulator({ seed: 3, guildCount: 1 });
   onTestFinished(() => simulator.close());
-  const loaded = await loadText(loadGatewayConfig, undefined, {
+  const { config } = await loadText(loadGatewayConfig, undefined, {
     DISCORD_TOKEN: SIMULATED_TOKEN,
-    DISCORD_EVENTS: 'MESSAGE_CREATE',
-    DISCORD_INTENTS: 'GUILDS,GUILD_MESSAGES',
+    DISCORD_EVENTS: 'GUILD_MEMBERS_CHUNK,RATE_LIMITED',
+    DISCORD_INTENTS: 'GUILDS,GUILD_MEMBERS',
     DISCORD_API_SCHEME: 'http',
     DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+    BROKER_TYPE: 'redis',
+    REDIS_URL: redis.url,
   });
-  const config: GatewayConfig = {
-    ...loaded.config,
-    broker: { ...loaded.config.broker, type: 'memory' },
-  };
   const clock = systemClock;
   const log = new RecordingLog();
   const random = createRandom(3);
   const system = createActorSystem({ name: 'docs', clock, random, log });
   onTestFinished(() => system.stop());
-  const hub = new MemoryHub(clock);
   const registry = new Registry();
   const shared = { system, clock, log, registry };
-  const broker = await openGatewayBroker(config, { ...shared, hub, onFailure: () => undefined });
+  const broker = await openGatewayBroker(config, { ...shared, onFailure: () => undefined });
+  onTestFinished(() => broker.close());
   const { signal } = new AbortController();
   const host = { ...shared, broker, random, signal, summaryMs: 60_000 };
   const gateway = await startGatewayOn(config, host);
   onTestFinished(() => gateway.stop());
-  await until('its commands are consumed', () => hub.isWanted('0'));
+  await until('its shard is ready', () =>
+    log.lines.some((line) => line.message === 'shard is ready'),
+  );
 
-  class HubMemory extends Memory {
-    constructor(group: string) {
-      super(group, { hub });
+  class TestRedis extends IORedis {
+    constructor() {
+      super(redis.url);
     }
   }
+  const [guildId = ''] = simulator.discord.world.guildIds;
   const printed: unknown[] = [];
   const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor;
-  await new AsyncFunction('Memory', 'console', example())(HubMemory, {
-    log: (value: unknown) => printed.push(value),
-  });
-  expect(printed).toEqual([{ status: 'sent', shard: 0 }]);
+  for (const example of examples()) {
+    const run = new AsyncFunction(
+      ...['Redis', 'IORedis', 'requestMembers', 'console'],
+      example.replace(GUILD, guildId),
+    );
+    await run(Redis, TestRedis, requestMembers, { log: (value: unknown) => printed.push(value) });
+  }
+  const { member_count: members } = simulator.discord.world.guildCreate(guildId, ALL_INTENTS);
+  expect(printed).toEqual([{ status: 'sent', shard: 0 }, members]);
+  expect(PAGE).toContain(GUILD);
   expect(PAGE).toContain("`{ status: 'sent', shard: 0 }`");
   const metrics = await registry.metrics();
-  expect(metrics).toContain('gateway_commands_total{fate="sent"} 1');
+  expect(metrics).toContain('gateway_commands_total{fate="sent"} 2');
   expect(metrics).toContain('gateway_packets_sent{t="",op="3",shard="0"} 1');
 });

@@ -50,6 +50,25 @@ function expectNoTimer({ discord, clock, failures }: World): void {
 }
 
 describe('a gateway that is stopped', () => {
+  it('has saved all that the broker has got, so that a later start repeats nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(100_000), fc.nat(5_000), async (seed, moreMs) => {
+        const world = startSimulation({ seed, shards: 2 });
+        world.discord.setRate(200);
+        await world.pass(20_000 + moreMs);
+        await stopGateway(world);
+        world.discord.stop();
+        const delivered = [...world.writer.delivered].map(([shard, ids]) => [shard, ids.at(-1)]);
+        expect(delivered).toHaveLength(2);
+        for (const [shard, id] of delivered) {
+          const { sessionId, sequence } = world.sessions.load(Number(shard)) ?? {};
+          expect(`${sessionId}:${sequence}`).toBe(id);
+        }
+      }),
+      { numRuns: 10 },
+    );
+  });
+
   it('GP-14: leaves no timer, whenever that is', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -11,6 +11,8 @@ import {
   BROKER_CRASHES_MAX,
   BROKER_OPERATIONS_MAX,
   BROKER_OPERATIONS_MAX_BYTES,
+  BROKER_SUBSCRIBE_MS,
+  BROKER_UNSUBSCRIBE_MS,
   CONFIRM_STALL_MS,
   PUBLISH_TIMEOUT_MS,
 } from '../../protocols/limits.ts';
@@ -100,7 +102,7 @@ function last(): ScriptedLink {
 
 let ids = 0;
 
-async function start(): Promise<Broker> {
+async function start(signal?: AbortSignal): Promise<Broker> {
   const { system, clock, log } = world;
   const starting = startBroker({
     driver,
@@ -109,6 +111,7 @@ async function start(): Promise<Broker> {
     log,
     makeId: () => `id-${++ids}`,
     onFailure: (error) => failures.push(error),
+    ...(signal !== undefined && { signal }),
   });
   // It may fail while time passes, and whoever started it is told after that.
   starting.catch(() => undefined);
@@ -354,6 +357,51 @@ describe('the tree of a broker', () => {
     await world.pass(0);
     expect(closed.value).toBe('done');
     expect(last().isDestroyed).toBe(true);
+  });
+
+  it('does not wait for ever for a link that does not say what became of a subscription', async () => {
+    const broker = await start();
+    last().consume = () => new Promise(() => undefined);
+    last().cancel = () => new Promise(() => undefined);
+    const begun = outcome(broker.subscribe('A', () => undefined));
+    await world.pass(BROKER_SUBSCRIBE_MS - 1);
+    expect(begun.value).toBe('pending');
+    await world.pass(1);
+    expect(begun.value).toBe('done');
+    await Promise.all([broker.subscribe('B', () => undefined), world.pass(BROKER_SUBSCRIBE_MS)]);
+    const ended = outcome(broker.unsubscribe('A'));
+    await world.pass(BROKER_UNSUBSCRIBE_MS);
+    expect(ended.value).toBe('done');
+    // Its successor does what is wanted by then.
+    last().hooks.lost(new Error('reset'));
+    await world.pass(BROKER_BACKOFF_MAX_MS);
+    expect(last().consumed).toEqual(['B']);
+  });
+
+  it('answers who unsubscribes in the moment in which it fails for good', async () => {
+    const broker = await start();
+    await Promise.all([broker.subscribe('A', () => undefined), world.pass(0)]);
+    let ended: { value: unknown } | undefined;
+    broker.watch(() => {
+      ended = outcome(broker.unsubscribe('A'));
+    });
+    last().hooks.lost(new FatalError('the user was deleted'));
+    await world.pass(0);
+    expect(ended?.value).toBe('BROKER_UNAVAILABLE');
+    expect(failures).toHaveLength(1);
+  });
+
+  it('gives the start up when it is asked to, and leaves nothing behind', async () => {
+    openings = [() => new Promise(() => undefined)];
+    const ending = new AbortController();
+    const started = outcome(start(ending.signal));
+    await world.pass(1_000);
+    expect(started.value).toBe('pending');
+    ending.abort(Object.assign(new Error('stop'), { code: 'STOP' }));
+    await world.pass(0);
+    expect(started.value).toBe('STOP');
+    expect(world.system.actors).toBe(0);
+    expect(world.clock.pendingTimers).toBe(0);
   });
 
   it('fails to start, or fails later and once, when the broker refuses for good', async () => {

@@ -31,6 +31,9 @@ type World = {
   /** What every start does instead of ending well at once. */
   readonly start?: () => Promise<RunningService>;
   readonly probes?: readonly Probe[];
+  /** The process, and what happens to it while the services are loaded. */
+  readonly host?: EventEmitter;
+  readonly whileLoading?: () => void;
 };
 
 /** Runs `line`; services end as soon as they have started. */
@@ -60,12 +63,15 @@ async function spectacles(line: readonly string[], world: World = {}) {
         print: (text) => printed.push(text),
         complain: (text) => complaints.push(text.replaceAll(`${workingFolder}/`, '')),
         isTerminal: false,
-        host: new EventEmitter(),
+        host: world.host ?? new EventEmitter(),
         exit: () => {},
         errors: { write: () => {} },
         clock: systemClock,
         redactor: createRedactor(),
-        services: async () => services,
+        services: async () => {
+          world.whileLoading?.();
+          return services;
+        },
       },
     );
     return { status, started, printed: printed.join(''), complaints, workingFolder };
@@ -74,6 +80,22 @@ async function spectacles(line: readonly string[], world: World = {}) {
 
 const GATEWAY = { 'gateway.toml': 'token = "a.b"\nevents = ["*"]\nraw_intents = 1\n' };
 const HANDLER = { 'bot.mjs': 'export const answer = 42;\n' };
+
+describe('a signal', () => {
+  it.each([
+    ['gateway', { files: GATEWAY }],
+    ['simulate', {}],
+  ])('that comes while %s is being loaded is heard, and nothing starts', async (name, world) => {
+    const host = new EventEmitter();
+    const whileLoading = () => host.emit('SIGTERM', 'SIGTERM');
+    const { status, started, complaints } = await spectacles([name], {
+      ...world,
+      host,
+      whileLoading,
+    });
+    expect({ status, started, complaints }).toEqual({ status: 0, started: {}, complaints: [] });
+  });
+});
 
 describe('help and version', () => {
   it.each([['--help'], ['-h'], ['-help'], ['help']])('%s lists the commands', async (...line) => {

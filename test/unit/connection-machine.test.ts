@@ -88,6 +88,15 @@ describe('starting a connection', () => {
     expect(bench.state.phase).toBe('live');
   });
 
+  it('waits for RESUMED when a session is resumed from its beginning, and READY comes again', () => {
+    const bench = inPhase(resuming);
+    bench.ready();
+    expect(bench.visible()).toEqual([]);
+    expect(bench.state.phase).toBe('starting');
+    bench.frame({ kind: 'resumed' });
+    expect(bench.state.phase).toBe('live');
+  });
+
   it('GP-62: sends nothing that starts a session before HELLO, and nothing twice', () => {
     for (const [name, create] of Object.entries(PHASES)) {
       if (name === 'greeted') continue;

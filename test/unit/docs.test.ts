@@ -1,7 +1,12 @@
 /** Holds README and docs/ to what is there: examples run as they stand, and names exist. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
+import { cacheableRead } from '../../protocols/discord/cached-routes.ts';
+import { DOCUMENTED_ROUTES } from '../../protocols/discord/route-table.ts';
+import { resolveRoute } from '../../protocols/discord/routes.ts';
+import { createCacheMetrics, showCache } from '../../src/metrics/cache-metrics.ts';
 import { parseScenario } from '../../src/simulator/scenario.ts';
 import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
 
@@ -58,3 +63,37 @@ function faultNames(): string[] {
   }
   return [];
 }
+
+describe('docs/cache.md', () => {
+  const page = read('docs/cache.md');
+
+  it('names every route whose answers are kept, and no other', () => {
+    const rows = page.split('\n').filter((line) => line.startsWith('| `/'));
+    const named = rows.flatMap((row) => [...row.matchAll(/`(\/[^`]*)`/g)].map((match) => match[1]));
+    const kept = DOCUMENTED_ROUTES.map((line) => line.split(' ').at(-1) ?? '').filter(
+      (template) => {
+        const target = template.replaceAll(/:[a-z_]+/g, '7');
+        return cacheableRead(resolveRoute('GET', target), target) !== undefined;
+      },
+    );
+    expect(named.toSorted()).toEqual(kept.toSorted());
+  });
+
+  it('names the metrics that there are', async () => {
+    const registry = new Registry();
+    createCacheMetrics(registry);
+    showCache(registry, () => ({ ...NOTHING_CACHED }));
+    const named = new Set([...page.matchAll(/`(proxy_cache_[a-z_]+)/g)].map((match) => match[1]));
+    const declared = registry.getMetricsAsArray().map(({ name }) => name);
+    expect([...named].toSorted()).toEqual(declared.toSorted());
+  });
+});
+
+const NOTHING_CACHED = {
+  entries: 0,
+  bytes: 0,
+  collectingBytes: 0,
+  flights: 0,
+  guests: 0,
+  isTold: false,
+};

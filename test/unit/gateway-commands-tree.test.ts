@@ -170,6 +170,38 @@ describe('a command', () => {
     expect(after.settlements).toEqual(['retry']);
   });
 
+  it('that was written is acknowledged, though the word of it comes when the gateway is stopping', async () => {
+    for (const isWritten of [true, false]) {
+      const late: (() => void)[] = [];
+      const world = await startReady({
+        watchSockets: (sockets) => ({
+          open(...opening) {
+            const socket = sockets.open(...opening);
+            const { send: write, close } = socket;
+            socket.send = (text, written) => {
+              if (!text.includes('"op":3')) write.call(socket, text, written);
+              else if (isWritten) write.call(socket, text, () => late.push(() => written(true)));
+              else late.push(() => written(false));
+            };
+            // The shard and the commands are stopped by now: only whoever waits can be told.
+            socket.close = (code, reason) => {
+              close.call(socket, code, reason);
+              for (const say of late.splice(0)) say();
+            };
+            return socket;
+          },
+        }),
+      });
+      const delivery = send(world, '0', frame('last'));
+      await world.pass(ROUND_TRIP_MS);
+      expect(delivery.settlements).toEqual([]);
+      expect(late).toHaveLength(1);
+      await world.stop();
+      expect(arrived(world)).toHaveLength(isWritten ? 1 : 0);
+      expect(delivery).toMatchObject(isWritten ? SENT(0) : { settlements: ['retry'], answers: [] });
+    }
+  });
+
   it('outlives a crash of its shard, and of the connection that was to write it', async () => {
     for (const site of ['shard', 'connection'] as const) {
       const world = await startReady();

@@ -7,6 +7,7 @@ import { FatalError } from '../../protocols/errors.ts';
 import { SESSION_KEPT_MS, SESSION_LOCK_STALE_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import { fileArchive } from '../../src/gateway/stores/file-archive.ts';
+import { withLock } from '../../src/gateway/stores/file-lock.ts';
 import { readSessionFile } from '../../src/gateway/stores/session-file.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import { PLACE, recordOf } from '../support/session-records.ts';
@@ -111,6 +112,14 @@ describe('the file of the stored sessions', () => {
 });
 
 describe('the lock beside the file', () => {
+  it('is left alone by a holder that took so long that another has it', async () => {
+    const { folder } = await openFolder();
+    const path = join(folder, 'lock');
+    const { signal } = new AbortController();
+    await withLock(path, systemClock, signal, () => writeFile(path, 'another holder'));
+    expect(await readFile(path, 'utf8')).toBe('another holder');
+  });
+
   it('of a process that died is taken over, and one that changes hands is waited for', async () => {
     const { path, open } = await openFolder();
     // A clock that runs fast, so that nobody waits.

@@ -17,6 +17,7 @@ import {
   RESUMED_TIMEOUT_MS,
   SESSION_SAVE_INTERVAL_MS,
   SHARD_BACKOFF,
+  STOP_CONFIRM_MS,
 } from '../../protocols/limits.ts';
 import { createActorWorld } from '../support/actor-world.ts';
 import { PlayedSockets } from '../support/gateway-sockets.ts';
@@ -143,6 +144,19 @@ describe('a shard and its connections', () => {
     });
   });
 
+  it('tells of a session as lost whose READY was published in the moment of a stop', async () => {
+    const bench = createBench();
+    await bench.settle();
+    await identify(bench);
+    bench.sockets.last.say(READY).say(event(2));
+    // READY is with the broker, and in a mailbox that the actor does not come to read.
+    const stopped = bench.system.stop();
+    bench.sockets.last.hangUp(4000);
+    await stopped;
+    expect(bench.writer.ids).toEqual(['fresh:1 READY', 'fresh:2 MESSAGE_CREATE']);
+    expect(bench.notices).toMatchObject([{ kind: 'session-lost', sessionId: 'fresh' }]);
+  });
+
   it('GP-30: resumes a stored session, but not one of another shard count', async () => {
     const bench = createBench({ stored: STORED });
     await bench.settle();
@@ -171,6 +185,23 @@ describe('a shard and its connections', () => {
     expect(bench.sockets.last.sent).toMatchObject([
       { op: 6, d: { session_id: 'stored', seq: 10 } },
     ]);
+  });
+
+  it('leaves a host whose HELLO names an interval that nobody could keep, and its session lives', async () => {
+    for (const interval of [0.001, 99, 600_001, 2 ** 40]) {
+      const bench = createBench({ stored: STORED });
+      await bench.settle();
+      const { last } = bench.sockets;
+      last.accept().say({ op: 10, d: { heartbeat_interval: interval } });
+      await bench.pass(1_000);
+      expect(last.closedWith).toBe(4000);
+      expect(last.sent).toEqual([]);
+      last.hangUp(4000);
+      await bench.wait();
+      expect(bench.notices).toMatchObject([{ kind: 'down', end: { kind: 'garbled' } }]);
+      await resumed(bench);
+      expect(bench.sockets.last.sent).toMatchObject([{ op: 6, d: { session_id: 'stored' } }]);
+    }
   });
 
   it('GP-01: uses the main host for a stored address that is none', async () => {
@@ -474,6 +505,51 @@ describe('a shard and its connections', () => {
     last.hangUp(4000);
     await bench.wait();
     expect(bench.notices.at(-1)).toMatchObject({ kind: 'down', end: { kind: 'no-answer' } });
+  });
+});
+
+describe('a shard that is stopped', () => {
+  /** Stopped with its last three events at the broker, and its connection closed. */
+  async function stopping() {
+    const bench = createBench({ stored: STORED });
+    await resumed(bench);
+    for (const sequence of [12, 13, 14]) bench.sockets.last.say(event(sequence));
+    await bench.settle();
+    let isStopped = false;
+    void bench.system.stop().then(() => {
+      isStopped = true;
+    });
+    await bench.settle();
+    bench.sockets.last.hangUp(4000);
+    await bench.pass(STOP_CONFIRM_MS - 1);
+    const confirm = (sequence: number): void => {
+      bench.writer.written.find((taken) => taken.sequence === sequence)?.origin.confirmed(sequence);
+    };
+    return { bench, confirm, isStopped: () => isStopped };
+  }
+
+  it('waits for the last confirms, and saves what they allow', async () => {
+    const { bench, confirm, isStopped } = await stopping();
+    for (const sequence of [11, 12, 13]) confirm(sequence);
+    await bench.pass(0);
+    expect(isStopped()).toBe(false);
+    confirm(14);
+    await bench.pass(0);
+    expect(isStopped()).toBe(true);
+    expect(bench.sessions.load(SHARD)?.sequence).toBe(14);
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+
+  it('does not wait for them for ever, nor when the broker has lost one', async () => {
+    for (const isLost of [false, true]) {
+      const { bench, confirm, isStopped } = await stopping();
+      confirm(11);
+      confirm(12);
+      if (isLost) bench.writer.written.at(-1)?.origin.lost(14);
+      await bench.pass(isLost ? 0 : 1);
+      expect(isStopped()).toBe(true);
+      expect(bench.sessions.load(SHARD)?.sequence).toBe(12);
+    }
   });
 });
 

@@ -74,6 +74,31 @@ describe('the watch over the shards', () => {
     ]);
   });
 
+  it('names shards that a newer process has taken, and gives up when none is left', async () => {
+    const { watch, metric } = createBench(async () => {});
+    const failed = watch.failed.then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    watch.see(0, { kind: 'ready', sessionId: 'a' });
+    watch.see(1, { kind: 'ready', sessionId: 'b' });
+    watch.see(1, { kind: 'fenced', owner: 'host/7/abc' });
+    expect(watch.readiness()).toEqual({
+      ready: false,
+      detail: 'shards that are not ready: 1; taken by a newer process: 1',
+    });
+    expect(await metric('gateway_shards_alive')).toEqual([
+      [{ id: 0 }, 1],
+      [{ id: 1 }, 0],
+    ]);
+    expect(await metric('gateway_shards_fenced')).toEqual([
+      [{ id: 0 }, 0],
+      [{ id: 1 }, 1],
+    ]);
+    watch.see(0, { kind: 'fenced', owner: 'host/7/abc' });
+    expect(await failed).toMatch(/started later \(host\/7\/abc\).* stop one of the two/);
+  });
+
   it('GP-20: gives up when no shard is left that could run, with the remedy', async () => {
     const { watch } = createBench(async () => {});
     const failed = watch.failed.then(

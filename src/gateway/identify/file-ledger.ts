@@ -3,8 +3,8 @@
  * share them.
  *
  * Each operation reads the file, changes it and replaces it, under a lock, before it is answered: a permit
- * that is not on the disk is none. Operations of this process follow one another. Times are of the wall
- * clock; one that steps forward opens keys early, by no more than it stepped.
+ * that is not on the disk is none. Times are of the wall clock; one that steps forward opens keys early, by
+ * no more than it stepped.
  */
 import {
   type BookUse,
@@ -17,12 +17,9 @@ import {
   takePermit,
 } from '../../../actors/identify/book.ts';
 import type { IdentifyLedger } from '../../../actors/identify/ports.ts';
-import { StoreUnavailableError } from '../../../protocols/errors.ts';
-import { IDENTIFY_LEDGER_KEPT_MS, SESSION_STORE_TIMEOUT_MS } from '../../../protocols/limits.ts';
+import { IDENTIFY_LEDGER_KEPT_MS } from '../../../protocols/limits.ts';
 import type { Clock } from '../../../protocols/ports.ts';
-import { withDeadline } from '../../brokers/redis-node.ts';
-import { fileError } from '../stores/file-errors.ts';
-import { withLock } from '../stores/file-lock.ts';
+import { LockedFile } from '../stores/locked-file.ts';
 import { readLedgerFile, writeLedgerFile } from './ledger-file.ts';
 
 export type FileLedgerOptions = {
@@ -42,25 +39,9 @@ type Change<Value> = (
 
 export function fileLedger(options: FileLedgerOptions): IdentifyLedger {
   const { path, clock, owner } = options;
-  let last: Promise<unknown> = Promise.resolve();
-
-  const perform = async <Value>(shard: number | undefined, make: Change<Value>): Promise<Value> => {
-    const ending = new AbortController();
-    const work = last.then(() => {
-      ending.signal.throwIfAborted();
-      const holder = `${owner}:${shard}`;
-      return withLock(`${path}.lock`, clock, ending.signal, () => change(options, holder, make));
-    });
-    last = work.catch(() => undefined);
-    const late = () =>
-      new StoreUnavailableError(`${path} was not written within ${SESSION_STORE_TIMEOUT_MS} ms`);
-    try {
-      return await withDeadline(clock, SESSION_STORE_TIMEOUT_MS, work, late);
-    } catch (error) {
-      ending.abort();
-      throw fileError(error, path);
-    }
-  };
+  const file = new LockedFile(path, clock);
+  const perform = <Value>(shard: number | undefined, make: Change<Value>): Promise<Value> =>
+    file.change(() => change(options, `${owner}:${shard}`, make));
 
   return {
     label: path,
@@ -82,6 +63,7 @@ export function fileLedger(options: FileLedgerOptions): IdentifyLedger {
         book: book === undefined ? undefined : returnPermit(book, shard, use),
         value: undefined,
       })),
+    reach: () => perform(undefined, (book) => ({ book, value: undefined })),
   };
 }
 

@@ -1,14 +1,9 @@
-/**
- * The file of the identify ledgers: reading it whole and replacing it whole, by a rename.
- *
- * A file that is none of ours is never written to. It holds no secrets, only when who has identified.
- */
-import { open, readFile, rename, stat } from 'node:fs/promises';
+/** The file of the identify ledgers. It holds no secrets, only when who has identified. */
 import { z } from 'zod';
 import type { IdentifyBook } from '../../../actors/identify/book.ts';
 import { FatalError } from '../../../protocols/errors.ts';
 import { IDENTIFY_LEDGER_FILE_MAX_BYTES } from '../../../protocols/limits.ts';
-import { errorCode } from '../stores/file-errors.ts';
+import { type JsonFormat, readJsonFile, replaceJsonFile } from '../stores/json-file.ts';
 
 const FORMAT = 'spectacles-identify';
 const VERSION = 1;
@@ -35,19 +30,19 @@ const fileSchema = z.object({
   books: z.record(z.string(), bookSchema),
 });
 
+const LEDGERS: JsonFormat<z.infer<typeof fileSchema>> = {
+  schema: fileSchema,
+  maxBytes: IDENTIFY_LEDGER_FILE_MAX_BYTES,
+  notOurs: (path) =>
+    new FatalError(
+      `${path}, beside the sessions of shard_store.path, holds something else than session starts, or is damaged, and is left as it is: delete it, or name another shard_store.path`,
+    ),
+};
+
 /** No file, and an empty one, holds no books. Throws FatalError for a file that is none of ours. */
 export async function readLedgerFile(path: string): Promise<Map<string, IdentifyBook>> {
-  const text = await readText(path);
-  if (text.trim() === '') return new Map();
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw notOurs(path);
-  }
-  const { data } = fileSchema.safeParse(value);
-  if (data === undefined) throw notOurs(path);
-  return new Map(Object.entries(data.books));
+  const { books = {} } = (await readJsonFile(path, LEDGERS)) ?? {};
+  return new Map(Object.entries(books));
 }
 
 export async function writeLedgerFile(
@@ -55,30 +50,5 @@ export async function writeLedgerFile(
   books: ReadonlyMap<string, IdentifyBook>,
 ): Promise<void> {
   const content = { format: FORMAT, version: VERSION, books: Object.fromEntries(books) };
-  const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(content)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    const { size } = await stat(path);
-    if (size > IDENTIFY_LEDGER_FILE_MAX_BYTES) throw notOurs(path);
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return '';
-    throw error;
-  }
-}
-
-function notOurs(path: string): FatalError {
-  return new FatalError(
-    `${path}, beside the sessions of shard_store.path, holds something else than session starts, or is damaged, and is left as it is: delete it, or name another shard_store.path`,
-  );
+  await replaceJsonFile(path, content);
 }

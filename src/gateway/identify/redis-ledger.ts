@@ -16,7 +16,7 @@ import type { SessionStarts, TakeAnswer } from '../../../protocols/gateway/ident
 import { IDENTIFY_LEDGER_KEPT_MS } from '../../../protocols/limits.ts';
 import type { RedisDoor } from '../stores/redis-door.ts';
 
-/** ARGV: operation, then a JSON object with all that it needs. Answers JSON. */
+/** ARGV: operation, then a JSON object with all that it needs. Answers JSON. `reach` changes nothing. */
 const LEDGER_SCRIPT = `
 local operation, ask = ARGV[1], cjson.decode(ARGV[2])
 local time = redis.call('TIME')
@@ -154,6 +154,9 @@ export function redisLedger(options: RedisLedgerOptions): IdentifyLedger {
     },
     async giveBack(shard) {
       await run('give-back', { shard, holder: `${owner}:${shard}` });
+    },
+    async reach() {
+      await run('reach', {});
     },
   };
 }

@@ -5,17 +5,13 @@
  * gateways may share one file and a newer one fences out an older one. That is a read and a write of the
  * whole for up to a thousand shards, once a second and off the event loop.
  *
- * Failure: whatever the file system says ends the operation, which is then tried again. Operations follow
- * one another even when one takes longer than its caller waits for it.
+ * Failure: whatever the file system says ends the operation, which is then tried again.
  */
 import { resolve } from 'node:path';
 import type { SessionArchive } from '../../../actors/sessions/ports.ts';
-import { StoreUnavailableError } from '../../../protocols/errors.ts';
-import { SESSION_KEPT_MS, SESSION_STORE_TIMEOUT_MS } from '../../../protocols/limits.ts';
+import { SESSION_KEPT_MS } from '../../../protocols/limits.ts';
 import type { Clock } from '../../../protocols/ports.ts';
-import { withDeadline } from '../../brokers/redis-node.ts';
-import { fileError } from './file-errors.ts';
-import { withLock } from './file-lock.ts';
+import { LockedFile } from './locked-file.ts';
 import { readSessionFile, type SessionShelves, writeSessionFile } from './session-file.ts';
 import { placeName, type SessionPlace } from './session-place.ts';
 import { claimShards, type Shelf, type ShelfUse, saveBatch } from './session-shelf.ts';
@@ -32,13 +28,9 @@ export function fileArchive(options: FileArchiveOptions): SessionArchive {
   const { owner, clock } = options;
   const path = resolve(options.path);
   const name = placeName(options.place);
-  let last: Promise<unknown> = Promise.resolve();
-
-  const change = async <Value>(
-    signal: AbortSignal,
-    make: (shelf: Shelf, use: ShelfUse) => Value,
-  ): Promise<Value> =>
-    withLock(`${path}.lock`, clock, signal, async () => {
+  const file = new LockedFile(path, clock);
+  const perform = <Value>(make: (shelf: Shelf, use: ShelfUse) => Value): Promise<Value> =>
+    file.change(async () => {
       const shelves = await readSessionFile(path);
       const shelf: Shelf = shelves.get(name) ?? new Map();
       shelves.set(name, shelf);
@@ -48,23 +40,6 @@ export function fileArchive(options: FileArchiveOptions): SessionArchive {
       await writeSessionFile(path, shelves);
       return value;
     });
-
-  const perform = async <Value>(make: (shelf: Shelf, use: ShelfUse) => Value): Promise<Value> => {
-    const ending = new AbortController();
-    const work = last.then(() => {
-      ending.signal.throwIfAborted();
-      return change(ending.signal, make);
-    });
-    last = work.catch(() => undefined);
-    const late = () =>
-      new StoreUnavailableError(`${path} was not written within ${SESSION_STORE_TIMEOUT_MS} ms`);
-    try {
-      return await withDeadline(clock, SESSION_STORE_TIMEOUT_MS, work, late);
-    } catch (error) {
-      ending.abort();
-      throw fileError(error, path);
-    }
-  };
 
   return {
     label: path,

@@ -22,22 +22,29 @@ export async function withLock<Value>(
   signal: AbortSignal,
   use: () => Promise<Value>,
 ): Promise<Value> {
-  await acquire(path, clock, signal);
+  const holder = randomUUID();
+  await acquire(path, holder, clock, signal);
   try {
     return await use();
   } finally {
-    await rm(path, { force: true });
+    // Whoever took so long that it was taken for dead must not open the lock of its successor.
+    if ((await contentOf(path)) === holder) await rm(path, { force: true });
   }
 }
 
-async function acquire(path: string, clock: Clock, signal: AbortSignal): Promise<void> {
-  let holder: string | undefined;
+async function acquire(
+  path: string,
+  holder: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  let other: string | undefined;
   let sinceMs = clock.nowMs();
-  while (!(await create(path))) {
+  while (!(await create(path, holder))) {
     signal.throwIfAborted();
     const present = await contentOf(path);
-    if (present !== holder) {
-      holder = present;
+    if (present !== other) {
+      other = present;
       sinceMs = clock.nowMs();
     } else if (clock.nowMs() - sinceMs >= SESSION_LOCK_STALE_MS) {
       await rm(path, { force: true });
@@ -47,11 +54,11 @@ async function acquire(path: string, clock: Clock, signal: AbortSignal): Promise
   }
 }
 
-async function create(path: string): Promise<boolean> {
+async function create(path: string, holder: string): Promise<boolean> {
   try {
     const file = await open(path, 'wx', 0o600);
     try {
-      await file.writeFile(randomUUID());
+      await file.writeFile(holder);
     } finally {
       await file.close();
     }

@@ -1,18 +1,17 @@
 /**
- * The file of the stored sessions: reading it whole and replacing it whole.
+ * The file of the stored sessions.
  *
- * It is replaced by a rename, so whoever reads finds the old or the new one and nothing between. Only its
- * owner may read it: with a session's id and the token, which it does not hold, the session can be taken
- * over. Everything is checked when it is read. A file that is none of ours is never written to: somebody
- * has named the wrong one, and it may be dear to him.
+ * Only its owner may read it: with a session's id and the token, which it does not hold, the session can be
+ * taken over.
  */
 import { constants } from 'node:fs';
-import { access, open, readFile, rename, stat } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { FatalError } from '../../../protocols/errors.ts';
 import { SESSION_FILE_MAX_BYTES } from '../../../protocols/limits.ts';
-import { errorCode, fileError } from './file-errors.ts';
+import { fileError } from './file-errors.ts';
+import { type JsonFormat, readJsonFile, replaceJsonFile } from './json-file.ts';
 import type { Shelf } from './session-shelf.ts';
 import { storedRecord } from './stored-record.ts';
 
@@ -33,14 +32,21 @@ const fileSchema = z.object({
   places: z.record(z.string(), z.record(z.string().regex(/^\d+$/), entrySchema)),
 });
 
+const SESSIONS: JsonFormat<z.infer<typeof fileSchema>> = {
+  schema: fileSchema,
+  maxBytes: SESSION_FILE_MAX_BYTES,
+  notOurs: (path) =>
+    new FatalError(
+      `shard_store.path: ${path} holds something else than stored sessions, or is damaged, and is left as it is: name another file, or delete it`,
+    ),
+};
+
 /** By the names of the places. */
 export type SessionShelves = Map<string, Shelf>;
 
 /** No file, and an empty one, holds no sessions. Throws FatalError for a file that is none of ours. */
 export async function readSessionFile(path: string): Promise<SessionShelves> {
-  const text = await readText(path);
-  if (text.trim() === '') return new Map();
-  const { places } = parse(text, path);
+  const { places = {} } = (await readJsonFile(path, SESSIONS)) ?? {};
   return new Map(
     Object.entries(places).map(([name, entries]) => [
       name,
@@ -53,18 +59,7 @@ export async function writeSessionFile(path: string, shelves: SessionShelves): P
   const places = Object.fromEntries(
     [...shelves].map(([name, shelf]) => [name, Object.fromEntries(shelf)]),
   );
-  const text = `${JSON.stringify({ format: FORMAT, version: VERSION, places })}\n`;
-  const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    // One that a process left behind when it died keeps the rights it was made with.
-    await file.chmod(0o600);
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
+  await replaceJsonFile(path, { format: FORMAT, version: VERSION, places });
 }
 
 /** Says what is in it and whether it could be replaced; changes nothing. */
@@ -78,33 +73,4 @@ export async function probeSessionFile(path: string): Promise<string> {
   } catch (error) {
     throw fileError(error, whole);
   }
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    const { size } = await stat(path);
-    if (size > SESSION_FILE_MAX_BYTES) throw notOurs(path);
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return '';
-    throw error;
-  }
-}
-
-function parse(text: string, path: string): z.infer<typeof fileSchema> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw notOurs(path);
-  }
-  const { data } = fileSchema.safeParse(value);
-  if (data === undefined) throw notOurs(path);
-  return data;
-}
-
-function notOurs(path: string): FatalError {
-  return new FatalError(
-    `shard_store.path: ${path} holds something else than stored sessions, or is damaged, and is left as it is: name another file, or delete it`,
-  );
 }
