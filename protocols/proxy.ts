@@ -10,8 +10,8 @@ import type { ActorRef } from './actor.ts';
 import type { Route } from './discord/routes.ts';
 import type { SpectaclesError } from './errors.ts';
 import type { Priority } from './lanes.ts';
-import type { Siblings } from './siblings.ts';
 import type { Answer } from './shared-limits.ts';
+import type { Siblings } from './siblings.ts';
 
 export const REST_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type RestMethod = (typeof REST_METHODS)[number];
