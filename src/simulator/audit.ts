@@ -92,6 +92,8 @@ export type AuditRecords = {
     readonly session: string;
     readonly shard: ShardPair;
     readonly why: 'closed-by-client' | 'expired' | 'invalidated' | 'budget' | 'evicted';
+    /** The number of its latest event, sent or not. */
+    readonly sequence: number;
   };
   fault: { readonly fault: string; readonly shard: number | null; readonly struck: number };
   breach: {

@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 import { ConfigurationError } from '../../protocols/errors.ts';
-import { SIMULATOR_FAULTS_MAX } from '../../protocols/limits.ts';
+import { HEARTBEAT_INTERVAL_MIN_MS, SIMULATOR_FAULTS_MAX } from '../../protocols/limits.ts';
 import { suggest } from '../../protocols/suggest.ts';
 import { createRandom } from '../random.ts';
 import { HOST_MODES } from './gateway/hosts.ts';
@@ -80,7 +80,7 @@ const FAULTS = {
   'kill-resume-host': killHost,
   'revive-resume-host': {},
   /** What HELLO says to new connections. */
-  'heartbeat-interval': { intervalMs: z.int().min(100) },
+  'heartbeat-interval': { intervalMs: z.int().min(HEARTBEAT_INTERVAL_MIN_MS) },
   /** READY comes late; 0 ends it. */
   'late-ready': { delayMs: milliseconds },
   /** The next RESUMEs never see RESUMED; 0 ends it. */

@@ -1,122 +1,313 @@
 /**
- * One random schedule of a gateway against the simulated Discord, all of it drawn from a seed: the number
- * of shards, compression, heartbeat interval, faults of the network and of Discord, a broker that is
- * slow, refuses, loses and goes away, and actors that crash.
+ * One random schedule of a gateway against the simulated Discord on virtual time, all of it drawn from a
+ * seed (`schedule-plan.ts`): faults of the network and of Discord; a broker that is full, away, late, and
+ * loses; stores that are away, slow, deaf, and forget; a wall clock that steps; actors that crash; processes
+ * that are stopped, killed and started again; commands all the while.
  *
  * `runSchedule` throws when an invariant does not hold, with the seed that shows it again:
- * no breach; all shards ready once things have been well for a while; per session, events reach the
- * broker in order and without a gap up to the point from which it would be resumed.
+ *
+ * - Discord counts no breach, and IDENTIFYs keep their distance and the budget;
+ * - events reach the broker in order, and those that never do are reported as lost;
+ * - a shard never has two sockets;
+ * - every command has one fate, and Discord hears of it accordingly;
+ * - all shards are ready within a bounded time once things are well;
+ * - nothing crashes that was not made to, and a gateway that is stopped leaves no timer.
  */
 import { createRandom } from '../../src/random.ts';
+import { SimulatedDiscord } from '../../src/simulator/discord.ts';
 import { randomScenario } from '../../src/simulator/scenario.ts';
-import { type CrashSite, startSimulation } from './gateway-simulation.ts';
+import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
+import { CONFIRM_MAX_MS } from './gateway-simulation.ts';
+import { ScheduleCommands } from './schedule-commands.ts';
+import { drawPlan, type SchedulePlan } from './schedule-plan.ts';
+import { GatewayProcess, type ScheduleWorld } from './schedule-process.ts';
+import { ScheduleStores } from './schedule-stores.ts';
+import { judgeEvents, judgeIdentifies } from './schedule-verdict.ts';
 
-const CRASH_SITES: readonly CrashSite[] = [
-  'connection',
-  'data-plane',
-  'shard',
-  'session-store',
-  'identify',
-];
-/** Fewer than the restart intensity allows. */
-const CRASHES_MAX = 3;
-
-const SCENARIO_MS = 60_000;
-/** Longer than the longest back-off, a session timeout and an identify line together. */
-const RECOVERY_MAX_MS = 400_000;
-/** Once all shards are ready, time for what is left of the last replay. */
-const SETTLE_MS = 20_000;
+/** Longer than the longest back-off, a session timeout, a line of IDENTIFYs and a command's life together. */
+const RECOVERY_MAX_MS = 600_000;
+const STEP_MS = 10_000;
+/** Longer than anything is on its way. */
+const NETWORK_MS = 1_000;
+/** What a broker that confirms late makes of its promptness. */
+const STUCK_CONFIRM_MAX_MS = 20_000;
+const GUILDS = 2;
+const PROBLEMS_SHOWN = 5;
 
 export type ScheduleResult = {
   readonly events: number;
   readonly resumes: number;
   readonly identifies: number;
+  readonly commands: number;
+  readonly gaps: number;
+  readonly restarts: number;
 };
 
 export async function runSchedule(seed: number): Promise<ScheduleResult> {
-  const random = createRandom(seed);
-  const shards = 1 + Math.floor(random() * 3);
-  const isLossy = random() < 0.3;
-  const world = startSimulation({
-    seed,
-    shards,
-    compression: random() < 0.8 ? 'none' : random() < 0.5 ? 'zlib-stream' : 'zstd-stream',
-    refusal: random() < 0.3 ? 0.05 : 0,
-    loss: isLossy ? 0.05 : 0,
-    gateway: {
-      heartbeatIntervalMs: 5_000 + random() * 36_000,
-      maxConcurrency: 1 + Math.floor(random() * 2),
-    },
-  });
-  const { discord, writer } = world;
-  discord.setRate(random() * 2);
-  discord.scenario.run(randomScenario(seed, SCENARIO_MS, random() * 15, shards));
-  const crashes = random() < 0.5 ? Math.ceil(random() * CRASHES_MAX) : 0;
-  for (let crash = 0; crash < crashes; crash++) {
-    const site = CRASH_SITES[Math.floor(random() * CRASH_SITES.length)] ?? 'shard';
-    world.clock.setTimer(random() * SCENARIO_MS, () => world.crash(site));
+  const schedule = new Schedule(drawPlan(seed));
+  try {
+    return await schedule.run();
+  } catch (error) {
+    if (error instanceof ScheduleFailure) throw error;
+    throw new ScheduleFailure(seed, [String(error)], { cause: error });
   }
-  if (random() < 0.3) {
-    await world.pass(random() * SCENARIO_MS);
-    world.setBroker('away');
-    writer.refusal = 1;
-    await world.pass(random() * 30_000);
-    writer.refusal = 0;
-    world.setBroker('open');
-  }
-  await world.pass(SCENARIO_MS);
-  writer.refusal = 0;
-  writer.loss = 0;
-  let wasReady = false;
-  for (let passedMs = 0; passedMs < RECOVERY_MAX_MS; passedMs += SETTLE_MS) {
-    await world.pass(SETTLE_MS);
-    const isReady = world.ready.size === shards;
-    if (wasReady && isReady) break;
-    wasReady = isReady;
-  }
-  const problems = [
-    ...discord.audit.breaches.map((breach) => `breach ${breach.name}: ${breach.detail}`),
-    ...world.failures.map((error) => `failure: ${error.message}`),
-    ...(crashes > 0 ? [] : world.log.at('error').map(({ message }) => `error: ${message}`)),
-    ...(world.ready.size === shards ? [] : [`only ${world.ready.size} of ${shards} shards ready`]),
-  ];
-  await world.stop();
-  // The last confirms of the broker are still on their way.
-  world.clock.advance(1_000);
-  const timers = world.clock.pendingTimers;
-  for (const [shard, ids] of writer.delivered) {
-    problems.push(...gaps(ids, isLossy).map((gap) => `shard ${shard}: ${gap}`));
-  }
-  if (timers > 0) problems.push(`${timers} timers are left`);
-  if (problems.length > 0) throw new Error(`schedule ${seed}: ${problems.slice(0, 5).join('; ')}`);
-  return {
-    events: [...writer.delivered.values()].reduce((sum, ids) => sum + ids.length, 0),
-    resumes: discord.audit.count('resume'),
-    identifies: discord.audit.count('identify'),
-  };
 }
 
-/**
- * What is missing in the ids of one shard, `session:sequence` in the order of writing. Without losses no
- * number may be skipped; with them a number may come late, but none may be missing below the last.
- */
-function gaps(ids: readonly string[], isLossy: boolean): string[] {
-  const found: string[] = [];
-  const seen = new Map<string, Set<number>>();
-  let highest = new Map<string, number>();
-  for (const id of ids) {
-    const [session = '', text] = id.split(':');
-    const sequence = Number(text);
-    const last = highest.get(session) ?? 0;
-    if (!isLossy && sequence > last + 1) found.push(`${id} follows ${last}`);
-    highest = highest.set(session, Math.max(last, sequence));
-    const numbers = seen.get(session) ?? new Set();
-    seen.set(session, numbers.add(sequence));
+class ScheduleFailure extends Error {
+  constructor(seed: number, problems: readonly string[], options?: ErrorOptions) {
+    super(`schedule ${seed}: ${problems.slice(0, PROBLEMS_SHOWN).join('; ')}`, options);
   }
-  // Only the last session is certain to have had the time to be made whole.
-  const session = [...seen.keys()].at(-1) ?? '';
-  for (let sequence = 1; sequence <= (highest.get(session) ?? 0); sequence++) {
-    if (!seen.get(session)?.has(sequence)) found.push(`${session}:${sequence} is missing`);
+}
+
+class Schedule {
+  readonly #plan: SchedulePlan;
+  readonly #clock = new VirtualClock();
+  readonly #discord: SimulatedDiscord;
+  readonly #stores: ScheduleStores;
+  readonly #commands: ScheduleCommands;
+  readonly #world: ScheduleWorld;
+  /** Every process there ever was. */
+  readonly #all: GatewayProcess[] = [];
+  /** The latest of each. */
+  readonly #latest: GatewayProcess[] = [];
+  readonly #sessionShards = new Map<string, number>();
+  #isApiAway = false;
+  #restarts = 0;
+
+  constructor(plan: SchedulePlan) {
+    this.#plan = plan;
+    const clock = this.#clock;
+    const { seed, heartbeatIntervalMs, maxConcurrency } = plan;
+    const gateway = { heartbeatIntervalMs, maxConcurrency };
+    this.#discord = new SimulatedDiscord({ clock, seed, guildCount: GUILDS, gateway });
+    const discord = this.#discord;
+    this.#stores = new ScheduleStores(clock, createRandom(seed + 0x51_0e5));
+    const random = createRandom(seed + 0xc0_44a);
+    this.#commands = new ScheduleCommands(plan, { clock, discord }, random, () => this.#latest);
+    this.#world = {
+      plan,
+      clock,
+      discord,
+      stores: this.#stores,
+      isApiAway: () => this.#isApiAway,
+      shardOfSession: (session) => this.#shardOf(session),
+      others: (own) => this.#commands.others(own),
+    };
   }
-  return found;
+
+  async run(): Promise<ScheduleResult> {
+    const { seed, shards, processes, durationMs, faults, rate } = this.#plan;
+    this.#discord.setRate(rate);
+    this.#discord.scenario.run(randomScenario(seed, durationMs, faults, shards));
+    for (const process of processes.keys()) this.#start(process);
+    this.#arrangeTrouble();
+    this.#arrangeRestarts();
+    await this.#pass(durationMs);
+    this.#discord.setRate(0);
+    this.#mend();
+    const problems = [...(await this.#recover()), ...this.#judge()];
+    await this.#stop();
+    this.#commands.stop();
+    this.#discord.stop();
+    this.#clock.advance(NETWORK_MS);
+    if (this.#clock.pendingTimers > 0)
+      problems.push(`${this.#clock.pendingTimers} timers are left`);
+    if (problems.length > 0) throw new ScheduleFailure(seed, problems);
+    return this.#result();
+  }
+
+  #result(): ScheduleResult {
+    const { audit } = this.#discord;
+    const writers = this.#all.map(({ gateway }) => [...(gateway?.writer.delivered.values() ?? [])]);
+    return {
+      events: writers.flat(2).length,
+      resumes: audit.count('resume'),
+      identifies: audit.count('identify'),
+      commands: audit.count('command'),
+      gaps: this.#all.flatMap(({ gaps }) => gaps).length,
+      restarts: this.#restarts,
+    };
+  }
+
+  #start(process: number): void {
+    const owned = this.#plan.processes[process] ?? [];
+    const started = new GatewayProcess(this.#world, this.#all.length, owned);
+    this.#all.push(started);
+    this.#latest[process] = started;
+  }
+
+  #at(atMs: number, happen: () => void): void {
+    this.#clock.setTimer(atMs, happen);
+  }
+
+  #arrangeTrouble(): void {
+    const { crashes, losses, steps, concurrency, archive, ledger, api, broker } = this.#plan;
+    const spell = (
+      { atMs, forMs }: { readonly atMs: number; readonly forMs: number },
+      set: (isOn: boolean) => void,
+    ): void => {
+      this.#at(atMs, () => set(true));
+      this.#at(atMs + forMs, () => set(false));
+    };
+    for (const { atMs, site } of crashes) {
+      this.#at(atMs, () => this.#latest[0]?.gateway?.crash(site));
+    }
+    for (const { atMs, byMs } of steps) this.#at(atMs, () => this.#clock.stepEpoch(byMs));
+    for (const { atMs, value } of concurrency) {
+      this.#at(atMs, () => this.#discord.scenario.strike({ fault: 'max-concurrency', value }));
+    }
+    const { archiveWeather, ledgerWeather } = this.#stores;
+    for (const each of archive) {
+      spell(each, (isOn) => {
+        archiveWeather.mode = isOn ? each.kind : 'well';
+      });
+    }
+    for (const each of ledger) {
+      spell(each, (isOn) => {
+        ledgerWeather.mode = isOn ? each.kind : 'well';
+      });
+    }
+    for (const each of api) {
+      spell(each, (isOn) => {
+        this.#isApiAway = isOn;
+      });
+    }
+    for (const each of broker) spell(each, (isOn) => this.#brokerIs(isOn ? each.kind : 'well'));
+    for (const { atMs, kind } of losses) {
+      this.#at(atMs, () => this.#lose(kind));
+    }
+  }
+
+  #brokerIs(kind: 'away' | 'full' | 'stuck' | 'well'): void {
+    for (const { gateway } of this.#latest) {
+      if (gateway === undefined) continue;
+      const { writer } = gateway;
+      writer.refusal = kind === 'away' || kind === 'full' ? 1 : this.#plan.refusal;
+      writer.confirmMaxMs = kind === 'stuck' ? STUCK_CONFIRM_MAX_MS : CONFIRM_MAX_MS;
+      gateway.setBroker(kind === 'away' ? 'away' : 'open');
+    }
+  }
+
+  #lose(kind: 'archive' | 'ledger'): void {
+    if (kind === 'archive') this.#stores.loseArchive();
+    else this.#stores.loseLedger();
+  }
+
+  #arrangeRestarts(): void {
+    for (const { process, how, atMs, downMs } of this.#plan.restarts) {
+      this.#at(atMs, () => {
+        const running = this.#latest[process];
+        if (!running?.isUp) return;
+        this.#restarts++;
+        this.#restart(process, running, how, downMs);
+      });
+    }
+  }
+
+  #restart(
+    process: number,
+    running: GatewayProcess,
+    how: SchedulePlan['restarts'][number]['how'],
+    downMs: number,
+  ): void {
+    const startAgain = (): void => this.#at(downMs, () => this.#start(process));
+    if (how === 'stop') void running.stop().then(startAgain);
+    else if (how === 'kill') {
+      running.kill();
+      startAgain();
+    } else {
+      this.#start(process);
+      this.#at(downMs, () => {
+        if (running.isUp) void running.stop();
+      });
+    }
+  }
+
+  /** Trouble is over: only what is still on its way may go wrong. */
+  #mend(): void {
+    this.#stores.archiveWeather.mode = 'well';
+    this.#stores.ledgerWeather.mode = 'well';
+    this.#isApiAway = false;
+    for (const { gateway } of this.#latest) {
+      if (gateway === undefined) continue;
+      gateway.writer.refusal = 0;
+      gateway.writer.loss = 0;
+      gateway.writer.confirmMaxMs = CONFIRM_MAX_MS;
+      gateway.setBroker('open');
+    }
+  }
+
+  /** Waits until everything is well, was so for a while, and nothing is missing that may still come. */
+  async #recover(): Promise<string[]> {
+    let wasWell = false;
+    for (let passedMs = 0; passedMs < RECOVERY_MAX_MS; passedMs += STEP_MS) {
+      await this.#pass(STEP_MS);
+      this.#mend();
+      const isWell = this.#isWell();
+      if (wasWell && isWell && this.#judgeEvents().length === 0) return [];
+      // An event that the network has swallowed is missed when the next one comes.
+      if (isWell) this.#discord.scenario.strike({ fault: 'unknown-event' });
+      wasWell = isWell;
+    }
+    await this.#pass(STEP_MS);
+    if (this.#isWell()) return [];
+    const states = this.#latest.map(({ state, owned, gateway }) => {
+      return `${state} with ${gateway?.ready.size ?? 0} of ${owned.length} shards ready`;
+    });
+    return [`not well: ${states.join(', ')}; ${this.#commands.open} commands open`];
+  }
+
+  #isWell(): boolean {
+    const up = this.#all.filter(({ isUp }) => isUp);
+    const isAlone = up.length === this.#latest.length;
+    return isAlone && up.every(({ isWell }) => isWell) && this.#commands.open === 0;
+  }
+
+  #judgeEvents(): readonly string[] {
+    const options = { isLossy: this.#plan.loss > 0, archiveHasLost: this.#stores.hasLost };
+    return judgeEvents(this.#discord, this.#all, options);
+  }
+
+  #judge(): string[] {
+    const hasCrashes = this.#plan.crashes.length > 0;
+    const all = this.#all;
+    return [
+      ...this.#discord.audit.breaches.map(({ name, detail }) => `breach ${name}: ${detail}`),
+      ...judgeIdentifies(this.#discord),
+      ...this.#judgeEvents(),
+      ...this.#commands.problems(hasCrashes),
+      ...all.flatMap(({ sockets }) => sockets?.problems ?? []),
+      ...all.flatMap(({ failures }) => failures.map((failure) => `failure: ${String(failure)}`)),
+      ...(hasCrashes ? [] : this.#errors()),
+    ];
+  }
+
+  #errors(): readonly string[] {
+    const lines = this.#all.flatMap(({ log }) => log.at('error'));
+    return lines.map(({ message, fields }) => `error: ${message} ${String(fields.error ?? '')}`);
+  }
+
+  async #stop(): Promise<void> {
+    let stopped = false;
+    const up = this.#all.filter(({ isUp }) => isUp);
+    void Promise.all(up.map((process) => process.stop())).then(() => {
+      stopped = true;
+    });
+    while (!stopped) await this.#pass(NETWORK_MS);
+  }
+
+  #pass(ms: number): Promise<void> {
+    return this.#clock.advanceSettled(ms, async () => {
+      for (const { state, system } of this.#all) {
+        if (state !== 'killed' && state !== 'stopped') await system.idle();
+      }
+    });
+  }
+
+  #shardOf(session: string): number | undefined {
+    for (const { session: id, shard } of this.#discord.audit.of('session-start')) {
+      this.#sessionShards.set(id, shard[0]);
+    }
+    return this.#sessionShards.get(session);
+  }
 }

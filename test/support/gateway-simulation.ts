@@ -8,9 +8,10 @@ import type { SocketFactory } from '../../actors/connection/ports.ts';
 import type { IdentifyStatus } from '../../actors/identify/actor.ts';
 import type { AskDiscord, IdentifyLedger } from '../../actors/identify/ports.ts';
 import type { IdentifyNotice } from '../../actors/identify/state.ts';
-import { createActorSystem } from '../../actors/runtime.ts';
+import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
 import { SessionDesk } from '../../actors/sessions/desk.ts';
 import type { ShardNotice } from '../../actors/shard/machine.ts';
+import type { SessionStore } from '../../actors/shard/ports.ts';
 import type { Broker, BrokerState, EventOrigin, EventWriter } from '../../protocols/broker.ts';
 import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
 import { ALL_INTENTS, PRIVILEGED_INTENT_BITS } from '../../protocols/discord/intents.ts';
@@ -50,9 +51,11 @@ export type SimulationOptions = {
   /** Session starts that are never used; none unless given. */
   readonly floor?: number;
   /** The gateway's sessions, of an earlier gateway perhaps. */
-  readonly sessions?: SessionDesk;
+  readonly sessions?: SessionStore;
   /** A simulation that this gateway is to share its clock and its Discord with. */
   readonly beside?: { readonly clock: VirtualClock; readonly discord: SimulatedDiscord };
+  /** What the gateway's actors run on, when it is not the world's own clock. */
+  readonly process?: { readonly clock: Clock; readonly system: ActorSystem };
   /** Stands between the connections and the network. */
   readonly watchSockets?: (sockets: SocketFactory) => SocketFactory;
 };
@@ -61,6 +64,7 @@ export type SimulationOptions = {
 export type CrashSite = 'connection' | 'data-plane' | 'shard' | 'session-store' | 'identify';
 
 const PARSED_MAX_BYTES = 8192;
+const decoder = new TextDecoder();
 
 const DECODERS = {
   none: await loadDecoder('none'),
@@ -68,15 +72,23 @@ const DECODERS = {
   'zstd-stream': await loadDecoder('zstd-stream'),
 };
 
+/** An event is with the broker so long after it was written, at most; then it may still be unconfirmed. */
+const ARRIVAL_MAX_MS = 30;
+export const CONFIRM_MAX_MS = 300;
+
 /** A broker that takes an event and confirms it after a random while, out of order. */
 export class SimulatedWriter implements EventWriter {
-  /** The ids of all events that it confirmed, in the order of writing, by shard. */
+  /** The ids of all events that it has got, in the order of writing, by shard. */
   readonly delivered = new Map<number, string[]>();
   readonly names: string[] = [];
   refusal: number;
   loss: number;
+  /** How long it takes to confirm an event, at most. */
+  confirmMaxMs = CONFIRM_MAX_MS;
   readonly #clock: Clock;
   readonly #random: Random;
+  /** The latest events that have not arrived yet: the shard of each, and when it does. */
+  #onTheWay: { readonly shard: number; readonly arrivesAtMs: number }[] = [];
 
   constructor(clock: Clock, random: Random, refusal: number, loss: number) {
     this.#clock = clock;
@@ -100,11 +112,12 @@ export class SimulatedWriter implements EventWriter {
     if (this.#random() < this.refusal) return false;
     // What is handed over is JSON, which the consumer parses; to parse every large guild takes too long.
     if (end - start < PARSED_MAX_BYTES) {
-      JSON.parse(new TextDecoder().decode(source.subarray(start, end)));
+      JSON.parse(decoder.decode(source.subarray(start, end)));
     }
     const isLost = this.#random() < this.loss;
     if (!isLost) this.#deliver(origin, sequence);
-    this.#clock.setTimer(this.#random() * 300, () => {
+    const confirmMs = ARRIVAL_MAX_MS + this.#random() * this.confirmMaxMs;
+    this.#clock.setTimer(confirmMs, () => {
       if (isLost) origin.lost(sequence);
       else origin.confirmed(sequence);
     });
@@ -116,10 +129,26 @@ export class SimulatedWriter implements EventWriter {
     this.#clock.setTimer(this.#random() * 200, listener);
   }
 
+  /** The process dies: what had not arrived never will. */
+  kill(): void {
+    for (const { shard } of this.#pending()) this.delivered.get(shard)?.pop();
+    this.#onTheWay = [];
+  }
+
   #deliver(origin: EventOrigin, sequence: number): void {
-    const ids = this.delivered.get(origin.shard) ?? [];
-    ids.push(`${origin.session}:${sequence}`);
-    this.delivered.set(origin.shard, ids);
+    const { shard, session } = origin;
+    const ids = this.delivered.get(shard) ?? [];
+    ids.push(`${session}:${sequence}`);
+    this.delivered.set(shard, ids);
+    const earliestMs = this.#onTheWay.at(-1)?.arrivesAtMs ?? 0;
+    const arrivesAtMs = this.#clock.nowMs() + this.#random() * ARRIVAL_MAX_MS;
+    this.#onTheWay = this.#pending();
+    this.#onTheWay.push({ shard, arrivesAtMs: Math.max(earliestMs, arrivesAtMs) });
+  }
+
+  #pending() {
+    const nowMs = this.#clock.nowMs();
+    return this.#onTheWay.filter(({ arrivesAtMs }) => arrivesAtMs > nowMs);
   }
 }
 
@@ -148,8 +177,11 @@ export function startSimulation(options: SimulationOptions) {
       guildCount: 2,
       ...(options.gateway === undefined ? {} : { gateway: options.gateway }),
     });
-  const system = createActorSystem({ name: `simulation-${seed}`, clock, random, log });
-  const writer = new SimulatedWriter(clock, random, options.refusal ?? 0, options.loss ?? 0);
+  const system =
+    options.process?.system ??
+    createActorSystem({ name: `simulation-${seed}`, clock, random, log });
+  const ownClock = options.process?.clock ?? clock;
+  const writer = new SimulatedWriter(ownClock, random, options.refusal ?? 0, options.loss ?? 0);
   const events = new EventTable(DISPATCH_EVENTS, (name) => writer.route(name));
   const notices: { readonly shard: number; readonly notice: ShardNotice }[] = [];
   const ready = new Set<number>();
@@ -174,7 +206,7 @@ export function startSimulation(options: SimulationOptions) {
     identify: {
       rules: { floor: options.floor ?? 0, share: (options.owned ?? shardIds).length / shards },
       starts: wordOf(discord),
-      ledger: options.ledger?.(clock) ?? localLedger(clock),
+      ledger: options.ledger?.(ownClock) ?? localLedger(ownClock),
       askDiscord: options.askDiscord ?? (async () => wordOf(discord)),
       onStatus: (status) => {
         crashAt('identify');
@@ -216,16 +248,19 @@ export function startSimulation(options: SimulationOptions) {
       sessions: {
         load: (shard) => sessions.load(shard),
         forget: (shard) => sessions.forget(shard),
+        onFenced: (shard, listener) => sessions.onFenced(shard, listener),
         save: (shard, record) => {
           sessions.save(shard, record);
           crashAt('session-store');
         },
       },
       onNotice: (shard, notice) => {
-        crashAt('shard');
         notices.push({ shard, notice });
         if (notice.kind === 'ready' || notice.kind === 'resumed') ready.add(shard);
-        if (notice.kind === 'down' || notice.kind === 'failed') ready.delete(shard);
+        if (notice.kind === 'down' || notice.kind === 'failed' || notice.kind === 'fenced') {
+          ready.delete(shard);
+        }
+        crashAt('shard');
       },
     },
   });

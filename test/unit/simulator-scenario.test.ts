@@ -347,6 +347,13 @@ describe('faults of a session', () => {
     expect(same.discord.audit.breaches).toEqual([]);
   });
 
+  it('invalid: a server that is mute does not say op 9, and the session goes on', () => {
+    const { one, client, discord } = struck({ fault: 'mute' });
+    discord.scenario.strike({ fault: 'invalid', resumable: false });
+    one.socket.terminate();
+    expect(client(RESUME).resume(one.sessionId, 1).events).toContain('RESUMED');
+  });
+
   it('expire: the connection is lost and a RESUME gets op 9 false', () => {
     const { one, client, discord } = struck({ fault: 'expire' });
     one.settle();
@@ -378,6 +385,17 @@ describe('faults of a session', () => {
     other.socket.terminate();
     const third = client(RESUME).resume(one.sessionId, other.sequence ?? 0);
     expect(third.events).toEqual(['MESSAGE_CREATE', 'RESUMED']);
+  });
+
+  it('stall-resume: an earlier RESUMED is not sent again either', () => {
+    const { one, client, discord } = struck({ fault: 'drop' });
+    const resumed = client(RESUME).resume(one.sessionId, 1);
+    expect(resumed.events).toContain('RESUMED');
+    resumed.socket.terminate();
+    discord.scenario.strike({ fault: 'stall-resume', resumes: 1 });
+    const other = client(RESUME).resume(one.sessionId, 1);
+    expect(other.events).toContain('GUILD_CREATE');
+    expect(other.events).not.toContain('RESUMED');
   });
 
   it('break-resume: every RESUME ends in 1006 until the time is over (GP-03)', () => {

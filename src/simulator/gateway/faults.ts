@@ -140,7 +140,8 @@ export class FaultInjector {
       invalid: (fault: FaultOf<'invalid'>) =>
         this.#sessions(fault, (session) => {
           const { connection } = session;
-          if (connection === undefined) return;
+          // A server that says nothing does not say op 9 either, and without it the session goes on.
+          if (connection === undefined || connection.outbox.isMuted) return;
           if (fault.resumable) gateway.suspendSession(session);
           else gateway.endSession(session, 'invalidated');
           connection.sendInvalidSession(fault.resumable);

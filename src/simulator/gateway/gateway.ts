@@ -176,8 +176,8 @@ export class SimulatedGateway {
     }
     session.end();
     this.#sessions.delete(session);
-    const { id, shard } = session;
-    this.#ports.audit.record('session-end', { session: id, shard, why });
+    const { id, shard, sequence } = session;
+    this.#ports.audit.record('session-end', { session: id, shard, why, sequence });
   }
 
   /** Ends every connection and every timer. Sessions go too. */

@@ -56,6 +56,11 @@ export class Outbox {
     this.#muted = muted;
   }
 
+  /** Whether what is sent now is swallowed. */
+  get isMuted(): boolean {
+    return this.#muted;
+  }
+
   /** Cuts each of the next `messages` messages into `pieces`. */
   split(pieces: number, messages: number): void {
     this.#pieces = pieces;

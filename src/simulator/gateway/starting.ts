@@ -208,13 +208,15 @@ export class SessionStarter {
     missed: readonly Dispatch[],
   ): void {
     this.#join(connection, session, true);
-    session.replay(missed);
     if (this.#host.troubles.resumesToStall > 0) {
       this.#host.troubles.resumesToStall--;
+      const heard = untilResumed(missed);
+      session.replay(heard);
       connection.stalled = true;
-      this.#recordResume(connection, data, 'unanswered', missed.length);
+      this.#recordResume(connection, data, 'unanswered', heard.length);
       return;
     }
+    session.replay(missed);
     this.#recordResume(connection, data, 'resumed', missed.length);
     session.dispatch('RESUMED', '{}');
   }
@@ -242,4 +244,10 @@ export class SessionStarter {
     connection.attach(session, resumed);
     older?.close(GatewayCloseCodes.UnknownError, 'Session resumed on another connection.');
   }
+}
+
+/** A resume that stalls says RESUMED in no way: not with that of an earlier resume either. */
+function untilResumed(missed: readonly Dispatch[]): readonly Dispatch[] {
+  const end = missed.findIndex(({ event }) => event === 'RESUMED');
+  return end === -1 ? missed : missed.slice(0, end);
 }
