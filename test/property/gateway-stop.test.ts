@@ -14,20 +14,6 @@ const NETWORK_MS = 1_000;
 
 type World = ReturnType<typeof startSimulation>;
 
-/** Stops the gateway alone, time passing for what it waits for; Discord goes on. */
-async function stopGateway({ tree, system, clock }: World): Promise<void> {
-  let stopped = false;
-  const stopping = tree.stop().then(() => {
-    stopped = true;
-  });
-  while (!stopped) {
-    await system.idle();
-    await new Promise((resolve) => setImmediate(resolve));
-    if (!stopped) clock.runNext();
-  }
-  await stopping;
-}
-
 /** Everything a gateway can do to Discord. */
 function deeds({ discord }: World): readonly number[] {
   const kinds = ['connect', 'handshake-refused', 'frame', 'identify', 'resume'] as const;
@@ -56,7 +42,7 @@ describe('a gateway that is stopped', () => {
         const world = startSimulation({ seed, shards: 2 });
         world.discord.setRate(200);
         await world.pass(20_000 + moreMs);
-        await stopGateway(world);
+        await world.end();
         world.discord.stop();
         const delivered = [...world.writer.delivered].map(([shard, ids]) => [shard, ids.at(-1)]);
         expect(delivered).toHaveLength(2);
@@ -80,7 +66,7 @@ describe('a gateway that is stopped', () => {
           const world = startSimulation({ seed, shards });
           world.discord.scenario.run(randomScenario(seed, 60_000, faults, shards));
           await world.pass(stopAtMs);
-          await stopGateway(world);
+          await world.end();
           expectNoTimer(world);
         },
       ),
@@ -97,7 +83,7 @@ describe('a gateway that is stopped', () => {
           world.discord.scenario.strike({ fault: 'kill-main-host', mode });
           world.discord.scenario.strike({ fault: 'kill-resume-host', mode });
           await world.pass(stopAtMs);
-          await stopGateway(world);
+          await world.end();
           await expectStill(world);
           expect(world.discord.audit.count('identify')).toBe(0);
         }),
