@@ -30,7 +30,7 @@ export type IdentifyOptions = {
   readonly known: IdentifyKnowledge;
   readonly ledger: IdentifyLedger;
   readonly askDiscord: AskDiscord;
-  /** Told how things stand after each step that changed something. */
+  /** Told how things stand after each step. */
   readonly onStatus: (status: IdentifyStatus) => void;
   /** Told of what people should hear; `problem` is the ledger's last error. */
   readonly onNotice: (notice: IdentifyNotice, problem: unknown) => void;
@@ -67,9 +67,8 @@ export function identify(options: IdentifyOptions): Behaviour<Shell, IdentifyMes
       if (message.type === 'answer') shell.context.cancel(`answer-${message.attempt}`);
       const nowMs = clock.nowMs();
       const step = stepIdentify(shell.machine, message, { nowMs, random: random() });
-      const hasChanged = step.state !== shell.machine;
       shell.machine = step.state;
-      if (hasChanged) options.onStatus(statusOf(step.state, nowMs));
+      options.onStatus(statusOf(step.state, nowMs));
       for (const effect of step.effects) runEffect(effect, shell);
       return shell;
     },
@@ -77,14 +76,10 @@ export function identify(options: IdentifyOptions): Behaviour<Shell, IdentifyMes
 }
 
 function statusOf(machine: IdentifyState, nowMs: number): IdentifyStatus {
-  let waiting = 0;
-  for (const line of Object.values(machine.lines)) {
-    waiting += line.waiting.length + (line.holder === undefined ? 0 : 1);
-  }
   return {
     starts: startsOf(machine, nowMs),
     owed: machine.owed,
-    waiting,
+    waiting: machine.rounds.reduce((waiting, { count }) => waiting + count, 0),
     atFloor: machine.atFloor,
     ledgerIsAway: machine.absence !== undefined,
   };
@@ -122,6 +117,9 @@ function runEffect(effect: IdentifyEffect, shell: Shell): void {
     case 'give-back':
       forget('give-back', options.ledger.giveBack(effect.shard), shell);
       break;
+    case 'reach':
+      reach(shell);
+      break;
     case 'ask-discord':
       askDiscord(shell);
       break;
@@ -150,10 +148,30 @@ function take(effect: Extract<IdentifyEffect, { type: 'take' }>, shell: Shell): 
 }
 
 /** What the ledger does not hear costs time and never an IDENTIFY: a lease runs out, a budget is lower. */
-function forget(what: string, work: Promise<void>, { context }: Shell): void {
+function forget(what: string, work: Promise<void>, shell: Shell): void {
+  const { context } = shell;
   work.catch((error: unknown) => {
+    shell.problem = error;
     context.log.debug({ error, what }, 'the identify ledger did not hear of it');
+    context.self.tell({ type: 'unheard' });
   });
+}
+
+/** Only the answer within the deadline counts: the machine waits for none after it. */
+function reach(shell: Shell): void {
+  const { options, context } = shell;
+  const heard = (isThere: boolean): void => {
+    context.cancel('reached');
+    context.self.tell({ type: 'reached', isThere });
+  };
+  context.after('reached', IDENTIFY_LEDGER_TIMEOUT_MS, { type: 'reached', isThere: false });
+  options.ledger.reach().then(
+    () => heard(true),
+    (error: unknown) => {
+      shell.problem = error;
+      heard(false);
+    },
+  );
 }
 
 /** A failed answer is not kept: the next IDENTIFY that needs one asks again (GP-37). */

@@ -14,9 +14,9 @@
  * is given back (GP-34). A permit that was handed out counts as used, whatever becomes of its holder. A
  * ledger that fails permits nobody (GP-35): after a window of silence the governor goes on with what it
  * knows itself, with its process's share of what was left of the budget, and as much slower as that share
- * is smaller than the whole, since other processes may do the same.
+ * is smaller than the whole, since other processes may do the same. It asks the ledger again with back-off,
+ * whether or not anybody waits for a permit.
  */
-import { produce } from 'immer';
 import { FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
 import type { SessionStarts, TakeAnswer } from '../../protocols/gateway/identify.ts';
 import {
@@ -41,9 +41,11 @@ import {
   newLines,
   permit,
   rekey,
+  setLine,
   type Work,
 } from './lines.ts';
-import { isBefore, type Standing } from './order.ts';
+import { openedBy, withOpening } from './openings.ts';
+import { precedes, rankOf, type Standing } from './order.ts';
 import type {
   IdentifyEffect,
   IdentifyFacts,
@@ -52,8 +54,11 @@ import type {
   IdentifyState,
   IdentifyStep,
 } from './state.ts';
+import { isEmpty, valueIn, withValue } from './table.ts';
 
 const WINDOW_MS = IDENTIFY_WINDOW_MS + IDENTIFY_MARGIN_MS;
+/** Nothing has to be done by itself. */
+const FOR_EVER = Number.POSITIVE_INFINITY;
 
 /** @param owed what an earlier governor has spent without the ledger */
 export function startIdentify(
@@ -68,7 +73,9 @@ export function startIdentify(
     maxConcurrency,
     budget: { total, remaining, begun, resetAtMs: nowMs + known.resetInMs },
     lines: newLines(maxConcurrency, nowMs),
+    called: [],
     standing: {},
+    rounds: [],
     turns: {},
     round: 0,
     sentAtMs: {},
@@ -86,6 +93,7 @@ export function startIdentify(
     },
     atFloor: false,
     shutUntilMs: nowMs,
+    openings: [],
     dueAtMs: undefined,
   };
   return { state, effects: [{ type: 'learn', word: known }] };
@@ -96,12 +104,10 @@ export function stepIdentify(
   input: IdentifyInput,
   facts: IdentifyFacts,
 ): IdentifyStep {
-  const effects: IdentifyEffect[] = [];
-  const next = produce(state, (work) => {
-    effects.push(...hear(work, input, facts));
-    effects.push(...advance(work, facts.nowMs));
-  });
-  return { state: next, effects };
+  const work: Work = { ...state };
+  const heard = hear(work, input, facts);
+  const keys = keysToLookAt(state, work, input, facts.nowMs);
+  return { state: work, effects: [...heard, ...advance(work, keys, facts.nowMs)] };
 }
 
 /** What is known of the session starts now. */
@@ -119,7 +125,7 @@ function hear(work: Work, input: IdentifyInput, facts: IdentifyFacts): Effects {
     case 'prepared':
       return prepared(work, input.shard, nowMs);
     case 'used':
-      work.sentAtMs[input.shard] = nowMs;
+      work.sentAtMs = withValue(work.sentAtMs, input.shard, nowMs);
       return sent(work, input.shard, nowMs);
     case 'release':
       return release(work, input.shard, nowMs);
@@ -131,6 +137,10 @@ function hear(work: Work, input: IdentifyInput, facts: IdentifyFacts): Effects {
       return sent(work, input.shard, nowMs);
     case 'answer':
       return answered(work, input.attempt, input.answer, facts);
+    case 'reached':
+      return reached(work, input.isThere, facts);
+    case 'unheard':
+      return work.absence === undefined ? lose(work, facts) : [];
     case 'word':
       return heardWord(work, input.word, facts);
     case 'due':
@@ -140,10 +150,10 @@ function hear(work: Work, input: IdentifyInput, facts: IdentifyFacts): Effects {
 }
 
 function request(work: Work, shard: number, nowMs: number): Effects {
-  const sentAtMs = work.sentAtMs[shard];
+  const sentAtMs = valueIn(work.sentAtMs, shard);
   if (sentAtMs !== undefined && nowMs - sentAtMs < IDENTIFY_RETURN_MS) {
-    work.word.returns++;
-    delete work.sentAtMs[shard];
+    work.word = { ...work.word, returns: work.word.returns + 1 };
+    work.sentAtMs = withValue(work.sentAtMs, shard, undefined);
   }
   return enter(work, shard);
 }
@@ -151,16 +161,18 @@ function request(work: Work, shard: number, nowMs: number): Effects {
 function prepared(work: Work, shard: number, nowMs: number): Effects {
   const { holder } = lineOf(work, shard);
   if (holder?.shard !== shard) return request(work, shard, nowMs);
-  holder.prepared = true;
+  setLine(work, shard, { holder: { ...holder, prepared: true } });
   return [{ type: 'disarm', timer: 'overdue', shard }];
 }
 
 /** Discord counts it, whoever permitted it and when. */
 function sent(work: Work, shard: number, nowMs: number): Effects {
-  const line = lineOf(work, shard);
-  line.sending = line.sending.filter((each) => each.shard !== shard);
-  line.openAtMs = Math.max(line.openAtMs, nowMs + spacingMs(work));
-  work.budget.begun = true;
+  const { sending, openAtMs } = lineOf(work, shard);
+  setLine(work, shard, {
+    sending: sending.filter((each) => each.shard !== shard),
+    openAtMs: Math.max(openAtMs, nowMs + spacingMs(work)),
+  });
+  work.budget = { ...work.budget, begun: true };
   return [
     { type: 'disarm', timer: 'silent', shard },
     { type: 'sent', shard },
@@ -179,26 +191,74 @@ function spacingMs({ absence, rules }: Work): number {
   return absence === undefined ? WINDOW_MS : WINDOW_MS * Math.ceil(1 / rules.share);
 }
 
-/** Lets all go that may, and sets the clock for the next. */
-function advance(work: Work, nowMs: number): Effects {
+/**
+ * The keys of which one may go on now that could not before. An input concerns one key, and time opens
+ * some; all of them are looked at only when what held them back is over.
+ */
+function keysToLookAt(
+  before: IdentifyState,
+  work: Work,
+  input: IdentifyInput,
+  nowMs: number,
+): Iterable<number> {
+  const { maxConcurrency } = work;
+  const { keys, later } = openedBy(work.openings, nowMs);
+  work.openings = later;
+  const first = firstOf(work);
+  const firstBefore = firstOf(before);
+  const isLater = first && firstBefore && precedes(firstBefore, first);
+  if (isLater || (isHeld(before) && !isHeld(work))) return Array(maxConcurrency).keys();
+  const shard = shardOf(before, input);
+  return shard === undefined ? keys : new Set([...keys, shard % maxConcurrency]);
+}
+
+function shardOf({ attempts }: IdentifyState, input: IdentifyInput): number | undefined {
+  if (input.type === 'answer') return valueIn(attempts, input.attempt)?.shard;
+  return 'shard' in input ? input.shard : undefined;
+}
+
+/** Nobody goes on before an answer has come: Discord's, or the one that says whether the ledger is back. */
+function isHeld(state: IdentifyState): boolean {
+  return state.word.asking || (state.absence !== undefined && isAskingLedger(state));
+}
+
+/** Lets all of these go that may, and sets the clock for the next. */
+function advance(work: Work, keys: Iterable<number>, nowMs: number): Effects {
   const effects: IdentifyEffect[] = [];
   const first = firstOf(work);
-  let dueAtMs = Number.POSITIVE_INFINITY;
-  for (const line of Object.values(work.lines)) {
-    const { holder } = line;
-    if (!holder?.prepared || line.attempt !== undefined || line.sending.length > 0) continue;
-    if (first !== undefined && isBefore(first, holder, work.maxConcurrency)) continue;
-    const openAtMs = Math.max(line.openAtMs, work.shutUntilMs);
-    if (nowMs < openAtMs) {
-      dueAtMs = Math.min(dueAtMs, openAtMs);
+  for (const key of keys) {
+    const { holder, attempt, sending, openAtMs } = lineOf(work, key);
+    if (!holder?.prepared || attempt !== undefined || sending.length > 0) continue;
+    if (first !== undefined && precedes(first, rankOf(holder, work.maxConcurrency))) continue;
+    const atMs = Math.max(openAtMs, work.shutUntilMs);
+    if (nowMs < atMs) {
+      work.openings = withOpening(work.openings, { atMs, key });
       continue;
     }
     const { shard, round } = holder;
     const step = seek(work, { shard, round }, nowMs);
     effects.push(...step.effects);
-    dueAtMs = Math.min(dueAtMs, step.dueAtMs);
+    if (step.dueAtMs < FOR_EVER) {
+      work.openings = withOpening(work.openings, { atMs: step.dueAtMs, key });
+    }
   }
-  return [...effects, ...setDue(work, dueAtMs, nowMs)];
+  const look = lookForLedger(work, nowMs);
+  effects.push(...look.effects);
+  const openAtMs = work.openings[0]?.atMs ?? FOR_EVER;
+  return [...effects, ...setDue(work, Math.min(openAtMs, look.dueAtMs), nowMs)];
+}
+
+/** A ledger that is away is asked again though nobody wants a permit, so that it is known when it is back. */
+function lookForLedger(work: Work, nowMs: number): Seek {
+  const { absence } = work;
+  if (absence === undefined || isAskingLedger(work)) return { effects: [], dueAtMs: FOR_EVER };
+  if (nowMs < absence.retryAtMs) return { effects: [], dueAtMs: absence.retryAtMs };
+  work.absence = { ...absence, looking: true };
+  return { effects: [{ type: 'reach' }], dueAtMs: FOR_EVER };
+}
+
+function isAskingLedger({ absence, attempts }: IdentifyState): boolean {
+  return absence?.looking === true || !isEmpty(attempts);
 }
 
 function setDue(work: Work, dueAtMs: number, nowMs: number): Effects {
@@ -215,20 +275,20 @@ type Seek = { readonly effects: Effects; readonly dueAtMs: number };
 /** A holder's way to its permit: Discord's word if it is due, then the ledger, or what is known here. */
 function seek(work: Work, holder: Standing, nowMs: number): Seek {
   const { word, absence } = work;
-  const dueAtMs = Number.POSITIVE_INFINITY;
+  const dueAtMs = FOR_EVER;
   if (word.asking) return { effects: [], dueAtMs };
   if (wordIsDue(work, nowMs)) {
-    word.asking = true;
+    work.word = { ...word, asking: true };
     return { effects: [{ type: 'ask-discord' }], dueAtMs };
   }
   if (absence === undefined) return { effects: take(work, holder, nowMs), dueAtMs };
   // One question is enough to know whether the ledger is back.
-  if (Object.keys(work.attempts).length > 0) return { effects: [], dueAtMs };
+  if (isAskingLedger(work)) return { effects: [], dueAtMs };
   if (nowMs >= absence.retryAtMs) return { effects: take(work, holder, nowMs), dueAtMs };
   return goAlone(work, holder, nowMs);
 }
 
-function wordIsDue({ word, atFloor }: Work, nowMs: number): boolean {
+function wordIsDue({ word, atFloor }: IdentifyState, nowMs: number): boolean {
   if (nowMs < word.retryAtMs) return false;
   const isSuspect = atFloor || word.returns >= IDENTIFY_RETURNS_MAX;
   return nowMs - word.atMs >= (isSuspect ? GATEWAY_BOT_SUSPECT_MS : GATEWAY_BOT_FRESH_MS);
@@ -238,8 +298,8 @@ function take(work: Work, { shard }: Standing, nowMs: number): Effects {
   const attempt = work.nextAttempt++;
   const { owed } = work;
   work.owed = 0;
-  work.attempts[attempt] = { shard, owed };
-  lineOf(work, shard).attempt = attempt;
+  work.attempts = withValue(work.attempts, attempt, { shard, owed });
+  setLine(work, shard, { attempt });
   return [{ type: 'take', attempt, shard, owed, known: startsOf(work, nowMs) }];
 }
 
@@ -250,13 +310,13 @@ function answered(
   answer: TakeAnswer | undefined,
   facts: IdentifyFacts,
 ): Effects {
-  const asked = work.attempts[attempt];
+  const asked = valueIn(work.attempts, attempt);
   if (asked === undefined) return [];
-  delete work.attempts[attempt];
+  work.attempts = withValue(work.attempts, attempt, undefined);
   const { shard } = asked;
   const line = lineOf(work, shard);
   const isPresent = line.attempt === attempt;
-  if (isPresent) line.attempt = undefined;
+  if (isPresent) setLine(work, shard, { attempt: undefined });
   if (answer === undefined) {
     work.owed += asked.owed;
     return lose(work, facts);
@@ -264,7 +324,8 @@ function answered(
   const effects = [...regain(work, facts.nowMs)];
   keep(work, answer.starts, facts.nowMs);
   if (answer.kind === 'wait' && isPresent) {
-    line.openAtMs = Math.max(line.openAtMs, facts.nowMs + answer.waitMs);
+    const openAtMs = Math.max(line.openAtMs, facts.nowMs + answer.waitMs);
+    setLine(work, shard, { openAtMs });
   } else if (answer.kind === 'floor') {
     effects.push(...shut(work, answer.starts, facts.nowMs));
   } else if (answer.kind === 'granted') {
@@ -272,12 +333,17 @@ function answered(
     const { holder } = line;
     // Whoever it was for may have gone, or have been restarted and not be ready.
     if (isPresent && holder?.shard === shard && holder.prepared) {
-      effects.push(...permit(work, line, { shard, round: holder.round }));
+      effects.push(...permit(work, { shard, round: holder.round }));
     } else effects.push({ type: 'give-back', shard });
   }
   // Before Discord's latest word had come to the ledger, its answers were the older ones.
   if (attempt < work.word.sinceAttempt) return effects;
   return [...effects, ...changeConcurrency(work, answer.starts.maxConcurrency)];
+}
+
+function reached(work: Work, isThere: boolean, facts: IdentifyFacts): Effects {
+  if (work.absence?.looking !== true) return [];
+  return isThere ? regain(work, facts.nowMs) : lose(work, facts);
 }
 
 function keep(work: Work, starts: SessionStarts, nowMs: number): void {
@@ -312,12 +378,11 @@ function changeConcurrency(work: Work, to: number): Effects {
 
 function heardWord(work: Work, starts: SessionStarts | undefined, facts: IdentifyFacts): Effects {
   const { nowMs, random } = facts;
-  const { word, budget } = work;
-  word.asking = false;
+  const { budget } = work;
+  const word = { ...work.word, asking: false };
   if (starts === undefined) {
     const next = nextBackoff(word.backoff, GATEWAY_BOT_REFRESH_BACKOFF, () => random);
-    word.backoff = next.state;
-    word.retryAtMs = nowMs + next.delayMs;
+    work.word = { ...word, backoff: next.state, retryAtMs: nowMs + next.delayMs };
     return [];
   }
   const sinceAttempt = work.nextAttempt;
@@ -331,8 +396,9 @@ function heardWord(work: Work, starts: SessionStarts | undefined, facts: Identif
     const resetAtMs = starts.begun ? nowMs + starts.resetInMs : budget.resetAtMs;
     work.budget = { total, remaining, resetAtMs, begun: budget.begun || starts.begun };
   }
-  if (work.absence !== undefined) {
-    work.absence.allowance = Math.min(work.absence.allowance, allowance(work));
+  const { absence } = work;
+  if (absence !== undefined) {
+    work.absence = { ...absence, allowance: Math.min(absence.allowance, allowance(work)) };
   }
   return [{ type: 'learn', word: starts }, ...changeConcurrency(work, starts.maxConcurrency)];
 }
@@ -345,7 +411,7 @@ function lose(work: Work, { nowMs, random }: IdentifyFacts): Effects {
     IDENTIFY_LEDGER_BACKOFF,
     () => random,
   );
-  const retry = { backoff: state, retryAtMs: nowMs + delayMs };
+  const retry = { backoff: state, retryAtMs: nowMs + delayMs, looking: false };
   if (absence !== undefined) {
     work.absence = { ...absence, ...retry };
     return [];
@@ -353,8 +419,9 @@ function lose(work: Work, { nowMs, random }: IdentifyFacts): Effects {
   work.absence = { ...retry, sinceMs: nowMs, allowance: allowance(work) };
   // Not at the same moment in every process.
   const silenceMs = WINDOW_MS + (spacingMs(work) - WINDOW_MS) * random;
-  for (const line of Object.values(work.lines)) {
-    line.openAtMs = Math.max(line.openAtMs, nowMs + silenceMs);
+  for (let key = 0; key < work.maxConcurrency; key++) {
+    const { openAtMs } = lineOf(work, key);
+    setLine(work, key, { openAtMs: Math.max(openAtMs, nowMs + silenceMs) });
   }
   return [{ type: 'notice', notice: { kind: 'ledger-away' } }];
 }
@@ -364,8 +431,8 @@ function regain(work: Work, nowMs: number): Effects {
   if (absence === undefined) return [];
   work.absence = undefined;
   // It has missed what Discord said meanwhile.
-  work.word.returns = IDENTIFY_RETURNS_MAX;
-  work.word.sinceAttempt = work.nextAttempt;
+  const sinceAttempt = work.nextAttempt;
+  work.word = { ...work.word, returns: IDENTIFY_RETURNS_MAX, sinceAttempt };
   const awayMs = nowMs - absence.sinceMs;
   return [{ type: 'notice', notice: { kind: 'ledger-back', awayMs } }];
 }
@@ -376,24 +443,25 @@ function allowance({ budget, rules }: Work): number {
 
 /** Without the ledger: from what this process may spend of the budget that was last known. */
 function goAlone(work: Work, holder: Standing, nowMs: number): Seek {
-  const { absence, budget } = work;
+  const { absence } = work;
   if (absence === undefined) return { effects: [], dueAtMs: nowMs };
-  if (nowMs >= budget.resetAtMs) {
-    work.budget = { ...budget, remaining: budget.total, begun: false };
-    absence.allowance = allowance(work);
+  if (nowMs >= work.budget.resetAtMs) {
+    work.budget = { ...work.budget, remaining: work.budget.total, begun: false };
+    work.absence = { ...absence, allowance: allowance(work) };
   }
-  if (absence.allowance <= 0) {
-    const resetInMs = Math.max(0, work.budget.resetAtMs - nowMs);
-    const effects = reachFloor(work, work.budget.remaining, resetInMs);
+  const { remaining, begun, resetAtMs } = work.budget;
+  const left = work.absence?.allowance ?? 0;
+  if (left <= 0) {
+    const effects = reachFloor(work, remaining, Math.max(0, resetAtMs - nowMs));
     return { effects, dueAtMs: absence.retryAtMs };
   }
-  // As in the ledger: a day begins with its first IDENTIFY.
-  if (!work.budget.begun) {
-    work.budget.resetAtMs = nowMs + IDENTIFY_LEASE_MS + IDENTIFY_BUDGET_PERIOD_MS;
-  }
-  work.budget.remaining--;
-  absence.allowance--;
+  work.budget = {
+    ...work.budget,
+    remaining: remaining - 1,
+    // As in the ledger: a day begins with its first IDENTIFY.
+    resetAtMs: begun ? resetAtMs : nowMs + IDENTIFY_LEASE_MS + IDENTIFY_BUDGET_PERIOD_MS,
+  };
+  work.absence = { ...absence, allowance: left - 1 };
   work.owed++;
-  const effects = [...leaveFloor(work), ...permit(work, lineOf(work, holder.shard), holder)];
-  return { effects, dueAtMs: Number.POSITIVE_INFINITY };
+  return { effects: [...leaveFloor(work), ...permit(work, holder)], dueAtMs: FOR_EVER };
 }

@@ -6,31 +6,45 @@
  * a shard which comes again and again cannot keep the others waiting, order is by round before bucket: a
  * shard has one turn a round, and its next request belongs to the next one.
  */
+import { placeIn } from './sorted.ts';
 
 /** A shard in a line. */
 export type Standing = { readonly shard: number; readonly round: number };
 
-/** Whether `left` is of an earlier round, or of a lower bucket of the same. */
-export function isBefore(left: Standing, right: Standing, maxConcurrency: number): boolean {
-  if (left.round !== right.round) return left.round < right.round;
-  return bucketOf(left, maxConcurrency) < bucketOf(right, maxConcurrency);
+/** What the order is by. */
+export type Rank = { readonly round: number; readonly bucket: number };
+
+/** How many there are of each rank that occurs, in order: the first is at hand however many there are. */
+export type Tally = readonly (Rank & { readonly count: number })[];
+
+export function rankOf({ shard, round }: Standing, maxConcurrency: number): Rank {
+  return { round, bucket: Math.floor(shard / maxConcurrency) };
 }
 
-/** The place in a line, sorted, that a newcomer takes: behind its equals. */
-export function placeFor(
+/** Whether `left` is of an earlier round, or of a lower bucket of the same. */
+export function precedes(left: Rank, right: Rank): boolean {
+  if (left.round !== right.round) return left.round < right.round;
+  return left.bucket < right.bucket;
+}
+
+/** The line with a newcomer in it, behind its equals. */
+export function joined(
   line: readonly Standing[],
   newcomer: Standing,
   maxConcurrency: number,
-): number {
-  // Nearly all come in order, so the search begins at the end.
-  let place = line.length;
-  for (; place > 0; place--) {
-    const other = line[place - 1];
-    if (other === undefined || !isBefore(newcomer, other, maxConcurrency)) break;
-  }
-  return place;
+): readonly Standing[] {
+  const rank = rankOf(newcomer, maxConcurrency);
+  const place = placeIn(line, (other) => !precedes(rank, rankOf(other, maxConcurrency)));
+  return line.toSpliced(place, 0, newcomer);
 }
 
-function bucketOf({ shard }: Standing, maxConcurrency: number): number {
-  return Math.floor(shard / maxConcurrency);
+/** The tally with one more of a rank, or one fewer. */
+export function counted(tally: Tally, rank: Rank, by: 1 | -1): Tally {
+  const place = placeIn(tally, (entry) => precedes(entry, rank));
+  const found = tally[place];
+  if (found === undefined || precedes(rank, found)) {
+    return tally.toSpliced(place, 0, { ...rank, count: by });
+  }
+  const count = found.count + by;
+  return count === 0 ? tally.toSpliced(place, 1) : tally.with(place, { ...found, count });
 }

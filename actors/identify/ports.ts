@@ -32,6 +32,8 @@ export interface IdentifyLedger {
   sent(shard: number): Promise<void>;
   /** The shard's permit was never used: window and budget are as if it had not been taken. */
   giveBack(shard: number): Promise<void>;
+  /** Resolves when the ledger could be read and written; changes nothing in it. */
+  reach(): Promise<void>;
 }
 
 /** Asks GET /gateway/bot once; rejects when there is no answer that can be used. */

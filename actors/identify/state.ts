@@ -2,7 +2,9 @@
 import type { BackoffState } from '../../protocols/backoff.ts';
 import type { SessionStarts } from '../../protocols/gateway/identify.ts';
 import type { IdentifyMessage } from '../../protocols/gateway/messages.ts';
-import type { Standing } from './order.ts';
+import type { Openings } from './openings.ts';
+import type { Standing, Tally } from './order.ts';
+import type { Table } from './table.ts';
 
 export type IdentifyRules = {
   /** So much of the budget is never spent. */
@@ -41,6 +43,8 @@ export type LedgerAbsence = {
   readonly backoff: BackoffState;
   /** What may still be spent without the ledger. */
   readonly allowance: number;
+  /** It is asked just now whether it is back, for nobody's permit. */
+  readonly looking: boolean;
 };
 
 export type DiscordsWord = {
@@ -59,16 +63,19 @@ export type IdentifyState = {
   readonly rules: IdentifyRules;
   readonly maxConcurrency: number;
   readonly budget: IdentifyBudget;
-  readonly lines: Readonly<Record<number, Line>>;
-  /** The round of each shard that waits or was called. */
-  readonly standing: Readonly<Record<number, number>>;
+  readonly lines: Table<Line>;
+  /** Those that were called, or permitted and not heard of since. */
+  readonly called: Tally;
+  /** The round of each shard that waits or was called, and how many there are of each round. */
+  readonly standing: Table<number>;
+  readonly rounds: Tally;
   /** The round of each shard's last turn, and the latest round there was. */
-  readonly turns: Readonly<Record<number, number>>;
+  readonly turns: Table<number>;
   readonly round: number;
   /** When each shard's last IDENTIFY was sent. */
-  readonly sentAtMs: Readonly<Record<number, number>>;
+  readonly sentAtMs: Table<number>;
   /** Who each question to the ledger is for, and what debt it carries. */
-  readonly attempts: Readonly<Record<number, { readonly shard: number; readonly owed: number }>>;
+  readonly attempts: Table<{ readonly shard: number; readonly owed: number }>;
   readonly nextAttempt: number;
   readonly absence: LedgerAbsence | undefined;
   /** Spent without the ledger, and not yet subtracted by it. */
@@ -77,6 +84,8 @@ export type IdentifyState = {
   readonly atFloor: boolean;
   /** At the floor: nobody is asked again before this. */
   readonly shutUntilMs: number;
+  /** When to look again at the keys that could not go on for the time being. */
+  readonly openings: Openings;
   /** When `due` is to come. */
   readonly dueAtMs: number | undefined;
 };
@@ -115,7 +124,7 @@ export type IdentifyEffect =
     }
   | { readonly type: 'learn'; readonly word: SessionStarts }
   | { readonly type: 'sent' | 'give-back'; readonly shard: number }
-  | { readonly type: 'ask-discord' }
+  | { readonly type: 'reach' | 'ask-discord' }
   | { readonly type: 'notice'; readonly notice: IdentifyNotice };
 
 export type IdentifyStep = {

@@ -116,6 +116,17 @@ describe.each(Object.keys(PLACES))(
       expect(answers.filter(({ kind }) => kind === 'granted')).toHaveLength(1);
     });
 
+    it('can be asked whether it is there, which changes nothing', async () => {
+      const ledger = (await place()).open();
+      await ledger.reach();
+      await ledger.learn(starts({ maxConcurrency: 2, remaining: 7, total: 10, begun: true }));
+      const before = await left(ledger);
+      await ledger.reach();
+      const after = await left(ledger);
+      expect({ ...after, resetInMs: 0 }).toEqual({ ...before, resetInMs: 0 });
+      expect(after.remaining).toBe(7);
+    });
+
     it('opens a key one window after its IDENTIFY was sent', async () => {
       const ledger = (await place()).open();
       await ledger.learn(starts());

@@ -138,12 +138,13 @@ describe('several gateways over one Redis', () => {
   it('GP-33: none of them goes below the floor of the budget that they share', {
     timeout: TIMEOUT_MS,
   }, async () => {
-    const maxConcurrency = 16;
+    const maxConcurrency = 32;
     const judge = new Judge(maxConcurrency, 10);
     const name = ledgerName(`floor ${randomUUID()}`, '1');
     const common = { url: redisUrl(), name, maxConcurrency, total: 10, floor: 4, judge };
-    const processes = [0, 5, 10].map((first) =>
-      startProcess({ ...common, shards: [0, 1, 2, 3, 4].map((step) => first + step) }),
+    // Each wants more than the six that may be spent, so that none of them is content.
+    const processes = [0, 7, 14].map((first) =>
+      startProcess({ ...common, shards: [0, 1, 2, 3, 4, 5, 6].map((step) => first + step) }),
     );
     await until(
       'all have come to the floor',

@@ -79,7 +79,7 @@ export class Governor {
 
   #runEffect(effect: IdentifyEffect): void {
     const { ledger, clock, hear } = this.#options;
-    const ignore = (): void => {};
+    const unheard = (): void => this.#later(() => this.tell({ type: 'unheard' }));
     switch (effect.type) {
       case 'tell':
         // A message takes its time like any other.
@@ -104,13 +104,16 @@ export class Governor {
         this.#take(effect);
         break;
       case 'learn':
-        ledger.learn(effect.word).catch(ignore);
+        ledger.learn(effect.word).catch(unheard);
         break;
       case 'sent':
-        ledger.sent(effect.shard).catch(ignore);
+        ledger.sent(effect.shard).catch(unheard);
         break;
       case 'give-back':
-        ledger.giveBack(effect.shard).catch(ignore);
+        ledger.giveBack(effect.shard).catch(unheard);
+        break;
+      case 'reach':
+        this.#reach();
         break;
       case 'ask-discord': {
         this.asked++;
@@ -141,6 +144,18 @@ export class Governor {
     );
   }
 
+  #reach(): void {
+    const tell = (isThere: boolean): void => {
+      this.#timers.get('reached')?.cancel();
+      this.tell({ type: 'reached', isThere });
+    };
+    this.#arm('reached', IDENTIFY_LEDGER_TIMEOUT_MS, { type: 'reached', isThere: false });
+    this.#options.ledger.reach().then(
+      () => this.#later(() => tell(true)),
+      () => this.#later(() => tell(false)),
+    );
+  }
+
   #later(step: () => void): void {
     const { answerMs, clock } = this.#options;
     if (answerMs === undefined) step();
@@ -161,6 +176,8 @@ export class FickleLedger implements IdentifyLedger {
   readonly label = 'a ledger of the test';
   readonly #inner: IdentifyLedger;
   isAway: 'no' | 'unheard' | 'unanswered' = 'no';
+  /** How often it was asked anything. */
+  asked = 0;
 
   constructor(inner: IdentifyLedger) {
     this.#inner = inner;
@@ -171,9 +188,11 @@ export class FickleLedger implements IdentifyLedger {
   sent: IdentifyLedger['sent'] = (shard) => this.#through(() => this.#inner.sent(shard));
   giveBack: IdentifyLedger['giveBack'] = (shard) =>
     this.#through(() => this.#inner.giveBack(shard));
+  reach: IdentifyLedger['reach'] = () => this.#through(() => this.#inner.reach());
 
   async #through<Value>(work: () => Promise<Value>): Promise<Value> {
     const { isAway } = this;
+    this.asked++;
     if (isAway === 'unheard') throw new Error('the ledger is away');
     const value = await work();
     if (isAway === 'unanswered') throw new Error('the ledger is away');

@@ -1,8 +1,10 @@
 /** Session starts in whole gateways on virtual time, against the simulated Discord. */
 import { describe, expect, it } from 'vitest';
+import { SessionDesk } from '../../actors/sessions/desk.ts';
 import {
   GATEWAY_BOT_FRESH_MS,
   IDENTIFY_BUDGET_PERIOD_MS,
+  IDENTIFY_LEDGER_BACKOFF,
   IDENTIFY_WINDOW_MS,
 } from '../../protocols/limits.ts';
 import { localLedger } from '../../src/gateway/identify/local-ledger.ts';
@@ -166,6 +168,47 @@ describe('session starts of a whole gateway', () => {
     expect(world.startNotices.map(({ kind }) => kind)).toEqual(['ledger-away', 'ledger-back']);
     expect(world.discord.audit.breaches).toEqual([]);
     await world.stop();
+  });
+
+  it('knows that its ledger is away, and that it is back, though nobody wants to start a session', async () => {
+    let ledger: FickleLedger | undefined;
+    const isAway = (state: FickleLedger['isAway']): void => {
+      if (ledger !== undefined) ledger.isAway = state;
+    };
+    const sessions = new SessionDesk([0, 1]);
+    const first = startSimulation({ seed: 7, shards: 2, sessions });
+    const { clock, discord } = first;
+    await first.pass(60_000);
+    await first.end();
+    const world = startSimulation({
+      seed: 8,
+      shards: 2,
+      sessions,
+      beside: { clock, discord },
+      ledger: (own) => {
+        ledger = new FickleLedger(localLedger(own));
+        isAway('unheard');
+        return ledger;
+      },
+    });
+    const isKnownAway = () => world.statuses.at(-1)?.ledgerIsAway;
+    await world.pass(60_000);
+    expect(world.ready.size).toBe(2);
+    expect(isKnownAway()).toBe(true);
+    const asked = ledger?.asked ?? 0;
+    // Again and again, but with growing waits.
+    await world.pass(600_000);
+    const more = (ledger?.asked ?? 0) - asked;
+    expect(more).toBeGreaterThanOrEqual(600_000 / IDENTIFY_LEDGER_BACKOFF.maxMs - 1);
+    expect(more).toBeLessThanOrEqual((2 * 600_000) / IDENTIFY_LEDGER_BACKOFF.maxMs + 1);
+    expect(isKnownAway()).toBe(true);
+    isAway('no');
+    await world.pass(IDENTIFY_LEDGER_BACKOFF.maxMs);
+    expect(isKnownAway()).toBe(false);
+    expect(world.startNotices.map(({ kind }) => kind)).toEqual(['ledger-away', 'ledger-back']);
+    expect(discord.audit.count('identify')).toBe(2);
+    await world.stop();
+    discord.stop();
   });
 
   it('GP-36, GP-37: takes a changed max_concurrency at its next start, though Discord fails to say it at first', async () => {
