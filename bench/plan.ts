@@ -36,9 +36,9 @@ export type Plan = {
 };
 
 export const COMPLETE: Plan = {
-  rounds: 5,
+  rounds: 3,
   fewRounds: 2,
-  budgetMs: 14 * 60_000,
+  budgetMs: 10 * 60_000,
   deadlineMs: 30 * 60_000,
   streamEvents: 160_000,
   effort: {
