@@ -9,7 +9,7 @@ export type ProfileKind = 'full' | 'steady';
 export type Options = {
   readonly plan: Plan;
   readonly rows: readonly ListedRow[];
-  /** Every row, as often and as long as it takes. */
+  /** Every row, as long as it takes; how often, the results say. */
   readonly isComplete: boolean;
   readonly against: string | undefined;
   readonly profile: ProfileKind | undefined;
@@ -35,7 +35,7 @@ export function readOptions(all: readonly ListedRow[]): Options {
     plan: changed(base, rounds, rate),
     rows: chooseRows(all, only?.split(','), profile === undefined),
     isComplete:
-      !values.quick && [only, against, profile, rounds, rate].every((value) => value === undefined),
+      !values.quick && [only, against, profile, rate].every((value) => value === undefined),
     against: against === undefined ? undefined : resolve(against),
     profile,
   };
