@@ -14,6 +14,7 @@ import { ProxyAnswerError } from '../../protocols/errors.ts';
 import { REST_CALL_TIMEOUT_MS } from '../../protocols/limits.ts';
 import { ProxyStatus } from '../../protocols/wire/proxy.ts';
 import { askProxy, type RestBroker, type RestResponse } from '../client/rest.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 
 /** The part of `RequestInit` that discord.js uses. */
 export type RequestParts = {
@@ -33,8 +34,10 @@ export function throughProxy(
   broker: RestBroker,
   { timeoutMs = REST_CALL_TIMEOUT_MS }: ProxyRequestOptions = {},
 ) {
-  return (url: string, parts: RequestParts): Promise<Response> =>
-    untilAborted(parts.signal ?? undefined, send(broker, url, parts, timeoutMs));
+  return (url: string, parts: RequestParts): Promise<Response> => {
+    const sending = send(broker, url, parts, timeoutMs);
+    return parts.signal ? unlessAborted(parts.signal, sending) : sending;
+  };
 }
 
 async function send(
@@ -54,24 +57,6 @@ async function send(
   const { status, body } = await askProxy<unknown>(broker, asked, timeoutMs);
   if (status !== ProxyStatus.success) throw new ProxyAnswerError(status, body);
   return responseOf(body);
-}
-
-/** Rejects with the signal's reason if that comes first; leaves no listener on it. */
-async function untilAborted<Value>(
-  signal: AbortSignal | undefined,
-  work: Promise<Value>,
-): Promise<Value> {
-  if (signal === undefined) return work;
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** The platform's own way from a body of any kind to bytes and a content type. */
