@@ -42,6 +42,7 @@ export function drawChart(results: readonly Result[]): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${top}" font-family="sans-serif" font-size="13">`,
+    '<title>What an event and a request cost, side by side</title>',
     `<rect width="${WIDTH}" height="${top}" fill="#fff"/>`,
     ...drawn,
     '</svg>\n',

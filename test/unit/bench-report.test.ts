@@ -172,6 +172,10 @@ describe('the chart', () => {
     expect(svg).toContain('gateway &amp; others');
   });
 
+  it('says in words what it shows, to those who cannot see it', () => {
+    expect(svg).toMatch(/^<svg [^>]*>\n<title>[^<]+<\/title>/);
+  });
+
   it('draws the longest bar of a panel longest, each with its value', () => {
     const bars = (name: FigureName) =>
       drawChart([
