@@ -1,50 +1,33 @@
 /** What can go wrong with calls over Redis: quick, late and lost answers, and those of the Go client. */
-import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeBody } from '../../protocols/wire/body.ts';
-import { type Bench, body, createBench, until } from '../support/broker-bench.ts';
-import { Counts, countedConfig, portOf } from '../support/redis-bench.ts';
-import { startServer, type TestServer } from '../support/servers.ts';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { body, until } from '../support/broker-bench.ts';
+import { countedConfig } from '../support/redis-bench.ts';
+import {
+  admin,
+  bench,
+  counts,
+  event,
+  group,
+  proxy,
+  server,
+  setRedisFaultStage,
+  throughProxy,
+} from '../support/redis-faults.ts';
 
-const TIMEOUT_MS = 60_000;
 const CALL = { timeoutMs: 10_000 };
 
-let server: TestServer;
-let admin: Redis;
-let proxy: TcpProxy;
-let bench: Bench;
-let counts: Counts;
-let event: string;
-let group: string;
 let responders: Redis[];
 
-beforeAll(async () => {
-  server = await startServer('redis');
-  admin = new Redis(server.url);
-  proxy = await startTcpProxy(portOf(server.url));
-}, TIMEOUT_MS);
-
-afterAll(async () => {
-  admin.disconnect();
-  await proxy.close();
-  await server.stop();
-});
+setRedisFaultStage();
 
 beforeEach(() => {
-  bench = createBench();
-  counts = new Counts();
-  group = `group-${randomUUID()}`;
-  event = `EVENT_${randomUUID()}`;
   responders = [];
 });
 
-afterEach(async () => {
-  proxy.resume();
-  proxy.delay(0);
+afterEach(() => {
   for (const redis of responders) redis.disconnect();
-  await bench.stop();
 });
 
 /** Somebody else's service, which answers each entry as fast as it can on a channel of its own choice. */
@@ -70,9 +53,7 @@ async function respond(channelOf: (id: string) => string): Promise<void> {
 describe('a call over Redis', () => {
   it('R25 hears an answer that comes before its caller knows what it waits for', async () => {
     await respond((id) => `${event}:${id}`);
-    const broker = await bench.open(
-      countedConfig(`redis://127.0.0.1:${proxy.port}`, group, counts),
-    );
+    const broker = await bench.open(countedConfig(throughProxy(), group, counts));
     // All that reaches us comes late, and in the order in which it was sent: the answer in one piece
     // with the id that it answers, or before it.
     proxy.delay(30);
@@ -97,9 +78,7 @@ describe('a call over Redis', () => {
   it('R26 outlives a server that cuts its connection off for reading too slowly', async () => {
     await admin.config('SET', 'client-output-buffer-limit', 'pubsub 1kb 1kb 1');
     try {
-      const broker = await bench.open(
-        countedConfig(`redis://127.0.0.1:${proxy.port}`, group, counts),
-      );
+      const broker = await bench.open(countedConfig(throughProxy(), group, counts));
       const call = broker.call(event, body(1), { timeoutMs: 60_000 });
       const failed = expect(call).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' });
       await until('it was sent', async () => (await admin.xlen(event)) === 1);

@@ -1,69 +1,28 @@
 /** What can go wrong with publishing to Redis: lost answers, full and read-only servers, trimming, clocks. */
-import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { BROKER_OPERATIONS_MAX } from '../../protocols/limits.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
+import { body, Inbox, RecordingOrigin, until, writeEvent } from '../support/broker-bench.ts';
+import { countedConfig, type LinkBench, placeOf } from '../support/redis-bench.ts';
 import {
-  type Bench,
-  body,
-  createBench,
-  Inbox,
-  RecordingOrigin,
-  until,
-  writeEvent,
-} from '../support/broker-bench.ts';
-import { Counts, countedConfig, LinkBench, placeOf, portOf } from '../support/redis-bench.ts';
-import { startServer, type TestServer } from '../support/servers.ts';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+  admin,
+  bench,
+  counts,
+  event,
+  group,
+  linkBench,
+  proxy,
+  server,
+  setRedisFaultStage,
+  throughProxy,
+} from '../support/redis-faults.ts';
+import { startServer } from '../support/servers.ts';
 
-const TIMEOUT_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
-let server: TestServer;
-let admin: Redis;
-let proxy: TcpProxy;
-let bench: Bench;
-let links: LinkBench[];
-let counts: Counts;
-let event: string;
-let group: string;
-
-beforeAll(async () => {
-  server = await startServer('redis');
-  admin = new Redis(server.url);
-  admin.on('error', () => undefined);
-  proxy = await startTcpProxy(portOf(server.url));
-}, TIMEOUT_MS);
-
-afterAll(async () => {
-  admin.disconnect();
-  await proxy.close();
-  await server.stop();
-});
-
-beforeEach(() => {
-  bench = createBench();
-  links = [];
-  counts = new Counts();
-  group = `group-${randomUUID()}`;
-  event = `EVENT_${randomUUID()}`;
-});
-
-afterEach(async () => {
-  proxy.resume();
-  for (const made of links) made.stop();
-  await bench.stop();
-});
-
-const throughProxy = () => `redis://127.0.0.1:${proxy.port}`;
-
-function linkBench(options: Partial<ConstructorParameters<typeof LinkBench>[0]> = {}): LinkBench {
-  const made = new LinkBench({ place: placeOf(server.url), group, ...options });
-  links.push(made);
-  return made;
-}
+setRedisFaultStage();
 
 async function serverMs(): Promise<number> {
   const [seconds] = await admin.time();

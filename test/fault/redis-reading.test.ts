@@ -1,60 +1,26 @@
 /** What can go wrong with reading Redis streams: hung reads, lost groups, foreign entries, dead consumers. */
-import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Delivery } from '../../protocols/broker.ts';
 import { deadLetterStream } from '../../protocols/wire/redis-slot.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
-import { type Bench, body, createBench, Inbox, until } from '../support/broker-bench.ts';
-import { Counts, countedConfig, LinkBench, placeOf, portOf } from '../support/redis-bench.ts';
-import { startServer, type TestServer } from '../support/servers.ts';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { body, createBench, Inbox, until } from '../support/broker-bench.ts';
+import { countedConfig, placeOf } from '../support/redis-bench.ts';
+import {
+  admin,
+  bench,
+  counts,
+  event,
+  group,
+  linkBench,
+  proxy,
+  server,
+  setRedisFaultStage,
+  throughProxy,
+} from '../support/redis-faults.ts';
+import { startServer } from '../support/servers.ts';
 
-const TIMEOUT_MS = 60_000;
-
-let server: TestServer;
-let admin: Redis;
-let proxy: TcpProxy;
-let bench: Bench;
-let links: LinkBench[];
-let counts: Counts;
-let event: string;
-let group: string;
-
-beforeAll(async () => {
-  server = await startServer('redis');
-  admin = new Redis(server.url);
-  admin.on('error', () => undefined);
-  proxy = await startTcpProxy(portOf(server.url));
-}, TIMEOUT_MS);
-
-afterAll(async () => {
-  admin.disconnect();
-  await proxy.close();
-  await server.stop();
-});
-
-beforeEach(() => {
-  bench = createBench();
-  links = [];
-  counts = new Counts();
-  group = `group-${randomUUID()}`;
-  event = `EVENT_${randomUUID()}`;
-});
-
-afterEach(async () => {
-  proxy.resume();
-  for (const made of links) made.stop();
-  await bench.stop();
-});
-
-function linkBench(options: Partial<ConstructorParameters<typeof LinkBench>[0]> = {}): LinkBench {
-  const made = new LinkBench({ place: placeOf(server.url), group, ...options });
-  links.push(made);
-  return made;
-}
-
-const throughProxy = () => placeOf(`redis://127.0.0.1:${proxy.port}`);
+setRedisFaultStage();
 
 /** Whether a client waits in a blocking command. */
 async function isWaiting(): Promise<boolean> {
@@ -97,7 +63,7 @@ async function deadLetters(): Promise<Record<string, string>[]> {
 describe('a blocking read over Redis', () => {
   it('R3 R4 R31 that never returns ends its link, by a watchdog and not by the socket', async () => {
     const clock = new VirtualClock();
-    const bench = linkBench({ place: throughProxy(), clock });
+    const bench = linkBench({ place: placeOf(throughProxy()), clock });
     const link = await bench.open();
     await link.consume(event);
     await until('it waits in its read', isWaiting);
@@ -119,7 +85,7 @@ describe('a blocking read over Redis', () => {
   });
 
   it('R3 goes on after its connection was reset, half closed and killed by the server', async () => {
-    const config = countedConfig(`redis://127.0.0.1:${proxy.port}`, group, counts);
+    const config = countedConfig(throughProxy(), group, counts);
     const broker = await bench.open(config);
     const inbox = new Inbox();
     await broker.subscribe(event, inbox.handler);
