@@ -12,7 +12,7 @@ import { until } from './broker-bench.ts';
 import { type Program, startSpectacles } from './process.ts';
 import { startServer } from './servers.ts';
 
-const FILE = 'sessions.json';
+export const SESSIONS_FILE = 'sessions.json';
 export const EVENTS_AT_LEAST = 150;
 
 export type Store = 'redis' | 'file';
@@ -25,24 +25,24 @@ export type Stage = {
   readonly folder: string;
 };
 
-export async function setStage(store: Store, shards: number): Promise<Stage> {
-  const server = await startServer('redis');
-  onTestFinished(() => server.stop());
-  const redis = new Redis(server.url);
-  onTestFinished(() => redis.disconnect());
-  const folder = await mkdtemp(join(tmpdir(), 'spectacles-restart-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
+/** A simulated Discord with room for so many shards at once, which sends 200 events a second. */
+export async function startDiscord(seed: number, shards: number): Promise<Simulator> {
   const simulator = await startSimulator({
-    seed: 31,
+    seed,
     guildCount: 2 * shards,
     rate: 200,
     gateway: { maxConcurrency: shards, recommendedShards: shards },
   });
   onTestFinished(() => simulator.close());
-  return { store, simulator, redis, redisUrl: server.url, folder };
+  return simulator;
 }
 
-export function startGateway({ store, simulator, redisUrl, folder }: Stage): Program {
+/** `spectacles gateway` with all that it needs to reach the simulated Discord, and all intents. */
+export function startGatewayProgram(
+  { port }: Simulator,
+  folder: string,
+  environment: Readonly<Record<string, string>>,
+): Program {
   return startSpectacles(['gateway'], {
     folder,
     environment: {
@@ -50,12 +50,29 @@ export function startGateway({ store, simulator, redisUrl, folder }: Stage): Pro
       DISCORD_EVENTS: '*',
       DISCORD_RAW_INTENTS: '53608447',
       DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
-      BROKER_TYPE: 'redis',
-      REDIS_URL: redisUrl,
-      SHARD_STORE_TYPE: store,
-      SHARD_STORE_PATH: FILE,
+      DISCORD_API_HOST: `127.0.0.1:${port}`,
+      SHARD_STORE_PATH: SESSIONS_FILE,
+      ...environment,
     },
+  });
+}
+
+export async function setStage(store: Store, shards: number): Promise<Stage> {
+  const server = await startServer('redis');
+  onTestFinished(() => server.stop());
+  const redis = new Redis(server.url);
+  onTestFinished(() => redis.disconnect());
+  const folder = await mkdtemp(join(tmpdir(), 'spectacles-restart-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const simulator = await startDiscord(31, shards);
+  return { store, simulator, redis, redisUrl: server.url, folder };
+}
+
+export function startGateway({ store, simulator, redisUrl, folder }: Stage): Program {
+  return startGatewayProgram(simulator, folder, {
+    BROKER_TYPE: 'redis',
+    REDIS_URL: redisUrl,
+    SHARD_STORE_TYPE: store,
   });
 }
 
@@ -110,6 +127,6 @@ export async function storedSessions({ store, redis, folder }: Stage): Promise<n
     const fields = key === '' ? [] : await redis.hkeys(key);
     return fields.filter((field) => !field.includes(':')).length;
   }
-  const text = await readFile(join(folder, FILE), 'utf8').catch(() => '');
+  const text = await readFile(join(folder, SESSIONS_FILE), 'utf8').catch(() => '');
   return text.split('"sessionId"').length - 1;
 }

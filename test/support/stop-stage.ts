@@ -3,49 +3,30 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { SIMULATED_TOKEN, type Simulator, startSimulator } from '../../src/simulator/index.ts';
-import { type Program, startSpectacles } from './process.ts';
+import type { Simulator } from '../../src/simulator/index.ts';
+import { SESSIONS_FILE, startDiscord, startGatewayProgram } from './gateway-stage.ts';
+import type { Program } from './process.ts';
 
 export const SHARDS = 2;
-const FILE = 'sessions.json';
 
 export type StopStage = { readonly simulator: Simulator; readonly folder: string };
 
 export async function setStopStage(): Promise<StopStage> {
   const folder = await mkdtemp(join(tmpdir(), 'spectacles-stop-'));
   onTestFinished(() => rm(folder, { recursive: true }));
-  const simulator = await startSimulator({
-    seed: 17,
-    guildCount: 2 * SHARDS,
-    rate: 200,
-    gateway: { maxConcurrency: SHARDS, recommendedShards: SHARDS },
-  });
-  onTestFinished(() => simulator.close());
-  return { simulator, folder };
+  return { simulator: await startDiscord(17, SHARDS), folder };
 }
 
 export function startGateway(
   { simulator, folder }: StopStage,
   environment: Readonly<Record<string, string>>,
 ): Program {
-  return startSpectacles(['gateway'], {
-    folder,
-    environment: {
-      DISCORD_TOKEN: SIMULATED_TOKEN,
-      DISCORD_EVENTS: '*',
-      DISCORD_RAW_INTENTS: '53608447',
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
-      SHARD_STORE_TYPE: 'file',
-      SHARD_STORE_PATH: FILE,
-      ...environment,
-    },
-  });
+  return startGatewayProgram(simulator, folder, { SHARD_STORE_TYPE: 'file', ...environment });
 }
 
 /** When each session was saved last. */
 async function savedAt({ folder }: StopStage): Promise<readonly number[]> {
-  const text = await readFile(join(folder, FILE), 'utf8');
+  const text = await readFile(join(folder, SESSIONS_FILE), 'utf8');
   return [...text.matchAll(/"savedAtEpochMs": ?(\d+)/g)].map(([, digits]) => Number(digits));
 }
 
