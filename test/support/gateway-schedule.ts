@@ -294,6 +294,8 @@ class Schedule {
       stopped = true;
     });
     while (!stopped) await this.#pass(NETWORK_MS);
+    const killed = this.#all.filter(({ state }) => state === 'killed');
+    await Promise.all(killed.map((process) => process.bury()));
   }
 
   #pass(ms: number): Promise<void> {

@@ -20,11 +20,12 @@ import { RecordingLog } from './recording-log.ts';
 import type { SchedulePlan } from './schedule-plan.ts';
 import type { ScheduleStores } from './schedule-stores.ts';
 
-/** A clock whose timers end with the process. */
+/** A clock whose timers end with the process; from its burial on, every wait is over at once. */
 class MortalClock implements Clock {
   readonly #clock: Clock;
   readonly #timers = new Set<Timer>();
   #isDead = false;
+  #isBuried = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -39,6 +40,10 @@ class MortalClock implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
+    if (this.#isBuried) {
+      const immediate = setImmediate(callback);
+      return { cancel: () => clearImmediate(immediate) };
+    }
     if (this.#isDead) return { cancel: () => undefined };
     const timer = this.#clock.setTimer(delayMs, () => {
       this.#timers.delete(timer);
@@ -57,6 +62,10 @@ class MortalClock implements Clock {
     this.#isDead = true;
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
+  }
+
+  bury(): void {
+    this.#isBuried = true;
   }
 }
 
@@ -246,6 +255,12 @@ export class GatewayProcess {
     this.#clock.kill();
     this.sockets?.kill();
     this.gateway?.writer.kill();
+  }
+
+  /** Frees what a killed process holds: an actor system that was not stopped is kept by nact for good. */
+  async bury(): Promise<void> {
+    this.#clock.bury();
+    await this.system.stop();
   }
 
   #archive(): SessionArchive {
