@@ -14,22 +14,24 @@ export type SchedulesResult = {
   readonly sums: ScheduleResult;
 };
 
-/** @param progress called after each, with how many have failed */
+/** @param progress called after each, with what it failed of, if it did */
 export async function runSchedules(
   firstSeed: number,
   count: number,
-  progress: (done: number, failed: number) => void = () => undefined,
+  progress: (done: number, failure: string | undefined) => void = () => undefined,
 ): Promise<SchedulesResult> {
   const failures: string[] = [];
   const sums = { events: 0, resumes: 0, identifies: 0, commands: 0, gaps: 0, restarts: 0 };
   for (let run = 0; run < count; run++) {
+    let failure: string | undefined;
     try {
       const result = await runSchedule(firstSeed + run);
       for (const key of Object.keys(sums) as (keyof ScheduleResult)[]) sums[key] += result[key];
     } catch (error) {
-      failures.push(error instanceof Error ? error.message : String(error));
+      failure = error instanceof Error ? error.message : String(error);
+      failures.push(failure);
     }
-    progress(run + 1, failures.length);
+    progress(run + 1, failure);
   }
   return { failures, sums };
 }
