@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** Many tests wait for something most of the time; on a small machine one at a time would waste it. */
+/**
+ * Many tests wait for something most of the time; on a small machine one at a time would waste it.
+ */
 const WORKERS_MIN = 2;
 
 export default defineConfig({

@@ -2,20 +2,21 @@
  * The actor runtime: typed references, supervised ends and exact deadlines over nact 7.6.2.
  *
  * Purpose. nact gives each actor a mailbox, handled in order, one message a turn of the event loop.
- * This is the only file that imports it, and it uses no more of it than that: spawn, dispatch, stop.
+ * This is the only file that imports it, and it uses no more of it than that: spawn, dispatch,
+ * stop.
  *
- * Inner workings. Every actor, wherever it stands in our tree, is a nact actor directly under nact's
- * system, and `runtime/cell.ts` keeps the tree. There are two reasons. nact's stop does not reach
- * children, so the tree has to be walked by us anyway. And nact copies an actor's map of children for
- * each message that the actor handles, which a wide parent would pay for all the time. Each
- * incarnation has a nact name of its own, since nact finds actors by name and would otherwise hand a
- * late message to the successor.
+ * Inner workings. Every actor, wherever it stands in our tree, is a nact actor directly under
+ * nact's system, and `runtime/cell.ts` keeps the tree. There are two reasons. nact's stop does not
+ * reach children, so the tree has to be walked by us anyway. And nact copies an actor's map of
+ * children for each message that the actor handles, which a wide parent would pay for all the time.
+ * Each incarnation has a nact name of its own, since nact finds actors by name and would otherwise
+ * hand a late message to the successor.
  *
  * Failure modes. The crash policy given to nact is explicit, total and synchronous, and always says
- * stop; nact's reset and resume are never used, since they can run two handlers of one actor at once,
- * and its default policy writes to stdout, which belongs to the stdio broker. A nact actor that was
- * stopped drops its queue silently, so a cell counts what it puts in. nact would queue without bound;
- * the cell refuses above `ACTOR_MAILBOX_MAX_MESSAGES`.
+ * stop; nact's reset and resume are never used, since they can run two handlers of one actor at
+ * once, and its default policy writes to stdout, which belongs to the stdio broker. A nact actor
+ * that was stopped drops its queue silently, so a cell counts what it puts in. nact would queue
+ * without bound; the cell refuses above `ACTOR_MAILBOX_MAX_MESSAGES`.
  */
 import { dispatch, type Ref, spawn, start, stop } from 'nact';
 import type { ActorRef, Exit, Reply } from '../protocols/actor.ts';

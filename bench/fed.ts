@@ -1,8 +1,9 @@
 /**
- * Works through events that come from the source: asks for them, and waits until a row says they are done.
+ * Works through events that come from the source: asks for them, and waits until a row says they
+ * are done.
  *
- * They are asked for in waves, so that what is on its way stays below every bound of what is measured.
- * Waiting costs a timer a millisecond, the same for every row.
+ * They are asked for in waves, so that what is on its way stays below every bound of what is
+ * measured. Waiting costs a timer a millisecond, the same for every row.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Place, Work } from './row.ts';

@@ -4,9 +4,9 @@
  * Processor time is that of the whole process: its threads, its garbage collector and its compiler.
  * Before each run the heap is collected, so that no run pays for the one before it.
  *
- * Heap bytes are the growth of the heap over a run during which the collector did nothing, as it says
- * itself; if it did something, the run is repeated with fewer events. What a run of few events takes is
- * subtracted, since starting and ending a run takes something too.
+ * Heap bytes are the growth of the heap over a run during which the collector did nothing, as it
+ * says itself; if it did something, the run is repeated with fewer events. What a run of few events
+ * takes is subtracted, since starting and ending a run takes something too.
  */
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';

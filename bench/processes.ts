@@ -1,8 +1,8 @@
 /**
  * Child processes that answer questions: the source, the receiver, and whatever is measured.
  *
- * Each question has a number, an answer and a deadline; beside answers a child may send notes. A child
- * that dies fails what was asked of it, and all children end with this process.
+ * Each question has a number, an answer and a deadline; beside answers a child may send notes. A
+ * child that dies fails what was asked of it, and all children end with this process.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 

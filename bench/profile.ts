@@ -1,4 +1,6 @@
-/** Where processor time went: the functions of a V8 profile that were at work most often themselves. */
+/**
+ * Where processor time went: the functions of a V8 profile that were at work most often themselves.
+ */
 import { readFileSync } from 'node:fs';
 import { ROOT } from './machine.ts';
 

@@ -1,8 +1,8 @@
 /**
  * The other end: a process that takes every event out of Redis or RabbitMQ and notes when it came.
  *
- * It uses the plain client libraries, so that it is no part of what is measured. Each event is looked at:
- * its id and the number in its body must agree, and some bodies are decoded whole.
+ * It uses the plain client libraries, so that it is no part of what is measured. Each event is
+ * looked at: its id and the number in its body must agree, and some bodies are decoded whole.
  */
 import { decode } from '@msgpack/msgpack';
 import { connect } from 'amqplib';

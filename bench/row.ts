@@ -1,10 +1,10 @@
 /**
  * What a row of the benchmark is: one thing that is measured, in a process of its own.
  *
- * A row gives a name, what feeds it, which figures make sense for it, and how it is set up. All that is
- * set up does is to work through a number of events; who measures it, how long and how often is the
- * business of `measured.ts` and `sample.ts`, the same for every row. An event is whatever the row is
- * made for: an event of the gateway, a request, a call of a function.
+ * A row gives a name, what feeds it, which figures make sense for it, and how it is set up. All
+ * that is set up does is to work through a number of events; who measures it, how long and how
+ * often is the business of `measured.ts` and `sample.ts`, the same for every row. An event is
+ * whatever the row is made for: an event of the gateway, a request, a call of a function.
  */
 import type { Compression } from '../actors/connection/ports.ts';
 import type { Arrivals } from './arrivals.ts';
@@ -25,9 +25,12 @@ export type Topic =
   | 'part';
 
 /**
- * - `full`: processor time for an event, and events a second, when events come as fast as they are taken.
- * - `steady`: processor time and latency at a rate that is the same for all, each event in a segment of its own.
- * - `half`: latency at half of the rate that `full` has found; of proxies, at a rate that is the same for all.
+ * - `full`: processor time for an event, and events a second, when events come as fast as they are
+ *   taken.
+ * - `steady`: processor time and latency at a rate that is the same for all, each event in a
+ *   segment of its own.
+ * - `half`: latency at half of the rate that `full` has found; of proxies, at a rate that is the
+ *   same for all.
  * - `heap`: bytes of JavaScript heap that are allocated for an event.
  * - `idle`: what the process holds when nothing happens, and how its connections were opened.
  */
@@ -67,7 +70,10 @@ export type Addresses = {
 
 export type Place = {
   readonly addresses: Addresses;
-  /** Asks for so many events, at once or at a rate; resolves when all are sent, and requests answered. */
+  /**
+   * Asks for so many events, at once or at a rate; resolves when all are sent, and requests
+   * answered.
+   */
   play(events: number, perSecond: number | undefined): Promise<void>;
 };
 

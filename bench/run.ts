@@ -1,11 +1,12 @@
-// npm run bench -- [--quick] [--only PART,PART] [--rounds N] [--rate N] [--against FOLDER] [--profile full|steady]
+// npm run bench -- [--quick] [--only PART,PART] [--rounds N] [--rate N] [--against FOLDER]
+// [--profile full|steady]
 /**
  * Runs every row side by side, in turns, and writes down what came of it.
  *
- * A round takes one sample of each row, one after the other; every other round goes backwards. What is
- * reported of a figure is the median of the rounds. Of rows that miss a target a profile is taken at the
- * end. A complete run writes bench/RESULTS.md and bench/results.svg; every run prints what it found. It ends
- * by itself, at the latest at its deadline, and its servers with it.
+ * A round takes one sample of each row, one after the other; every other round goes backwards. What
+ * is reported of a figure is the median of the rounds. Of rows that miss a target a profile is
+ * taken at the end. A complete run writes bench/RESULTS.md and bench/results.svg; every run prints
+ * what it found. It ends by itself, at the latest at its deadline, and its servers with it.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,9 +1,9 @@
 /**
  * Takes one sample of one row: starts its processes, runs it, counts what arrived, and ends it.
  *
- * A sample is good only if every event was done exactly once: the row itself has counted its confirms,
- * and whoever feeds it every arrival. Otherwise it throws, and with it the whole run: a wrong result is
- * not a figure. A row that cannot keep up with a rate has no figures for it.
+ * A sample is good only if every event was done exactly once: the row itself has counted its
+ * confirms, and whoever feeds it every arrival. Otherwise it throws, and with it the whole run: a
+ * wrong result is not a figure. A row that cannot keep up with a rate has no figures for it.
  */
 import type { Driver } from './feeds/driver.ts';
 import { EventDriver } from './feeds/events.ts';

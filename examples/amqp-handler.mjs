@@ -1,5 +1,5 @@
-// The same bot as a program of its own: events come from the gateway through RabbitMQ, requests go to
-// the proxy through Redis. docker-compose.yml runs it beside them.
+// The same bot as a program of its own: events come from the gateway through RabbitMQ, requests go
+// to the proxy through Redis. docker-compose.yml runs it beside them.
 import { Redis as IORedis } from 'ioredis';
 import { Amqp, Redis, Rest } from 'spectacles';
 

@@ -1,6 +1,6 @@
 /**
- * How long to wait before the next try: a pure value that grows with each try and is forgotten after
- * a stable run.
+ * How long to wait before the next try: a pure value that grows with each try and is forgotten
+ * after a stable run.
  *
  * Only a stable run resets it. A child that starts well and fails a moment later would otherwise be
  * started again without pause, for ever.
@@ -14,7 +14,9 @@ export type BackoffPolicy = {
   readonly maxMs: number;
   /** What each wait is multiplied by to make the next. */
   readonly factor: number;
-  /** The part of each wait that is drawn at random, from 0 to 1, so that many do not return at once. */
+  /**
+   * The part of each wait that is drawn at random, from 0 to 1, so that many do not return at once.
+   */
   readonly jitter: number;
   /** A run of at least this length makes the next wait the first again. */
   readonly stableMs: number;

@@ -1,13 +1,14 @@
 /**
  * What the rest of the project asks of a message broker, whichever one it is.
  *
- * Two ways in. The data plane writes dispatch events through an `EventWriter`: prepared routes, byte
- * ranges, no object and no promise per event. Everything rarer goes through `Broker`, with promises.
+ * Two ways in. The data plane writes dispatch events through an `EventWriter`: prepared routes,
+ * byte ranges, no object and no promise per event. Everything rarer goes through `Broker`, with
+ * promises.
  */
 
 /**
- * Where a run of events comes from: one shard's session. It lives as long as the session does and is
- * told what became of each event, so that the session's resume point can follow the confirms.
+ * Where a run of events comes from: one shard's session. It lives as long as the session does and
+ * is told what became of each event, so that the session's resume point can follow the confirms.
  */
 export interface EventOrigin {
   readonly shard: number;
@@ -23,9 +24,9 @@ export interface EventWriter {
   /** Prepares the destination of events named `event`; once, before the first write to it. */
   route(event: string): number;
   /**
-   * Takes over one event: `source[start, end)` holds Discord's JSON bytes of `d` and may be reused as
-   * soon as this returns. Returns false, having taken nothing, when the writer is full or the broker
-   * is away; otherwise `origin.confirmed` or `origin.lost` follows exactly once.
+   * Takes over one event: `source[start, end)` holds Discord's JSON bytes of `d` and may be reused
+   * as soon as this returns. Returns false, having taken nothing, when the writer is full or the
+   * broker is away; otherwise `origin.confirmed` or `origin.lost` follows exactly once.
    */
   write(
     route: number,
@@ -36,8 +37,8 @@ export interface EventWriter {
     sequence: number,
   ): boolean;
   /**
-   * Calls `listener` once, when a writer that was refused may try again: there is room, or the broker
-   * is back. The same function asked for twice is called once.
+   * Calls `listener` once, when a writer that was refused may try again: there is room, or the
+   * broker is back. The same function asked for twice is called once.
    */
   onceRoom(listener: () => void): void;
 }
@@ -45,7 +46,10 @@ export interface EventWriter {
 /** One message on its way to a handler. Exactly one of ack, retry and reject counts: the first. */
 export interface Delivery {
   readonly event: string;
-  /** The sender's name for the message, where it has one; a repeat carries the same, so it can be told. */
+  /**
+   * The sender's name for the message, where it has one; a repeat carries the same, so it can be
+   * told.
+   */
   readonly id?: string | undefined;
   /** The shard that an event of a gateway comes from, where the transport tells. */
   readonly shard?: number | undefined;
@@ -65,9 +69,13 @@ export interface Delivery {
 export interface PublishOptions {
   /** After this the message may be dropped unread. */
   readonly expirationMs?: number;
-  /** Fails with an `UnroutableError` if nobody has ever subscribed, where the transport can tell. */
+  /**
+   * Fails with an `UnroutableError` if nobody has ever subscribed, where the transport can tell.
+   */
   readonly mandatory?: boolean;
-  /** Whether it should live through a restart of the broker, where the transport lets one choose. */
+  /**
+   * Whether it should live through a restart of the broker, where the transport lets one choose.
+   */
   readonly persistent?: boolean;
 }
 
@@ -93,6 +101,8 @@ export interface Broker {
   /** Starts consuming `event`, competing with every consumer of the same group. */
   subscribe(event: string, handler: (delivery: Delivery) => void): Promise<void>;
   unsubscribe(event: string): Promise<void>;
-  /** Takes nothing more, waits for confirms and for handlers within its deadline, and disconnects. */
+  /**
+   * Takes nothing more, waits for confirms and for handlers within its deadline, and disconnects.
+   */
   close(): Promise<void>;
 }

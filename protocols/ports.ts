@@ -11,7 +11,9 @@ export interface Timer {
 }
 
 export interface Clock {
-  /** Monotonic milliseconds, fractional, from an arbitrary origin: for every wait and every window. */
+  /**
+   * Monotonic milliseconds, fractional, from an arbitrary origin: for every wait and every window.
+   */
   nowMs(): number;
   /** Milliseconds since the Unix epoch: only for what is stored or shown, since it may step. */
   epochMs(): number;

@@ -1,13 +1,14 @@
 /**
- * Which routes Discord counts together, as far as one bucket has seen it: knowledge for all buckets, since
- * what a bucket's name stands for is the same in every channel, and for every token.
+ * Which routes Discord counts together, as far as one bucket has seen it: knowledge for all
+ * buckets, since what a bucket's name stands for is the same in every channel, and for every token.
  *
- * Inner workings: a claim says that these accounts (a class of a route each) share a counter wherever
- * Discord gives them this name. It is made by the evidence of one bucket and taken back by that of any
- * other; the latest counts. At SIBLINGS_MAX the claim on the account that was learned first is forgotten.
+ * Inner workings: a claim says that these accounts (a class of a route each) share a counter
+ * wherever Discord gives them this name. It is made by the evidence of one bucket and taken back by
+ * that of any other; the latest counts. At SIBLINGS_MAX the claim on the account that was learned
+ * first is forgotten.
  *
- * Failure modes: a claim that is false makes the routes slower than they need to be, and one that is
- * missing costs each bucket the refusals from which it learns by itself.
+ * Failure modes: a claim that is false makes the routes slower than they need to be, and one that
+ * is missing costs each bucket the refusals from which it learns by itself.
  */
 import { SIBLINGS_MAX } from './limits.ts';
 

@@ -1,12 +1,13 @@
 /**
  * Standard error, written so that whoever reads it can never hold the process up.
  *
- * A pipe whose reader has stopped takes nothing more, and a process that waits for it beats no heart and
- * answers no request. So lines wait in memory, up to LOG_BACKLOG_MAX_BYTES; above that they are dropped,
- * and a line says how many as soon as there is room. Files and terminals take every line at once.
+ * A pipe whose reader has stopped takes nothing more, and a process that waits for it beats no
+ * heart and answers no request. So lines wait in memory, up to LOG_BACKLOG_MAX_BYTES; above that
+ * they are dropped, and a line says how many as soon as there is room. Files and terminals take
+ * every line at once.
  *
- * Failure modes: a reader that has gone takes nothing for good, and nothing is said of that, since there
- * is nobody to say it to. `flush` gives up after its time, with what is left unwritten.
+ * Failure modes: a reader that has gone takes nothing for good, and nothing is said of that, since
+ * there is nobody to say it to. `flush` gives up after its time, with what is left unwritten.
  */
 import type { Writable } from 'node:stream';
 import { LOG_BACKLOG_MAX_BYTES } from '../protocols/limits.ts';

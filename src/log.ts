@@ -1,8 +1,9 @@
 /**
  * The log: pino on stderr, JSON by default and a readable form on a terminal.
  *
- * Every line passes the redactor as text, after pino has built it: whatever a field holds, an error's
- * stack included, is cleaned in that one place. Logging is rare on purpose, the data plane does not log.
+ * Every line passes the redactor as text, after pino has built it: whatever a field holds, an
+ * error's stack included, is cleaned in that one place. Logging is rare on purpose, the data plane
+ * does not log.
  */
 import { type DestinationStream, pino, stdSerializers } from 'pino';
 import { prettyFactory } from 'pino-pretty';
@@ -46,7 +47,9 @@ function readable(colorize: boolean): (line: string) => string {
   });
 }
 
-/** Errors that say all there is to say are shown without their stack; a programming error keeps it. */
+/**
+ * Errors that say all there is to say are shown without their stack; a programming error keeps it.
+ */
 function serializeError(error: unknown): unknown {
   if (error instanceof SpectaclesError) return { code: error.code, message: error.message };
   return error instanceof Error ? stdSerializers.err(error) : error;

@@ -2,8 +2,8 @@
  * Randomness that can be had again: a generator made from a seed.
  *
  * The generator is mulberry32 (Tommy Ettinger, public domain): 32 bits of state, one multiply-xor
- * mix a draw, period 2^32. It is fast and even enough for jitter and for random schedules, and must never be
- * used for anything secret.
+ * mix a draw, period 2^32. It is fast and even enough for jitter and for random schedules, and must
+ * never be used for anything secret.
  */
 import { randomInt } from 'node:crypto';
 import type { Random } from '../protocols/ports.ts';
@@ -22,7 +22,10 @@ export function createRandom(seed: number): Random {
   };
 }
 
-/** A seed that nobody chose, for a run that was not given one; print it, so that the run can be repeated. */
+/**
+ * A seed that nobody chose, for a run that was not given one; print it, so that the run can be
+ * repeated.
+ */
 export function drawSeed(): number {
   return randomInt(SEEDS);
 }

@@ -1,10 +1,11 @@
 /**
  * The one place where secrets are taken out of what people get to see.
  *
- * It works in two ways at once. Patterns find what looks like a secret wherever it stands: passwords in
- * URLs, Discord's bot tokens, Authorization values, the tokens in webhook and interaction paths. And
- * the secrets of the running process, once added, are found literally, in every form in which a log
- * line may hold them. Text stays readable and JSON stays JSON: only the secret itself is replaced.
+ * It works in two ways at once. Patterns find what looks like a secret wherever it stands:
+ * passwords in URLs, Discord's bot tokens, Authorization values, the tokens in webhook and
+ * interaction paths. And the secrets of the running process, once added, are found literally, in
+ * every form in which a log line may hold them. Text stays readable and JSON stays JSON: only the
+ * secret itself is replaced.
  */
 import { KNOWN_SECRETS_MAX } from '../protocols/limits.ts';
 
@@ -73,8 +74,9 @@ export function redactPatterns(text: string): string {
 }
 
 /**
- * Hides the credentials of a whole value that is meant to be a URL or a list of them, however broken
- * it is: all up to the last @ is taken for credentials, except a scheme and a plain user name.
+ * Hides the credentials of a whole value that is meant to be a URL or a list of them, however
+ * broken it is: all up to the last @ is taken for credentials, except a scheme and a plain user
+ * name.
  */
 export function redactUrl(url: string): string {
   const at = url.lastIndexOf('@');

@@ -1,11 +1,18 @@
-/** The parts of zstd-napi that are used here, and whether this machine has it: the package is optional. */
+/**
+ * The parts of zstd-napi that are used here, and whether this machine has it: the package is
+ * optional.
+ */
 
-/** A compression context; `end` is one of `EndDirective`. Returns what is left, was made, was read. */
+/**
+ * A compression context; `end` is one of `EndDirective`. Returns what is left, was made, was read.
+ */
 type CompressionContext = {
   compressStream2(target: Uint8Array, source: Uint8Array, end: number): [number, number, number];
 };
 
-/** A decompression context. Returns a hint of what it would like next, what it made, what it read. */
+/**
+ * A decompression context. Returns a hint of what it would like next, what it made, what it read.
+ */
 export type DecompressionContext = {
   decompressStream(target: Uint8Array, source: Uint8Array): [number, number, number];
   setParameter(parameter: number, value: number): void;

@@ -1,13 +1,15 @@
 /**
- * The tree of one gateway: the identify governor, a shard for each id, and the commands, one-for-one.
+ * The tree of one gateway: the identify governor, a shard for each id, and the commands,
+ * one-for-one.
  *
- * A shard that crashes is restarted alone and resumes its session. A governor that crashes is restarted
- * with what the last one knew; its ledger remembers who has sent what, and the shards are told its address.
- * The broker's state is passed on to every shard, since without a broker there is no point in a socket.
- * What outlives its actor is kept here: the commands that were not looked at yet, and the presence that each
- * shard was given last.
+ * A shard that crashes is restarted alone and resumes its session. A governor that crashes is
+ * restarted with what the last one knew; its ledger remembers who has sent what, and the shards are
+ * told its address. The broker's state is passed on to every shard, since without a broker there is
+ * no point in a socket. What outlives its actor is kept here: the commands that were not looked at
+ * yet, and the presence that each shard was given last.
  *
- * A shard that a newer process has claimed ends, and is not started again: its commands are handed back.
+ * A shard that a newer process has claimed ends, and is not started again: its commands are handed
+ * back.
  *
  * Failure: a child that crashes more often than the restart intensity allows ends the tree, and
  * `onFailure` is told. Ends of connections never come here: they are the shards' daily business.

@@ -21,7 +21,9 @@ export function surviveCrash(ticket: RestTicket): boolean {
   return false;
 }
 
-/** After a crash: what must wait anew, and how many are in the air, which are answered as they land. */
+/**
+ * After a crash: what must wait anew, and how many are in the air, which are answered as they land.
+ */
 export function sortOut(tickets: readonly RestTicket[]): { waiting: RestTicket[]; flying: number } {
   const waiting: RestTicket[] = [];
   let flying = 0;

@@ -1,9 +1,9 @@
 /**
  * The gates of the proxy's tree: one for each identity, made when it is first asked for.
  *
- * Inner workings: a gate's record outlives its actor. It knows the buckets that ask the gate, how many
- * requests of the identity are under way, and until when Discord has shut it, so that a gate which is
- * started anew opens no earlier than its predecessor would have.
+ * Inner workings: a gate's record outlives its actor. It knows the buckets that ask the gate, how
+ * many requests of the identity are under way, and until when Discord has shut it, so that a gate
+ * which is started anew opens no earlier than its predecessor would have.
  *
  * Failure modes: a gate that crashes is started anew, shut for as long as what its predecessor let
  * through may still count; its buckets ask again. At GATES_MAX the identity that nothing is to be

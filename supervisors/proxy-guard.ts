@@ -1,14 +1,17 @@
 /**
- * The guard of the proxy's tree: what must not be sent, however much room its bucket and its gate have.
+ * The guard of the proxy's tree: what must not be sent, however much room its bucket and its gate
+ * have.
  *
  * Purpose: Discord bans an address, without a word before, that goes on asking what it was refused.
- * The guard remembers what Discord has refused, over all identities of the process, since they share
- * the address: how much of it there was of late, which tokens it does not know, which webhooks are gone.
+ * The guard remembers what Discord has refused, over all identities of the process, since they
+ * share the address: how much of it there was of late, which tokens it does not know, which
+ * webhooks are gone.
  *
- * Inner workings: a request is looked at when it comes in, so that it is refused at once, and again in
- * the moment of its sending, since it may have waited meanwhile. The second look counts it as being in
- * the air. What lands is heard, and if from then on more is refused than before, the tree is told,
- * which looks at everything that waits. The decisions are in `actors/guard/`: pure, plain values.
+ * Inner workings: a request is looked at when it comes in, so that it is refused at once, and again
+ * in the moment of its sending, since it may have waited meanwhile. The second look counts it as
+ * being in the air. What lands is heard, and if from then on more is refused than before, the tree
+ * is told, which looks at everything that waits. The decisions are in `actors/guard/`: pure, plain
+ * values.
  *
  * Failure modes: what is kept here is lost with the process; a new one starts with an empty budget,
  * which the room above INVALID_REQUESTS_STOP has to bear. Of a webhook only a hash is kept.
@@ -113,7 +116,10 @@ export class ProxyGuard implements SendGuard {
   readonly #tokens = new Map<string, TokenLock>();
   readonly #webhooks = new ExpiringSet(limits.DEAD_WEBHOOK_MS, limits.DEAD_WEBHOOKS_MAX);
   readonly #families = new Map<string, SlidingCount>();
-  /** A server in front of Discord blocks us: gates wait that out, and what passes no gate is refused. */
+  /**
+   * A server in front of Discord blocks us: gates wait that out, and what passes no gate is
+   * refused.
+   */
   #edgeUntilMs = 0;
 
   constructor(services: GuardServices) {
@@ -265,8 +271,8 @@ const shapeOf = ({ windowMs }: FamilyLimit): WindowShape => ({
 });
 
 /**
- * Whether the answer tells something of a bot's token. Other schemes fail for other reasons, as Basic
- * does on the OAuth routes, and what needs no token is answered whatever it is.
+ * Whether the answer tells something of a bot's token. Other schemes fail for other reasons, as
+ * Basic does on the OAuth routes, and what needs no token is answered whatever it is.
  */
 function showsBotToken({ headers, route }: RestRequest): boolean {
   if (route.unauthenticated) return false;
@@ -284,8 +290,8 @@ function evidenceOf(landing: Landed): TokenEvidence {
 }
 
 /**
- * What stands for the webhook that a request names by id and token. The one of an interaction is not
- * meant: it also is unknown before the interaction's first answer, and afterwards no more.
+ * What stands for the webhook that a request names by id and token. The one of an interaction is
+ * not meant: it also is unknown before the interaction's first answer, and afterwards no more.
  */
 function webhookOf({ route }: RestRequest): string | null {
   const { family, tokenInPath, globalExempt, major } = route;

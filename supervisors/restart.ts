@@ -1,9 +1,9 @@
 /**
- * Which children are stopped and started when one of them ends, and when to give up: pure values and
- * functions, after the supervisors of Erlang/OTP.
+ * Which children are stopped and started when one of them ends, and when to give up: pure values
+ * and functions, after the supervisors of Erlang/OTP.
  *
- * Children are listed in the order in which they depend on each other, the most basic first. They are
- * started in that order and stopped in the reverse.
+ * Children are listed in the order in which they depend on each other, the most basic first. They
+ * are started in that order and stopped in the reverse.
  */
 
 export type ChildSpec = {
@@ -74,10 +74,14 @@ export type Intensity = {
   readonly windowMs: number;
 };
 
-/** When a child's counted restarts took place, the oldest first; never more than the budget holds. */
+/**
+ * When a child's counted restarts took place, the oldest first; never more than the budget holds.
+ */
 export type RestartHistory = readonly number[];
 
-/** Charges a restart at `nowMs`: the history with it, or `exceeded` if the budget does not allow it. */
+/**
+ * Charges a restart at `nowMs`: the history with it, or `exceeded` if the budget does not allow it.
+ */
 export function chargeRestart(
   history: RestartHistory,
   intensity: Intensity,

@@ -2,11 +2,12 @@
  * The tree of the stored sessions: one actor, which starts before the shards and stops after them.
  *
  * Starting waits until what was stored is loaded. An archive that is away is waited for within
- * SESSION_LOAD_TIMEOUT_MS, and then the shards start without it: what is read later is told as lost. One
- * that refuses for good ends the start, as a mistake in the configuration does.
+ * SESSION_LOAD_TIMEOUT_MS, and then the shards start without it: what is read later is told as
+ * lost. One that refuses for good ends the start, as a mistake in the configuration does.
  *
- * Failure: an actor that crashes is started again and finds everything on the desk. One that crashes too
- * often is given up: the shards go on, and `onFailure` is told that nothing is saved any more.
+ * Failure: an actor that crashes is started again and finds everything on the desk. One that
+ * crashes too often is given up: the shards go on, and `onFailure` is told that nothing is saved
+ * any more.
  */
 
 import type { ActorSystem, Behaviour } from '../actors/runtime.ts';

@@ -11,10 +11,10 @@
  * order and not before they are due; unless the strategy says that children are independent, one
  * that is not due yet holds back those after it.
  *
- * Failure modes. The end of an incarnation that is not the current one changes nothing. A child that
- * is restarted more often than its own budget allows ends the supervisor (`escalate`). A child that
- * crashes in its start does so after its later siblings were started; the strategy then applies as to
- * any other end.
+ * Failure modes. The end of an incarnation that is not the current one changes nothing. A child
+ * that is restarted more often than its own budget allows ends the supervisor (`escalate`). A child
+ * that crashes in its start does so after its later siblings were started; the strategy then
+ * applies as to any other end.
  */
 import type { Exit } from '../protocols/actor.ts';
 import {

@@ -1,19 +1,20 @@
 /**
  * A supervisor: an actor that keeps other actors running.
  *
- * Purpose. It starts its children in the order of their specs, restarts them after back-off, and ends
- * when a child uses up its budget, so that its own supervisor may decide. The decisions are made in
- * `supervision.ts`; here they are carried out.
+ * Purpose. It starts its children in the order of their specs, restarts them after back-off, and
+ * ends when a child uses up its budget, so that its own supervisor may decide. The decisions are
+ * made in `supervision.ts`; here they are carried out.
  *
- * Inner workings. A child's factory makes a new behaviour for each incarnation. Its reference changes
- * with each one, so whoever talks to a child is told of each new reference through `onReference`, and
- * that there is none while the child is down. The supervisor never waits in its handler: it asks for
- * a stop and goes on when the child's end is told. Children stand in the runtime at the place of
- * their spec, so that a stop of the supervisor goes in reverse order of the specs, whoever was
- * restarted last.
+ * Inner workings. A child's factory makes a new behaviour for each incarnation. Its reference
+ * changes with each one, so whoever talks to a child is told of each new reference through
+ * `onReference`, and that there is none while the child is down. The supervisor never waits in its
+ * handler: it asks for a stop and goes on when the child's end is told. Children stand in the
+ * runtime at the place of their spec, so that a stop of the supervisor goes in reverse order of the
+ * specs, whoever was restarted last.
  *
- * Failure modes. A factory that throws is that child's crash. A child that exceeds its budget crashes
- * the supervisor with RestartIntensityError. Every restart, and every end without one, is logged.
+ * Failure modes. A factory that throws is that child's crash. A child that exceeds its budget
+ * crashes the supervisor with RestartIntensityError. Every restart, and every end without one, is
+ * logged.
  */
 import type { ActorContext, Behaviour } from '../actors/runtime.ts';
 import type { ActorRef, Exit } from '../protocols/actor.ts';
@@ -38,7 +39,9 @@ import {
   type Verdict,
 } from './supervision.ts';
 
-/** What a supervisor tells itself; the one word for others is `retire`: stop the children and end. */
+/**
+ * What a supervisor tells itself; the one word for others is `retire`: stop the children and end.
+ */
 export type SupervisorMessage = SupervisionEvent | { readonly type: 'retire' };
 
 /** Starts a behaviour as the child it was asked for. */
@@ -84,7 +87,9 @@ export type SupervisorOptions = {
   readonly backoff?: BackoffPolicy;
   /** How the children stop with the supervisor: in the reverse of their order unless given. */
   readonly stop?: 'in-reverse' | 'together';
-  /** What the end of a child means. Unless given, only a crash is abnormal, and every end counts. */
+  /**
+   * What the end of a child means. Unless given, only a crash is abnormal, and every end counts.
+   */
   readonly judge?: (id: string, exit: Exit) => Verdict;
 };
 
@@ -222,7 +227,10 @@ function startChild(
   state.references.set(id, reference);
 }
 
-/** The behaviour, or one that crashes in its start if there is none: a broken factory is the child's fault. */
+/**
+ * The behaviour, or one that crashes in its start if there is none: a broken factory is the child's
+ * fault.
+ */
 function createSafely<State, Message>(
   create: () => Behaviour<State, Message>,
 ): Behaviour<State, Message> {

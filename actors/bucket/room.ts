@@ -3,7 +3,9 @@ import type { Ledger, Load } from './ledger.ts';
 import * as ledgers from './ledger.ts';
 import { type BucketState, inTheAir, keysOf, type Queue, type Waiting } from './state.ts';
 
-/** How much room there is now, account by account: each is looked up once, and opened if it is new. */
+/**
+ * How much room there is now, account by account: each is looked up once, and opened if it is new.
+ */
 export class Room {
   ledger: Ledger;
   readonly #state: BucketState;

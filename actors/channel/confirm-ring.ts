@@ -1,9 +1,10 @@
 /**
  * Which events are with the broker and not yet confirmed.
  *
- * A ring of slots, allocated once: whose event it is, its sequence, its size. Each event gets the next
- * tag, counted from 1 on every new link, which is also how AMQP numbers what a channel publishes.
- * Brokers that confirm in order settle the oldest; AMQP settles by tag, in any order, or all up to a tag.
+ * A ring of slots, allocated once: whose event it is, its sequence, its size. Each event gets the
+ * next tag, counted from 1 on every new link, which is also how AMQP numbers what a channel
+ * publishes. Brokers that confirm in order settle the oldest; AMQP settles by tag, in any order, or
+ * all up to a tag.
  *
  * Bounded in count and in bytes: `fits` says no at either bound. The bookkeeping of an event is
  * finished before its origin is told, so an origin may write again from within its callback, and a
@@ -60,7 +61,9 @@ export class ConfirmRing {
     return this.#settled;
   }
 
-  /** Whether an event of `size` bytes may be taken. One that is larger than the bound may be alone. */
+  /**
+   * Whether an event of `size` bytes may be taken. One that is larger than the bound may be alone.
+   */
   fits(size: number): boolean {
     return (
       this.#next - this.#oldest < this.#maxEvents &&
@@ -92,7 +95,9 @@ export class ConfirmRing {
     if (this.#outstanding > 0) this.#settle(this.#oldest, confirmed);
   }
 
-  /** The broker has answered for the event with `tag`; a tag that is settled or unknown is nothing. */
+  /**
+   * The broker has answered for the event with `tag`; a tag that is settled or unknown is nothing.
+   */
   settle(tag: number, confirmed: boolean): void {
     if (tag >= this.#oldest && tag < this.#next) this.#settle(tag, confirmed);
   }
@@ -103,7 +108,9 @@ export class ConfirmRing {
     for (let current = this.#oldest; current <= last; current++) this.#settle(current, confirmed);
   }
 
-  /** The link is gone: everything outstanding is lost, oldest first, and tags count from 1 again. */
+  /**
+   * The link is gone: everything outstanding is lost, oldest first, and tags count from 1 again.
+   */
   loseAll(): void {
     const end = this.#next;
     for (let tag = this.#oldest; tag < end; tag++) this.#settle(tag, false);

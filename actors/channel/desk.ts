@@ -1,13 +1,14 @@
 /**
- * What is asked of a broker and outlives its channels: subscriptions, and publishes and calls under way.
+ * What is asked of a broker and outlives its channels: subscriptions, and publishes and calls under
+ * way.
  *
- * A channel that ends takes nothing of this with it. Its successor consumes every subscription again
- * and performs what is still waiting: a publish whose confirm never came is sent again under the same
- * id, so a broker or a consumer may see it twice and never not at all; a call that was sent is failed
- * at once instead, since nobody can know whether it was carried out.
+ * A channel that ends takes nothing of this with it. Its successor consumes every subscription
+ * again and performs what is still waiting: a publish whose confirm never came is sent again under
+ * the same id, so a broker or a consumer may see it twice and never not at all; a call that was
+ * sent is failed at once instead, since nobody can know whether it was carried out.
  *
- * Every operation has a deadline, and there are at most BROKER_OPERATIONS_MAX of them, with bodies of
- * BROKER_OPERATIONS_MAX_BYTES in all.
+ * Every operation has a deadline, and there are at most BROKER_OPERATIONS_MAX of them, with bodies
+ * of BROKER_OPERATIONS_MAX_BYTES in all.
  */
 import type { CallOptions, Delivery, PublishOptions } from '../../protocols/broker.ts';
 import {

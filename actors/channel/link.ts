@@ -1,9 +1,9 @@
 /**
  * The ports between a channel and a broker's driver.
  *
- * A driver opens links. A link is one connection generation to the broker, with whatever sockets that
- * takes; it never reconnects. When it is gone it says so once, by `lost`, and is then worth nothing:
- * the channel that holds it ends, and a new channel opens a new link.
+ * A driver opens links. A link is one connection generation to the broker, with whatever sockets
+ * that takes; it never reconnects. When it is gone it says so once, by `lost`, and is then worth
+ * nothing: the channel that holds it ends, and a new channel opens a new link.
  */
 import type { CallOptions, Delivery, EventOrigin, PublishOptions } from '../../protocols/broker.ts';
 
@@ -58,7 +58,9 @@ export interface Link {
     options: CallOptions,
     signal: AbortSignal,
   ): Promise<Uint8Array>;
-  /** Fetches nothing more, waits for what is under way until `deadlineMs` has passed, disconnects. */
+  /**
+   * Fetches nothing more, waits for what is under way until `deadlineMs` has passed, disconnects.
+   */
   close(deadlineMs: number): Promise<void>;
   /** Disconnects at once. */
   destroy(): void;

@@ -1,9 +1,9 @@
 /**
  * One channel's life as a pure function: establishing, open, ended.
  *
- * A channel holds one link. It starts by establishing it (connect, topology, every subscription), is
- * then open until the link is lost, and ends with the reason; it never reconnects. Subscriptions may
- * come and go while it is still establishing: what differs is made good when the link is there.
+ * A channel holds one link. It starts by establishing it (connect, topology, every subscription),
+ * is then open until the link is lost, and ends with the reason; it never reconnects. Subscriptions
+ * may come and go while it is still establishing: what differs is made good when the link is there.
  *
  * A link that takes events and confirms nothing for CONFIRM_STALL_MS is as good as lost, unless the
  * broker has said that it blocks publishers. Then nothing is published until it says otherwise.

@@ -1,9 +1,11 @@
 /**
- * The data plane's way into a channel: one object for the life of the broker, whatever becomes of links.
+ * The data plane's way into a channel: one object for the life of the broker, whatever becomes of
+ * links.
  *
- * It owns the routes, which outlive links, and the ring of unconfirmed events. A link lends it a sink
- * while it is open. Without a sink, or at a bound of the ring, `write` refuses. When a link goes, all
- * that it had not confirmed is reported lost, oldest first, before a new sink is accepted.
+ * It owns the routes, which outlive links, and the ring of unconfirmed events. A link lends it a
+ * sink while it is open. Without a sink, or at a bound of the ring, `write` refuses. When a link
+ * goes, all that it had not confirmed is reported lost, oldest first, before a new sink is
+ * accepted.
  *
  * A throw out of a caller's callback is a programming error. It must not unwind into the broker's
  * client library, whose state it would corrupt, so it is caught and given to `onFault`.

@@ -1,11 +1,11 @@
 /**
  * Where a command goes, and whether there is room for it. Pure.
  *
- * A shard of this process is told; one of another process is reached by the event of its id, which only its
- * owner consumes. One that came by that event when a newer process had just taken its shard is handed back,
- * for that process to take. Commands without a fate are counted for each shard. A shard may have as many as are
- * still free of COMMANDS_MAX, so one that is slow has half of them at the most, two a third each, and there
- * is always room for those of the others.
+ * A shard of this process is told; one of another process is reached by the event of its id, which
+ * only its owner consumes. One that came by that event when a newer process had just taken its
+ * shard is handed back, for that process to take. Commands without a fate are counted for each
+ * shard. A shard may have as many as are still free of COMMANDS_MAX, so one that is slow has half
+ * of them at the most, two a third each, and there is always room for those of the others.
  */
 import { CommandRefusedError } from '../../protocols/errors.ts';
 import { COMMANDS_MAX } from '../../protocols/limits.ts';

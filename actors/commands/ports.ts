@@ -16,7 +16,9 @@ export type CommandsWorld = {
   readonly shard: (id: number) => ActorRef<ShardMessage> | undefined;
   /** The way to the gateways that have the other shards, where the broker leads to any. */
   readonly others: Pick<Broker, 'publish' | 'call'> | undefined;
-  /** What has come in and was not looked at yet. It outlives the actor, so that a crash loses none. */
+  /**
+   * What has come in and was not looked at yet. It outlives the actor, so that a crash loses none.
+   */
   readonly inbox: Delivery[];
   readonly onOutcome: (outcome: CommandOutcome) => void;
 };

@@ -1,15 +1,15 @@
 /**
  * The way of what arrives on a socket: through the decompressor, to the data plane, in order.
  *
- * Everything happens within the socket's callback; only control frames, ends and faults become messages.
- * When the plane refuses an event because the broker has no room, the event and what still arrives
- * behind it are held back, until there is room or HELD_MAX_BYTES are reached. The socket is not read
- * meanwhile, so TCP and then Discord hold the rest. What is kept is copied, since the decompressor uses
- * its buffer again.
+ * Everything happens within the socket's callback; only control frames, ends and faults become
+ * messages. When the plane refuses an event because the broker has no room, the event and what
+ * still arrives behind it are held back, until there is room or HELD_MAX_BYTES are reached. The
+ * socket is not read meanwhile, so TCP and then Discord hold the rest. What is kept is copied,
+ * since the decompressor uses its buffer again.
  *
- * Failure: after a message that cannot be used nothing more is taken, since the next connection is sent
- * it again. A stream that cannot be read is `garbled`; anything else that is thrown here is a programming
- * error, and becomes a crash of the actor, not of the process.
+ * Failure: after a message that cannot be used nothing more is taken, since the next connection is
+ * sent it again. A stream that cannot be read is `garbled`; anything else that is thrown here is a
+ * programming error, and becomes a crash of the actor, not of the process.
  */
 import type { ActorRef } from '../../protocols/actor.ts';
 import { GarbledStreamError } from '../../protocols/errors.ts';

@@ -1,13 +1,15 @@
 /**
- * A budget of bad answers: how many Discord may give us in a window before we hold back, and how much.
+ * A budget of bad answers: how many Discord may give us in a window before we hold back, and how
+ * much.
  *
- * Purpose: Discord bans an address for what it answered badly too often, and says so to nobody before.
- * The budget hears of each bad answer and says who may still send.
+ * Purpose: Discord bans an address for what it answered badly too often, and says so to nobody
+ * before. The budget hears of each bad answer and says who may still send.
  *
- * Inner workings: a sliding count and three marks in it. At the first the log is told; from the second
- * on the bulk lane is refused; from the third on everything is, but for the lanes the budget spares.
- * Requests in the air may all come back badly, so where a limit must never be reached they count as if
- * they had: `flying` is what is out, and what could overdraw the limit is refused for a moment.
+ * Inner workings: a sliding count and three marks in it. At the first the log is told; from the
+ * second on the bulk lane is refused; from the third on everything is, but for the lanes the budget
+ * spares. Requests in the air may all come back badly, so where a limit must never be reached they
+ * count as if they had: `flying` is what is out, and what could overdraw the limit is refused for a
+ * moment.
  *
  * Failure modes: an answer that never arrived may have been a bad one. It is not counted, since an
  * outage would then stop us for another ten minutes; what is left above the last mark is for these.
@@ -25,7 +27,9 @@ import {
 } from './sliding-count.ts';
 
 export type BudgetRules = WindowShape & {
-  /** Never reached, not even if all that is in the air comes back badly; infinite for a soft budget. */
+  /**
+   * Never reached, not even if all that is in the air comes back badly; infinite for a soft budget.
+   */
   readonly limit: number;
   readonly warnAt: number;
   readonly shedAt: number;

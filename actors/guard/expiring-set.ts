@@ -1,8 +1,8 @@
 /**
  * Keys that are remembered for a fixed time, and only so many of them.
  *
- * All are kept equally long, so the order in which they were added is the order in which they expire.
- * At the bound the oldest is forgotten before its time.
+ * All are kept equally long, so the order in which they were added is the order in which they
+ * expire. At the bound the oldest is forgotten before its time.
  */
 export class ExpiringSet {
   readonly #untilMs = new Map<string, number>();

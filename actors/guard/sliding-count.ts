@@ -1,10 +1,10 @@
 /**
  * How many there were in the last while: a count over a sliding window, in bounded memory.
  *
- * Times are rounded to slots, and a slot counts until its very end has left the window. So the count
- * is never too low, and too high by at most what one slot's length brings; there are never more slots
- * than fit into the window, however much is counted. The value is plain data: it can be stored, sent,
- * or added to that of another process.
+ * Times are rounded to slots, and a slot counts until its very end has left the window. So the
+ * count is never too low, and too high by at most what one slot's length brings; there are never
+ * more slots than fit into the window, however much is counted. The value is plain data: it can be
+ * stored, sent, or added to that of another process.
  */
 
 export type WindowShape = {
@@ -33,7 +33,10 @@ export function countedAt(slots: SlidingCount, shape: WindowShape, nowMs: number
   return sum;
 }
 
-/** The earliest time at which fewer than `below` are counted, if none is added; `nowMs` if that is so. */
+/**
+ * The earliest time at which fewer than `below` are counted, if none is added; `nowMs` if that is
+ * so.
+ */
 export function belowAtMs(
   slots: SlidingCount,
   shape: WindowShape,

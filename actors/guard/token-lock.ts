@@ -1,13 +1,14 @@
 /**
- * The lock on a token that Discord does not know: one identity, from its first 401 to its next success.
+ * The lock on a token that Discord does not know: one identity, from its first 401 to its next
+ * success.
  *
- * Purpose: each request with a dead token is answered 401 and counts towards a ban of the address, so
- * a bot whose token was reset must not go on asking.
+ * Purpose: each request with a dead token is answered 401 and counts towards a ban of the address,
+ * so a bot whose token was reset must not go on asking.
  *
- * Inner workings: no lock is `null`. A 401 closes it. While it is closed nothing is sent, but for one
- * request, the probe, once its time has come; another 401 doubles the wait for the next one. An answer
- * that only a known token gets opens the lock. Requests that were in the air when it closed say
- * nothing new, whatever becomes of them: only the probe does.
+ * Inner workings: no lock is `null`. A 401 closes it. While it is closed nothing is sent, but for
+ * one request, the probe, once its time has come; another 401 doubles the wait for the next one. An
+ * answer that only a known token gets opens the lock. Requests that were in the air when it closed
+ * say nothing new, whatever becomes of them: only the probe does.
  *
  * Failure modes: a probe that is lost, or meets an error of Discord's own, proves nothing; the next
  * may go after the same wait. A 401 out of the blue costs TOKEN_PROBE_MIN_MS.

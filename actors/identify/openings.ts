@@ -1,7 +1,9 @@
 /**
- * When which key may go on: an agenda that says what to look at next without looking at every key. Pure.
+ * When which key may go on: an agenda that says what to look at next without looking at every key.
+ * Pure.
  *
- * An entry is only a reason to look. One whose key has since moved on costs that look, and is gone after it.
+ * An entry is only a reason to look. One whose key has since moved on costs that look, and is gone
+ * after it.
  */
 import { placeIn } from './sorted.ts';
 

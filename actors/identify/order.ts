@@ -1,10 +1,11 @@
 /**
  * Who comes before whom among those that want to identify. Pure.
  *
- * Discord wants buckets started in order: shards 0 … k−1 before k … 2k−1, where k is max_concurrency. Among
- * all that stand in the lines the lowest bucket goes first, across keys, whoever asked first (GP-28). So that
- * a shard which comes again and again cannot keep the others waiting, order is by round before bucket: a
- * shard has one turn a round, and its next request belongs to the next one.
+ * Discord wants buckets started in order: shards 0 … k−1 before k … 2k−1, where k is
+ * max_concurrency. Among all that stand in the lines the lowest bucket goes first, across keys,
+ * whoever asked first (GP-28). So that a shard which comes again and again cannot keep the others
+ * waiting, order is by round before bucket: a shard has one turn a round, and its next request
+ * belongs to the next one.
  */
 import { placeIn } from './sorted.ts';
 
@@ -14,7 +15,10 @@ export type Standing = { readonly shard: number; readonly round: number };
 /** What the order is by. */
 export type Rank = { readonly round: number; readonly bucket: number };
 
-/** How many there are of each rank that occurs, in order: the first is at hand however many there are. */
+/**
+ * How many there are of each rank that occurs, in order: the first is at hand however many there
+ * are.
+ */
 export type Tally = readonly (Rank & { readonly count: number })[];
 
 export function rankOf({ shard, round }: Standing, maxConcurrency: number): Rank {

@@ -1,8 +1,8 @@
 /**
  * Values by number, for one per shard or per key. Pure.
  *
- * A thousand shards that start at once change such a table several thousand times, and each change makes a
- * new one. So it is cut into rows, and a new table shares all rows but one with the old.
+ * A thousand shards that start at once change such a table several thousand times, and each change
+ * makes a new one. So it is cut into rows, and a new table shares all rows but one with the old.
  */
 const ROW = 64;
 

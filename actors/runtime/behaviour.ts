@@ -1,5 +1,6 @@
 /**
- * What an actor is and what it may do: the types that every actor of the project is written against.
+ * What an actor is and what it may do: the types that every actor of the project is written
+ * against.
  *
  * They are kept apart from the runtime that honours them, so that no file of the runtime needs to
  * import another one that imports it.
@@ -10,8 +11,8 @@ import type { Clock, Log, Random } from '../../protocols/ports.ts';
 /** What an actor is: how it starts, what it does with a message, how it cleans up. */
 export interface Behaviour<State, Message> {
   /**
-   * Makes the first state, before `spawn` returns. A throw here is a crash before the first message;
-   * there is no state then, so `stop` does not run.
+   * Makes the first state, before `spawn` returns. A throw here is a crash before the first
+   * message; there is no state then, so `stop` does not run.
    */
   start(context: ActorContext<Message>): State;
   /**
@@ -22,7 +23,8 @@ export interface Behaviour<State, Message> {
   receive(state: State, message: Message, context: ActorContext<Message>): State | Promise<State>;
   /**
    * Runs once, after the children have stopped, whatever the exit was. Awaited, within a deadline.
-   * Questions that `receive` took and left open may still be answered here, unless the actor crashed.
+   * Questions that `receive` took and left open may still be answered here, unless the actor
+   * crashed.
    */
   stop?(state: State, exit: Exit): void | Promise<void>;
 }
@@ -37,8 +39,8 @@ export interface ActorContext<Message> {
   /**
    * Starts a child. `onExit` turns the child's end into a message to this actor; it comes after the
    * child's cleanup, and also when this actor itself stopped the child. Throws SpawnRefusedError if
-   * the name is unusable or still taken by a sibling whose cleanup is not done, or if this actor has
-   * ended.
+   * the name is unusable or still taken by a sibling whose cleanup is not done, or if this actor
+   * has ended.
    */
   spawn<ChildState, ChildMessage>(
     name: string,
@@ -48,11 +50,14 @@ export interface ActorContext<Message> {
   ): ActorRef<ChildMessage>;
   /** Stops a child and its descendants; resolves when their cleanup is done. */
   stop(child: ActorRef<never>): Promise<void>;
-  /** Ends this actor once the current message is handled; its parent sees `finished` with `reason`. */
+  /**
+   * Ends this actor once the current message is handled; its parent sees `finished` with `reason`.
+   */
   finish(reason: unknown): void;
   /**
-   * (Re)arms the timer `name`: `message` arrives after `delayMs`, unless cancelled or stopped first.
-   * A message of a cancelled or re-armed timer never arrives, not even if it was already queued.
+   * (Re)arms the timer `name`: `message` arrives after `delayMs`, unless cancelled or stopped
+   * first. A message of a cancelled or re-armed timer never arrives, not even if it was already
+   * queued.
    */
   after(name: string, delayMs: number, message: Message): void;
   cancel(name: string): void;
@@ -82,8 +87,8 @@ export interface ActorSystem {
   /** Stops everything, the latest started first; resolves when all cleanup is done. */
   stop(): Promise<void>;
   /**
-   * Resolves when no message is queued or being handled, and what they set off has settled as far as
-   * it can without timers or input. For virtual time. A handler that waits for a timer keeps the
+   * Resolves when no message is queued or being handled, and what they set off has settled as far
+   * as it can without timers or input. For virtual time. A handler that waits for a timer keeps the
    * system busy; a `stop` hook that does, does not.
    */
   idle(): Promise<void>;

@@ -5,15 +5,15 @@
  * the tree, a bound on the mailbox, timers and questions that die with their owner, and an end that
  * happens once, in order, and is told to the parent.
  *
- * Inner workings. A cell is alive until it has an `exit`. Whatever gives it one (a stop, `finish`, a
- * crash) closes the mailbox at once, so that nothing more is handled, and starts the teardown: wait
- * for a handler that is being awaited, stop the children one after the other in reverse order, run
- * the `stop` hook, tell the parent. Only then is the name free and the cell gone.
+ * Inner workings. A cell is alive until it has an `exit`. Whatever gives it one (a stop, `finish`,
+ * a crash) closes the mailbox at once, so that nothing more is handled, and starts the teardown:
+ * wait for a handler that is being awaited, stop the children one after the other in reverse order,
+ * run the `stop` hook, tell the parent. Only then is the name free and the cell gone.
  *
  * Failure modes. Every wait of the teardown is bounded. A handler that outlives its deadline is
- * abandoned: its result and its failure change nothing any more. When the deadline of the whole tree
- * passes, `hurry` ends all waits below: each remaining hook is still called, once, but not awaited.
- * A hook that throws is logged. Nothing in here throws into a sender.
+ * abandoned: its result and its failure change nothing any more. When the deadline of the whole
+ * tree passes, `hurry` ends all waits below: each remaining hook is still called, once, but not
+ * awaited. A hook that throws is logged. Nothing in here throws into a sender.
  */
 import type { ActorRef, Exit, Reply } from '../../protocols/actor.ts';
 import { ActorStoppedError, MailboxFullError, SpawnRefusedError } from '../../protocols/errors.ts';
@@ -353,7 +353,8 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
     onExit: (exit: Exit) => Message,
     options?: ChildOptions,
   ): ActorRef<ChildMessage> {
-    // While a stop waits for a handler, that handler may still start children: they are stopped next.
+    // While a stop waits for a handler, that handler may still start children: they are stopped
+    // next.
     if (this.#exit !== undefined && (!this.#handling || this.#abandoned)) {
       throw new SpawnRefusedError(childPath(this.path, name), 'its parent has ended');
     }

@@ -4,14 +4,16 @@
  * A path keeps the name as it was given, except for what would make the path ambiguous or break a
  * log line: the separator, the percent sign and control characters are percent-encoded.
  *
- * nact takes only characters that are safe in a URL, and finds actors by name, so that a late message
- * would reach a successor of the same name. Its names therefore end in a number that is never used
- * twice; the part before it only serves whoever looks at nact's own state.
+ * nact takes only characters that are safe in a URL, and finds actors by name, so that a late
+ * message would reach a successor of the same name. Its names therefore end in a number that is
+ * never used twice; the part before it only serves whoever looks at nact's own state.
  */
 import { SpawnRefusedError } from '../../protocols/errors.ts';
 import { ACTOR_NAME_MAX_LENGTH } from '../../protocols/limits.ts';
 
-/** The path of the child `name` of `parentPath`. Throws SpawnRefusedError if the name is unusable. */
+/**
+ * The path of the child `name` of `parentPath`. Throws SpawnRefusedError if the name is unusable.
+ */
 export function childPath(parentPath: string, name: string): string {
   if (name.length === 0 || name.length > ACTOR_NAME_MAX_LENGTH) {
     throw new SpawnRefusedError(

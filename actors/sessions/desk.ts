@@ -1,15 +1,16 @@
 /**
  * The sessions as the shards see them: in memory, at once, whatever the archive does.
  *
- * Purpose: shards load, save and forget here without ever waiting. The sessions actor takes what has
- * changed from here to the archive. The desk outlives the actor, so that its crash costs nothing.
+ * Purpose: shards load, save and forget here without ever waiting. The sessions actor takes what
+ * has changed from here to the archive. The desk outlives the actor, so that its crash costs
+ * nothing.
  *
- * Inner workings: of each shard there is the newest record, and whether it still has to be saved. A batch is
- * made of the newest records when it is sent, so an older one can never follow a newer one; a shard leaves
- * the list only when what was sent is saved and is still the newest.
+ * Inner workings: of each shard there is the newest record, and whether it still has to be saved. A
+ * batch is made of the newest records when it is sent, so an older one can never follow a newer
+ * one; a shard leaves the list only when what was sent is saved and is still the newest.
  *
- * Failure: while the archive is away the list grows to one entry a shard and no further. A shard that a
- * newer process has claimed is told so, and is not saved any more.
+ * Failure: while the archive is away the list grows to one entry a shard and no further. A shard
+ * that a newer process has claimed is told so, and is not saved any more.
  */
 import type { SessionRecord } from '../../protocols/gateway/messages.ts';
 import { SESSION_BATCH_MAX, SESSION_RESUMABLE_MS } from '../../protocols/limits.ts';
@@ -112,7 +113,8 @@ export class SessionDesk implements SessionStore {
   settle({ changes }: SessionBatch, refusals: readonly SessionRefusal[]): void {
     for (const { shard, record } of changes) {
       this.#unsaved.delete(shard);
-      // Records are never changed in place, so a newer one is another object. It has its turn after others.
+      // Records are never changed in place, so a newer one is another object. It has its turn after
+      // others.
       if (this.#records.get(shard) !== record) this.#unsaved.add(shard);
     }
     for (const { shard, owner } of refusals) {

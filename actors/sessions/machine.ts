@@ -1,11 +1,12 @@
 /**
  * When the sessions are taken to the archive: a pure machine.
  *
- * Purpose: one claim or save at a time, at most one batch each interval unless more than a batch waits,
- * and a growing wait while the archive is away. What there is to do is a fact that the desk tells.
+ * Purpose: one claim or save at a time, at most one batch each interval unless more than a batch
+ * waits, and a growing wait while the archive is away. What there is to do is a fact that the desk
+ * tells.
  *
- * Failure: an archive that fails is told of once, and once more when it is back. There is no number of
- * failures after which it would not be tried again.
+ * Failure: an archive that fails is told of once, and once more when it is back. There is no number
+ * of failures after which it would not be tried again.
  */
 import { type BackoffState, FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
 import {

@@ -1,14 +1,15 @@
 /**
  * The commands that wait for one shard: pure, a machine beside the shard's own.
  *
- * Purpose: each command leaves in the order in which it came, as soon as it may, or is refused when its time
- * is up. Its sender hears of exactly one fate.
+ * Purpose: each command leaves in the order in which it came, as soon as it may, or is refused when
+ * its time is up. Its sender hears of exactly one fate.
  *
- * Inner workings: one command at a time is with the connection, to be written; the others wait here, so
- * that they outlive connections, and go out once a session is there. When the connection's window of
- * frames is full it says for how long. A whole list of a guild's members is due no sooner than Discord
- * allows; commands behind it pass it. A request for members that Discord limited (RATE_LIMITED) is put
- * back, and repeated when Discord says; its sender has heard long before that it was sent.
+ * Inner workings: one command at a time is with the connection, to be written; the others wait
+ * here, so that they outlive connections, and go out once a session is there. When the connection's
+ * window of frames is full it says for how long. A whole list of a guild's members is due no sooner
+ * than Discord allows; commands behind it pass it. A request for members that Discord limited
+ * (RATE_LIMITED) is put back, and repeated when Discord says; its sender has heard long before that
+ * it was sent.
  *
  * Failure: what was not written waits on, in its place. A full queue refuses.
  */
@@ -38,7 +39,9 @@ type Waiting = {
 type Remembered = { readonly entry: Waiting; readonly sentAtMs: number };
 
 export type CommandQueue = {
-  /** In the order in which they came; what is with the connection is the one with the id `leased`. */
+  /**
+   * In the order in which they came; what is with the connection is the one with the id `leased`.
+   */
   readonly waiting: readonly Waiting[];
   readonly leased: number | undefined;
   /** A session is there. */

@@ -1,18 +1,19 @@
 /**
  * The data plane of one shard: from a whole gateway message to the broker's writer, in one pass.
  *
- * Purpose: a dispatch costs a scan, one look-up and the writer's copy. There is no object for an event,
- * no mailbox hop and no JSON parse. What carries a decision (every op but 0, READY, RESUMED and the rare
- * RATE_LIMITED) is read whole and handed back as a `ControlFrame`, which its connection turns into a message.
+ * Purpose: a dispatch costs a scan, one look-up and the writer's copy. There is no object for an
+ * event, no mailbox hop and no JSON parse. What carries a decision (every op but 0, READY, RESUMED
+ * and the rare RATE_LIMITED) is read whole and handed back as a `ControlFrame`, which its
+ * connection turns into a message.
  *
  * Inner workings: it lives as long as the shard's actor, so that a session's cursor outlives each
- * connection. READY opens the session here and now, since the events behind it may already be in the
- * same read; the actors hear of it a moment later.
+ * connection. READY opens the session here and now, since the events behind it may already be in
+ * the same read; the actors hear of it a moment later.
  *
  * An event whose number has been received before is dropped: it is done, or on its way.
  *
- * Failure: what cannot be read is `garbled`, and so is a gap in the numbers; what the writer refuses is
- * `refused`. Both end the connection, and the session goes on from `cursor.done`.
+ * Failure: what cannot be read is `garbled`, and so is a gap in the numbers; what the writer
+ * refuses is `refused`. Both end the connection, and the session goes on from `cursor.done`.
  */
 import { GatewayOpcodes } from 'discord-api-types/v10';
 import type { EventWriter } from '../../protocols/broker.ts';
@@ -43,7 +44,10 @@ export class ShardPlane implements DispatchPlane {
   #frames = 0;
   /** The number that was missing when a resume was last asked for because of a gap. */
   #missing = 0;
-  /** Whether a resume did not fill a gap: in this session numbers are left out, and that means nothing. */
+  /**
+   * Whether a resume did not fill a gap: in this session numbers are left out, and that means
+   * nothing.
+   */
   #gapsAreNormal = false;
   #dispatches = 0;
 
@@ -124,8 +128,9 @@ export class ShardPlane implements DispatchPlane {
   }
 
   /**
-   * Discord numbers the events of a session one by one, but does not promise to: a gap is answered by a
-   * resume, which brings what is missing, and if one brings nothing, gaps are let pass from then on.
+   * Discord numbers the events of a session one by one, but does not promise to: a gap is answered
+   * by a resume, which brings what is missing, and if one brings nothing, gaps are let pass from
+   * then on.
    */
   #mustFill(missing: number): boolean {
     if (this.#gapsAreNormal) return false;

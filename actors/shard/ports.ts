@@ -13,8 +13,9 @@ export interface SessionStore {
   save(shard: number, record: SessionRecord): void;
   forget(shard: number): void;
   /**
-   * Calls `listener` once with the name of the newer process that has claimed the shard: nothing of it is
-   * saved from then on. The latest listener of a shard counts; it is called at once when that has happened.
+   * Calls `listener` once with the name of the newer process that has claimed the shard: nothing of
+   * it is saved from then on. The latest listener of a shard counts; it is called at once when that
+   * has happened.
    */
   onFenced(shard: number, listener: (owner: string) => void): void;
 }

@@ -1,5 +1,6 @@
 /**
- * Feeds a gateway: the source plays Discord's part, and behind the broker a receiver takes what comes out.
+ * Feeds a gateway: the source plays Discord's part, and behind the broker a receiver takes what
+ * comes out.
  *
  * Each event has to arrive once, and as it was sent.
  */

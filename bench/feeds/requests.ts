@@ -1,5 +1,6 @@
 /**
- * Feeds a proxy: an upstream that answers as Discord does, and callers that send to whatever is measured.
+ * Feeds a proxy: an upstream that answers as Discord does, and callers that send to whatever is
+ * measured.
  *
  * Each request has to be answered with 200 and the upstream's own answer.
  */

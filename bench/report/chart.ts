@@ -1,4 +1,7 @@
-/** The main figures as a chart: panels of bars, each with its value, in an SVG that needs nothing else. */
+/**
+ * The main figures as a chart: panels of bars, each with its value, in an SVG that needs nothing
+ * else.
+ */
 import { type FigureName, summarise } from '../figures.ts';
 import type { Topic } from '../row.ts';
 import { type Result, significant } from './result.ts';

@@ -1,8 +1,9 @@
 /**
- * What the project wants of its figures, and whether this run has it: every word computed from the samples.
+ * What the project wants of its figures, and whether this run has it: every word computed from the
+ * samples.
  *
- * Where events are the matter, the judge is the steady rate, which is how they come from Discord: one in a
- * TCP segment. A ratio is always one of two rows of the same run.
+ * Where events are the matter, the judge is the steady rate, which is how they come from Discord:
+ * one in a TCP segment. A ratio is always one of two rows of the same run.
  */
 import { IDENTIFY_WINDOW_MS } from '../../protocols/limits.ts';
 import type { FigureName } from '../figures.ts';
@@ -160,7 +161,8 @@ function parts(of: Of): readonly Target[] {
     },
     {
       subject: 'scanner, bytes allocated for an event',
-      // Nothing that is allocated for each event takes so little: it is what the measurement leaves behind.
+      // Nothing that is allocated for each event takes so little: it is what the measurement leaves
+      // behind.
       value: bytes === undefined ? undefined : Math.max(0, Math.round(bytes * 10) / 10),
       unit: 'B',
       bound: 0,

@@ -1,9 +1,10 @@
 /**
- * The callers: a process that creates messages or reads channels, in channels that take their turns.
+ * The callers: a process that creates messages or reads channels, in channels that take their
+ * turns.
  *
  * At full speed each caller sends its next request when it has the answer to the last. At a rate a
- * request is sent when it is due, whatever became of those before it, and its latency counts from when
- * it was handed to the client, so that no answer can hide the slowness of another.
+ * request is sent when it is due, whatever became of those before it, and its latency counts from
+ * when it was handed to the client, so that no answer can hide the slowness of another.
  *
  * Failure: an answer that is not the upstream's 200 ends the run.
  */

@@ -2,8 +2,8 @@
  * Discord's part behind a proxy: a plain HTTP server in a process of its own.
  *
  * It counts the requests of each channel in fixed windows and says in its headers what is true. A
- * request above the limit gets a 429, so a proxy that does not keep to what it is told is found out; the
- * limits are so generous that they never bind.
+ * request above the limit gets a 429, so a proxy that does not keep to what it is told is found
+ * out; the limits are so generous that they never bind.
  */
 import {
   createServer,

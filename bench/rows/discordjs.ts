@@ -1,9 +1,10 @@
 /**
- * What others would begin with: @discordjs/ws, which parses every event, with a listener that counts; and
- * with one that publishes to Redis by the two brokers of which bots in JavaScript have the choice.
+ * What others would begin with: @discordjs/ws, which parses every event, with a listener that
+ * counts; and with one that publishes to Redis by the two brokers of which bots in JavaScript have
+ * the choice.
  *
- * Each broker gets the client library that it was made for, and its own defaults. An event is done when
- * its publish has resolved.
+ * Each broker gets the client library that it was made for, and its own defaults. An event is done
+ * when its publish has resolved.
  */
 import { createRequire } from 'node:module';
 import { PubSubRedisBroker } from '@discordjs/brokers';

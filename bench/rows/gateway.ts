@@ -1,8 +1,9 @@
 /**
- * Our whole gateway service, as `spectacles gateway` runs it: socket, shard, writer, broker, metrics.
+ * Our whole gateway service, as `spectacles gateway` runs it: socket, shard, writer, broker,
+ * metrics.
  *
- * An event is done when the broker has confirmed it. Anything that the service would warn of (a lost
- * connection, a broker that is away) fails the row.
+ * An event is done when the broker has confirmed it. Anything that the service would warn of (a
+ * lost connection, a broker that is away) fails the row.
  */
 
 import { Registry } from 'prom-client';

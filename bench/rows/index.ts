@@ -1,6 +1,6 @@
 /**
- * Where the rows are, in the order of the tables. A new row is a line in its file, or a file beside this
- * one and a line in here. A measured process loads the one file that it needs.
+ * Where the rows are, in the order of the tables. A new row is a line in its file, or a file beside
+ * this one and a line in here. A measured process loads the one file that it needs.
  */
 import type { Row } from '../row.ts';
 

@@ -1,9 +1,9 @@
 /**
- * A proxy between callers and an upstream that answers as Discord does: ours, that of discord.js, one that
- * keeps no limits, and none.
+ * A proxy between callers and an upstream that answers as Discord does: ours, that of discord.js,
+ * one that keeps no limits, and none.
  *
- * Each is set up as its users would, but for the global limit: ours gets the most that can be configured,
- * for each of several bots, and theirs none, so that no limit is ever what is measured.
+ * Each is set up as its users would, but for the global limit: ours gets the most that can be
+ * configured, for each of several bots, and theirs none, so that no limit is ever what is measured.
  */
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -104,7 +104,9 @@ async function startTheirs(upstream: string): Promise<Running> {
   return startServer(proxyRequests(rest));
 }
 
-/** The floor: a request is read, sent on, and its answer sent back. No proxy in Node can cost less. */
+/**
+ * The floor: a request is read, sent on, and its answer sent back. No proxy in Node can cost less.
+ */
 async function startPlain(upstream: string): Promise<Running> {
   const pool = new Pool(`http://${upstream}`, { connections: UPSTREAM_CONNECTIONS_MAX });
   const { address, stop } = await startServer(async (request, response) => {

@@ -1,4 +1,7 @@
-/** The session's cursor: an event is taken, and confirmed when so many others have been taken after it. */
+/**
+ * The session's cursor: an event is taken, and confirmed when so many others have been taken after
+ * it.
+ */
 import { SessionCursor } from '../../actors/shard/session-cursor.ts';
 import type { Row } from '../row.ts';
 

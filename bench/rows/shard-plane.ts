@@ -1,7 +1,8 @@
 /**
  * The data plane of a shard without sockets or a broker: scan, look-up, cursor, writer, confirm.
  *
- * The sink takes every event and copies none; what it was given is confirmed in batches, as brokers do.
+ * The sink takes every event and copies none; what it was given is confirmed in batches, as brokers
+ * do.
  */
 import { ChannelWriter } from '../../actors/channel/writer.ts';
 import { ShardPlane } from '../../actors/shard/dispatch-plane.ts';

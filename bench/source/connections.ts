@@ -1,10 +1,10 @@
 /**
- * The connections of one sample, and the events that go out over them in turn: event n over connection
- * n modulo their number.
+ * The connections of one sample, and the events that go out over them in turn: event n over
+ * connection n modulo their number.
  *
- * As fast as the reader takes it, many frames in one write; or at a steady rate, each frame in a write
- * and so in a TCP segment of its own. It writes to the TCP sockets directly, since the frames are
- * finished, so its own cost is small.
+ * As fast as the reader takes it, many frames in one write; or at a steady rate, each frame in a
+ * write and so in a TCP segment of its own. It writes to the TCP sockets directly, since the frames
+ * are finished, so its own cost is small.
  */
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';

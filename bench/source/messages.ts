@@ -1,10 +1,11 @@
 /**
  * The frames that are replayed: MESSAGE_CREATE of a guild, as Discord writes it, of an exact size.
  *
- * Names, ids, text and roles differ from one message to the next, so that they compress as messages do.
- * Events are counted twice: in `s` those of a session, and in `nonce`, the first field of `d`, those of all
- * sessions together, so that whoever receives the body knows which event it is. Events go to the shards in
- * turn, so the one number follows from the other. Both have seven digits: offsets are the same in every frame.
+ * Names, ids, text and roles differ from one message to the next, so that they compress as messages
+ * do. Events are counted twice: in `s` those of a session, and in `nonce`, the first field of `d`,
+ * those of all sessions together, so that whoever receives the body knows which event it is. Events
+ * go to the shards in turn, so the one number follows from the other. Both have seven digits:
+ * offsets are the same in every frame.
  */
 import { HEARTBEAT_INTERVAL_MAX_MS } from '../../protocols/limits.ts';
 import type { Random } from '../../protocols/ports.ts';
@@ -113,7 +114,10 @@ export function writeSequence(sequence: number, target: Uint8Array, offset: numb
   }
 }
 
-/** The number in a published body, be it JSON or MessagePack: the first digits after the field's name. */
+/**
+ * The number in a published body, be it JSON or MessagePack: the first digits after the field's
+ * name.
+ */
 export function sequenceOf(body: Uint8Array): number {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   let start = bytes.indexOf(NONCE_NAME) + NONCE_NAME.length;

@@ -9,7 +9,9 @@ const BLOCK_MAX_MS = 2;
 /** What Atomics.wait waits on; nobody ever wakes it. */
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
-/** Timers are too coarse; short waits block the thread, so that they cost no processor time either. */
+/**
+ * Timers are too coarse; short waits block the thread, so that they cost no processor time either.
+ */
 export async function untilMs(dueMs: number): Promise<void> {
   for (;;) {
     const waitMs = dueMs - performance.now();

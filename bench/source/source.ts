@@ -1,11 +1,11 @@
 /**
  * The load generator: a gateway in a process of its own that replays frames made beforehand.
  *
- * It answers GET /gateway/bot, says HELLO, takes an IDENTIFY, says READY, and then sends what it is told
- * to. It knows of one sample at a time, and of the connections that the sample has.
+ * It answers GET /gateway/bot, says HELLO, takes an IDENTIFY, says READY, and then sends what it is
+ * told to. It knows of one sample at a time, and of the connections that the sample has.
  *
- * Failure: whatever a client does that is not expected (a second IDENTIFY, a resume, a close) is a trouble,
- * and spoils the sample.
+ * Failure: whatever a client does that is not expected (a second IDENTIFY, a resume, a close) is a
+ * trouble, and spoils the sample.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';

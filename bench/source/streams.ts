@@ -1,9 +1,9 @@
 /**
  * The events of a sample, ready to be written: whole WebSocket frames, made before anyone connects.
  *
- * Uncompressed, a ring of messages is used again and again, and only the numbers are written into each
- * copy. A compressed stream cannot be patched, so all of it is made at the start, and it ends; it is that
- * of a single shard. Of several shards there are the compressed greetings only.
+ * Uncompressed, a ring of messages is used again and again, and only the numbers are written into
+ * each copy. A compressed stream cannot be patched, so all of it is made at the start, and it ends;
+ * it is that of a single shard. Of several shards there are the compressed greetings only.
  */
 import type { Compression } from '../../actors/connection/ports.ts';
 import { createRandom } from '../../src/random.ts';
@@ -28,7 +28,9 @@ const RING_FRAMES = 256;
 const SEED = 20_261_120;
 const OPCODE_TEXT = 1;
 const OPCODE_BINARY = 2;
-/** From so many bytes on the length stands in the next two, and from so many on in the next eight. */
+/**
+ * From so many bytes on the length stands in the next two, and from so many on in the next eight.
+ */
 const LENGTH_IN_TWO_BYTES = 126;
 const LENGTH_IN_EIGHT_BYTES = 0x1_0000;
 

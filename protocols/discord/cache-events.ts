@@ -1,12 +1,13 @@
 /**
  * What each event of the gateway says has changed, of all that kept answers show.
  *
- * Names are those of `cached-routes.ts`. An event tells what to forget and never what to keep in its
- * place: hardly one carries its thing as the REST API shows it. Events that are not here change
+ * Names are those of `cached-routes.ts`. An event tells what to forget and never what to keep in
+ * its place: hardly one carries its thing as the REST API shows it. Events that are not here change
  * nothing that is kept.
  *
- * `last_message_id` of a channel changes with each message. Discord calls it a hint that need not lead
- * to a message; a single channel follows it where MESSAGE_CREATE is listened to, a guild's list does not.
+ * `last_message_id` of a channel changes with each message. Discord calls it a hint that need not
+ * lead to a message; a single channel follows it where MESSAGE_CREATE is listened to, a guild's
+ * list does not.
  *
  * Failure modes: an event without the ids that it should have is taken to have changed everything.
  */

@@ -1,13 +1,15 @@
 /**
  * Which answers of Discord may be kept, for how long, and what else may have changed with a write.
  *
- * Purpose: the proxy's cache knows nothing of Discord; all that it has to know stands in these tables.
+ * Purpose: the proxy's cache knows nothing of Discord; all that it has to know stands in these
+ * tables.
  *
- * Inner workings: an answer shows things, named like `channel:7`; what changes a thing names it, and
- * every answer that shows it is gone. A read that has no line here is never kept. A write that has no
- * line is taken to change all that belongs to its channel, its guild or, where it has neither, its
- * family of routes; one that is not documented is taken to change everything. A line thus either spares
- * what a frequent write certainly leaves alone, or adds what it changes elsewhere.
+ * Inner workings: an answer shows things, named like `channel:7`; what changes a thing names it,
+ * and every answer that shows it is gone. A read that has no line here is never kept. A write that
+ * has no line is taken to change all that belongs to its channel, its guild or, where it has
+ * neither, its family of routes; one that is not documented is taken to change everything. A line
+ * thus either spares what a frequent write certainly leaves alone, or adds what it changes
+ * elsewhere.
  *
  * Failure modes: an id that is not written as Discord writes it (`007`) could pass by the names of
  * its thing: such a read is not kept, such a write changes everything.
@@ -112,10 +114,11 @@ const rules = ofGuild((guild) => [`rules:${guild}`], ...RULE_EVENTS);
 const scheduled = ofGuild((guild) => [`scheduled:${guild}`], ...SCHEDULED_EVENTS);
 
 /**
- * Not here, and why: messages, reactions, pins and polls, since they change too often to be kept; bans,
- * invites, lists of members and audit logs, which are asked for page by page and count; webhooks,
- * integrations and whatever has a token in its path, for the secrets in them; voice states and lists of
- * threads, which no event tells whole; `/gateway/bot`, whose budget shrinks with each session.
+ * Not here, and why: messages, reactions, pins and polls, since they change too often to be kept;
+ * bans, invites, lists of members and audit logs, which are asked for page by page and count;
+ * webhooks, integrations and whatever has a token in its path, for the secrets in them; voice
+ * states and lists of threads, which no event tells whole; `/gateway/bot`, whose budget shrinks
+ * with each session.
  */
 const CACHED: Readonly<Record<string, CachedRoute>> = {
   '/gateway': fixed,

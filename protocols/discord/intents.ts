@@ -44,7 +44,9 @@ export const INTENT_ALIASES: ReadonlyMap<string, IntentName> = new Map([
   ['GUILD_EMOJIS_AND_STICKERS', 'GUILD_EXPRESSIONS'],
 ]);
 
-/** Those that a bot gets only when they are switched on in the developer portal; else close 4014. */
+/**
+ * Those that a bot gets only when they are switched on in the developer portal; else close 4014.
+ */
 export const PRIVILEGED_INTENTS: ReadonlySet<IntentName> = new Set([
   'GUILD_MEMBERS',
   'GUILD_PRESENCES',

@@ -1,9 +1,9 @@
 /**
  * Requests of one route that Discord limits differently.
  *
- * Two routes are known to have classes. Deleting a message depends on its age, which its id tells; it
- * grows while the request waits, so the class is only known for a moment. Editing a channel's name or
- * topic has a limit of its own beside that of all edits, and the body tells which it is.
+ * Two routes are known to have classes. Deleting a message depends on its age, which its id tells;
+ * it grows while the request waits, so the class is only known for a moment. Editing a channel's
+ * name or topic has a limit of its own beside that of all edits, and the body tells which it is.
  *
  * Failure modes: a body that is too long, still on its way or no JSON object is taken for the class
  * that is limited more tightly. Ages are as right as our clock.

@@ -1,11 +1,11 @@
 /**
  * Every route that Discord documents, one line a path: its methods, then its template.
  *
- * The templates are what `routes.ts` resolves paths to. A segment that opens with a colon stands for
- * a value; every other segment stands for itself. Below `/webhooks/:webhook` the token of an
+ * The templates are what `routes.ts` resolves paths to. A segment that opens with a colon stands
+ * for a value; every other segment stands for itself. Below `/webhooks/:webhook` the token of an
  * interaction is told from that of a webhook, because the two have different limits; for an
- * interaction `:webhook` is the application's id. Lines of the interaction's token come first, because
- * the other placeholder would take it too.
+ * interaction `:webhook` is the application's id. Lines of the interaction's token come first,
+ * because the other placeholder would take it too.
  *
  * Changing a placeholder's name changes the label under which the metrics count the route.
  */
@@ -154,7 +154,9 @@ export const DOCUMENTED_ROUTES: readonly string[] = [
   'POST /webhooks/:webhook/:token/slack',
 ];
 
-/** Documented routes that need no `Authorization`, beside those that carry a token in their path. */
+/**
+ * Documented routes that need no `Authorization`, beside those that carry a token in their path.
+ */
 export const PUBLIC_ROUTES: ReadonlySet<string> = new Set([
   'GET /gateway',
   'GET /guilds/:guild/widget.json',

@@ -1,9 +1,9 @@
 /**
  * The frames that a bot may send through the gateway, and what Discord wants of each.
  *
- * A frame of another shape would cost the whole connection (close 4002), so it is refused before. Fields
- * that are not known pass: Discord may have added them yesterday. Each message names the key, the value
- * and what is allowed.
+ * A frame of another shape would cost the whole connection (close 4002), so it is refused before.
+ * Fields that are not known pass: Discord may have added them yesterday. Each message names the
+ * key, the value and what is allowed.
  */
 import { GatewayOpcodes } from 'discord-api-types/v10';
 import { z } from 'zod';

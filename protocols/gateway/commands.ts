@@ -1,13 +1,13 @@
 /**
  * Commands to the gateway: frames that a bot asks us to send to Discord.
  *
- * Purpose: whoever publishes one, in whatever dialect, it is read into the frame to send and the shard or
- * guild that it is for. There are three forms: the event `SEND` with `{ guild_id, packet: { op, d } }`,
- * the decimal id of a shard with `{ op, d }`, and the event `gateway_send` of discord.js' clients with
- * `{ shardId, payload: { op, d } }`.
+ * Purpose: whoever publishes one, in whatever dialect, it is read into the frame to send and the
+ * shard or guild that it is for. There are three forms: the event `SEND` with `{ guild_id, packet:
+ * { op, d } }`, the decimal id of a shard with `{ op, d }`, and the event `gateway_send` of
+ * discord.js' clients with `{ shardId, payload: { op, d } }`.
  *
- * Inner workings: a frame that came as JSON goes out as the very text it was, byte for byte; one that
- * came as MessagePack is written as JSON with its members in order and its integers exact.
+ * Inner workings: a frame that came as JSON goes out as the very text it was, byte for byte; one
+ * that came as MessagePack is written as JSON with its members in order and its integers exact.
  *
  * Failure: everything that is no command is a CommandRefusedError with the reason `invalid`.
  */

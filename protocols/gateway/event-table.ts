@@ -2,10 +2,11 @@
  * Resolves the bytes of an event's name to a small number, without making a string.
  *
  * Each known name has one entry, made before the first frame: where its events go (or that they are
- * filtered out) and an index under which they are counted. Names are found by an open-addressed hash
- * over their bytes and compared byte by byte. A name that Discord adds later is entered when it is
- * first seen, up to `UNKNOWN_EVENTS_MAX` of them; the rest share one entry, and so do names that are too
- * long or no text, so that a hostile peer cannot grow the table, nor give a broker what it would choke on.
+ * filtered out) and an index under which they are counted. Names are found by an open-addressed
+ * hash over their bytes and compared byte by byte. A name that Discord adds later is entered when
+ * it is first seen, up to `UNKNOWN_EVENTS_MAX` of them; the rest share one entry, and so do names
+ * that are too long or no text, so that a hostile peer cannot grow the table, nor give a broker
+ * what it would choke on.
  */
 import { EVENT_NAME_MAX_BYTES, UNKNOWN_EVENTS_MAX } from '../limits.ts';
 import { resolveEscapes } from './frame-scanner.ts';

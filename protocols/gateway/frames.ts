@@ -1,13 +1,13 @@
 /**
- * The gateway frames that carry decisions: what arrives as a message rather than as bytes to forward,
- * and what is sent. Names of fields are Discord's.
+ * The gateway frames that carry decisions: what arrives as a message rather than as bytes to
+ * forward, and what is sent. Names of fields are Discord's.
  */
 import { GatewayOpcodes } from 'discord-api-types/v10';
 import { HEARTBEAT_INTERVAL_MAX_MS, HEARTBEAT_INTERVAL_MIN_MS } from '../limits.ts';
 
 /**
- * A frame that changes the state of a connection: every op but 0, and of the dispatches READY, RESUMED and
- * RATE_LIMITED.
+ * A frame that changes the state of a connection: every op but 0, and of the dispatches READY,
+ * RESUMED and RATE_LIMITED.
  */
 export type ControlFrame =
   | { readonly kind: 'hello'; readonly heartbeatIntervalMs: number }
@@ -31,7 +31,8 @@ const READY = 'READY';
 
 /**
  * Reads a whole control frame.
- * @returns undefined when the frame does not have the shape that Discord documents for its op, or holds a
+ * @returns undefined when the frame does not have the shape that Discord documents for its op, or
+ * holds a
  *   value that cannot be acted on
  */
 export function readControlFrame(
@@ -110,7 +111,9 @@ export type Identity = {
   readonly largeThreshold?: number;
 };
 
-/** @param presence the text of the presence that was set last, if it is not the one of `identity` */
+/**
+ * @param presence the text of the presence that was set last, if it is not the one of `identity`
+ */
 export function identifyFrame(
   identity: Identity,
   shard: number,

@@ -1,4 +1,6 @@
-/** The event by which consumers hear of events that may be missing; Discord has none of that name. */
+/**
+ * The event by which consumers hear of events that may be missing; Discord has none of that name.
+ */
 export const GAP_EVENT = 'SPECTACLES_GAP';
 
 /** What it carries. */

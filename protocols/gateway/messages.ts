@@ -2,8 +2,8 @@
  * What the actors of the gateway say to each other.
  *
  * A shard owns a session and decides; a connection owns one socket and ends; the identify governor
- * hands out permits. A connection is named by its generation, and every word of it carries that number:
- * a shard ignores any generation but its latest.
+ * hands out permits. A connection is named by its generation, and every word of it carries that
+ * number: a shard ignores any generation but its latest.
  */
 import type { ActorRef, Reply } from '../actor.ts';
 import type { BrokerState } from '../broker.ts';
@@ -15,7 +15,9 @@ import type { SessionStarts, TakeAnswer } from './identify.ts';
 /** What is needed to resume a session. */
 export type SessionRecord = {
   readonly sessionId: string;
-  /** The highest sequence up to which every event is done: confirmed by the broker, or filtered out. */
+  /**
+   * The highest sequence up to which every event is done: confirmed by the broker, or filtered out.
+   */
   readonly sequence: number;
   readonly resumeUrl: string;
   readonly shardCount: number;
@@ -49,7 +51,10 @@ export type ConnectionMessage =
   | { readonly type: 'closed'; readonly code: number; readonly detail: string }
   | { readonly type: 'unreachable'; readonly detail: string }
   | { readonly type: 'garbled'; readonly detail: string }
-  /** More had to be held back than may be, or the broker lost an event: Discord has to send it again. */
+  /**
+   * More had to be held back than may be, or the broker lost an event: Discord has to send it
+   * again.
+   */
   | { readonly type: 'replay' }
   /** The writer refused an event; there is room again; all that was held back has been taken. */
   | { readonly type: 'held' | 'room' | 'released' | 'hold-overdue' }

@@ -1,9 +1,10 @@
 /**
  * `basic.publish` of AMQP 0-9-1 as it stands on the wire: method frame, header frame, body frames.
  *
- * Of an event's frames only the shard, the sequence, the message id and the sizes differ from one event of
- * the same name to the next. All the rest is made once and copied; the body is encoded where it is sent
- * from. The two headers have a fixed width (`I` and `l`, 32 and 64 bits), so they stand in one place.
+ * Of an event's frames only the shard, the sequence, the message id and the sizes differ from one
+ * event of the same name to the next. All the rest is made once and copied; the body is encoded
+ * where it is sent from. The two headers have a fixed width (`I` and `l`, 32 and 64 bits), so they
+ * stand in one place.
  *
  * A body that is longer than a frame is taken apart where it stands, from its end.
  */
@@ -45,7 +46,9 @@ function uint32(value: number): readonly number[] {
   return [...uint16(value >>> 16), ...uint16(value & 0xffff)];
 }
 
-/** What is longer than AMQP can say is cut off: no queue is bound by such a name, and none is hit. */
+/**
+ * What is longer than AMQP can say is cut off: no queue is bound by such a name, and none is hit.
+ */
 function shortString(text: string): readonly number[] {
   const bytes = utf8.encode(text).subarray(0, SHORT_STRING_MAX_BYTES);
   return [bytes.length, ...bytes];

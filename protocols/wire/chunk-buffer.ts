@@ -2,8 +2,8 @@
  * What was read and not used yet, in one piece.
  *
  * Chunks are copied behind each other into a buffer that doubles when it is full, so that a value
- * which comes in many chunks is copied a few times and not once a chunk. A chunk that is used up where
- * it stands is not copied at all. An empty buffer keeps no memory.
+ * which comes in many chunks is copied a few times and not once a chunk. A chunk that is used up
+ * where it stands is not copied at all. An empty buffer keeps no memory.
  */
 const FIRST_SIZE_BYTES = 64 * 1024;
 

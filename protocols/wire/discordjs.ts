@@ -1,9 +1,10 @@
 /**
- * The shape in which `@discordjs/brokers` carries Discord's events: `{ shardId, payload: { op, t, s, d } }`.
+ * The shape in which `@discordjs/brokers` carries Discord's events: `{ shardId, payload: { op, t,
+ * s, d } }`.
  *
- * A consumer that asked for the event wants `d`. The shape is told by all of its parts, the event's own
- * name among them, so data of another kind that looks a little like it stays as it is. Commands to the
- * gateway, which have the event `gateway_send` and a payload without `t`, are not unwrapped.
+ * A consumer that asked for the event wants `d`. The shape is told by all of its parts, the event's
+ * own name among them, so data of another kind that looks a little like it stays as it is. Commands
+ * to the gateway, which have the event `gateway_send` and a payload without `t`, are not unwrapped.
  */
 import { z } from 'zod';
 

@@ -1,9 +1,9 @@
 /**
  * A message between two processes that are joined without a server: what its frame says.
  *
- * The name stands under `event`, or under `name` as one of the older clients writes it. A frame with a
- * `key` asks for an answer, which is a frame with the same key, as in `@spectacles/brokers`. Bodies
- * are those of any broker: MessagePack, or JSON text.
+ * The name stands under `event`, or under `name` as one of the older clients writes it. A frame
+ * with a `key` asks for an answer, which is a frame with the same key, as in `@spectacles/brokers`.
+ * Bodies are those of any broker: MessagePack, or JSON text.
  */
 export type Frame = {
   readonly event: string;

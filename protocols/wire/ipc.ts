@@ -1,17 +1,17 @@
 /**
  * What a process and its children say to each other over Node's IPC channel.
  *
- * A child opens a link with `hello`, is told `welcome`, and then asks for everything by requests with a
- * number: subscribing, publishing, calling. What it gets to handle carries a tag, under which it is
- * acked, handed back, rejected or answered. Several links may share a channel, and the channel may be
- * used by others too: our messages carry a mark and the name of their link.
+ * A child opens a link with `hello`, is told `welcome`, and then asks for everything by requests
+ * with a number: subscribing, publishing, calling. What it gets to handle carries a tag, under
+ * which it is acked, handed back, rejected or answered. Several links may share a channel, and the
+ * channel may be used by others too: our messages carry a mark and the name of their link.
  *
- * The channel either clones objects or turns them into JSON, which has no bytes; neither end can ask
- * which. So both say hello with a few bytes, and send bodies as bytes if those arrived as such, and in
- * base64 otherwise.
+ * The channel either clones objects or turns them into JSON, which has no bytes; neither end can
+ * ask which. So both say hello with a few bytes, and send bodies as bytes if those arrived as such,
+ * and in base64 otherwise.
  *
- * `@spectacles/brokers` and others send plain `{ event, data, key? }` instead. Data that is bytes is an
- * encoded body; anything else is the data itself.
+ * `@spectacles/brokers` and others send plain `{ event, data, key? }` instead. Data that is bytes
+ * is an encoded body; anything else is the data itself.
  */
 import { z } from 'zod';
 import { decodeBody, encodeBody } from './body.ts';

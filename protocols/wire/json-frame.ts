@@ -1,11 +1,11 @@
 /**
  * Finding one JSON frame in a stream, and its members, without parsing the data.
  *
- * The scan goes through a frame once, however it is cut into chunks. It knows which tokens may follow
- * each other and what is open, and so notices most corruption where it begins: a frame that lost its
- * end is found out at the first brace of the next one. What it lets pass are literals and strings that
- * are no JSON after all, and the data is the reader's to decode. Only the members of the frame itself are kept, as
- * ranges of bytes; of one that stands twice the last counts.
+ * The scan goes through a frame once, however it is cut into chunks. It knows which tokens may
+ * follow each other and what is open, and so notices most corruption where it begins: a frame that
+ * lost its end is found out at the first brace of the next one. What it lets pass are literals and
+ * strings that are no JSON after all, and the data is the reader's to decode. Only the members of
+ * the frame itself are kept, as ranges of bytes; of one that stands twice the last counts.
  */
 import { FRAME_DEPTH_MAX } from '../limits.ts';
 import { type Frame, NIL_BODY, textBody } from './frame.ts';

@@ -1,8 +1,10 @@
 /**
- * JSON as text: taking members out of it as they stand, and writing values that JSON.stringify would not.
+ * JSON as text: taking members out of it as they stand, and writing values that JSON.stringify
+ * would not.
  *
- * What is forwarded to Discord goes out as its sender wrote it: digits, escapes, order and unknown fields.
- * So members are cut out of the text by their ranges and are never parsed and written again.
+ * What is forwarded to Discord goes out as its sender wrote it: digits, escapes, order and unknown
+ * fields. So members are cut out of the text by their ranges and are never parsed and written
+ * again.
  */
 
 export type JsonMember = { readonly name: string; readonly text: string };

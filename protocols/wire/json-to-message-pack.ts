@@ -2,12 +2,12 @@
  * From JSON text to a MessagePack value, for consumers that decode MessagePack and look no further:
  * the careful way, for what `json-transcoder.ts` does not take.
  *
- * What JSON can say and JavaScript cannot hold, and what a decoder would refuse, is rare and is looked
- * for in the text: integers beyond 2^53 keep every digit as integers of 64 bits (those beyond 64 bits
- * become floats, as all numbers beyond do: 1e400 is infinity); half of a surrogate pair becomes
- * U+FFFD; of a key that stands twice in an object the last counts; minus zero becomes zero. Text that
- * is no JSON, has the key `__proto__`, or nests deeper than MESSAGE_PACK_DEPTH_MAX is no MessagePack
- * value: undefined.
+ * What JSON can say and JavaScript cannot hold, and what a decoder would refuse, is rare and is
+ * looked for in the text: integers beyond 2^53 keep every digit as integers of 64 bits (those
+ * beyond 64 bits become floats, as all numbers beyond do: 1e400 is infinity); half of a surrogate
+ * pair becomes U+FFFD; of a key that stands twice in an object the last counts; minus zero becomes
+ * zero. Text that is no JSON, has the key `__proto__`, or nests deeper than MESSAGE_PACK_DEPTH_MAX
+ * is no MessagePack value: undefined.
  */
 import { packable, packPlain } from './message-pack.ts';
 

@@ -1,17 +1,17 @@
 /**
  * From the bytes of JSON to the bytes of MessagePack in one pass, without a value in between.
  *
- * Purpose: payload `map` for nearly every event at the price of reading it. What comes out is byte for
- * byte what the library makes of `JSON.parse`, and nothing is allocated.
+ * Purpose: payload `map` for nearly every event at the price of reading it. What comes out is byte
+ * for byte what the library makes of `JSON.parse`, and nothing is allocated.
  *
- * Inner workings: a container's count stands before its entries and is known after them. One byte is left
- * for it, which does for 15 entries; for more the entries are moved. Open containers stand on a
- * stack of numbers, with the places of their keys: a key that comes twice must be found.
+ * Inner workings: a container's count stands before its entries and is known after them. One byte
+ * is left for it, which does for 15 entries; for more the entries are moved. Open containers stand
+ * on a stack of numbers, with the places of their keys: a key that comes twice must be found.
  *
  * Failure: `NOT_PLAIN` for whatever needs more care, and for what is no JSON: wide numbers, half of
- * a surrogate pair, keys that come twice, are escaped, look like an index (JavaScript moves those to the
- * front) or are `__proto__`, bytes that are no UTF-8, too much nesting. `packJson` sees to all of
- * them. What stands in the target by then is nothing.
+ * a surrogate pair, keys that come twice, are escaped, look like an index (JavaScript moves those
+ * to the front) or are `__proto__`, bytes that are no UTF-8, too much nesting. `packJson` sees to
+ * all of them. What stands in the target by then is nothing.
  */
 import { MESSAGE_PACK_DEPTH_MAX } from '../limits.ts';
 import { countBytes, writeCount, writeNumber, writeTextHeader } from './message-pack-write.ts';
@@ -66,7 +66,9 @@ for (const [letter, text] of Object.entries({
   ESCAPED[letter.charCodeAt(0)] = text.charCodeAt(0);
 }
 
-/** A number of so many digits is exact, and so is each of these powers: one division rounds once. */
+/**
+ * A number of so many digits is exact, and so is each of these powers: one division rounds once.
+ */
 const EXACT_DIGITS = 15;
 const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 const EXPONENT_MAX = 999;
@@ -75,7 +77,9 @@ const EXPONENT_MAX = 999;
 const OPEN_KEYS_MAX = 512;
 /** An array index has ten digits at most. */
 const INDEX_MAX_DIGITS = 10;
-/** Moving entries may cost so many bytes for each byte of the text; hostile nesting would cost more. */
+/**
+ * Moving entries may cost so many bytes for each byte of the text; hostile nesting would cost more.
+ */
 const MOVED_BYTES_FACTOR = 8;
 /** Of a string that is not plain the length is known last; this much room is left for it. */
 const TEXT_HEADER_MAX_BYTES = 5;
@@ -90,7 +94,9 @@ export class JsonTranscoder {
   #out = 0;
   #movable = 0;
 
-  /** Of each open container: where its count goes, how many entries it has, where its keys begin. */
+  /**
+   * Of each open container: where its count goes, how many entries it has, where its keys begin.
+   */
   #depth = 0;
   readonly #countAt = new Float64Array(MESSAGE_PACK_DEPTH_MAX + 1);
   readonly #counts = new Float64Array(MESSAGE_PACK_DEPTH_MAX + 1);
@@ -427,7 +433,9 @@ export class JsonTranscoder {
   }
 }
 
-/** Where the first byte from `start` on is that does not stand for itself; `end` if there is none. */
+/**
+ * Where the first byte from `start` on is that does not stand for itself; `end` if there is none.
+ */
 function plainEnd(source: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && IS_PLAIN[source[at] as number] === 1) at++;

@@ -1,10 +1,10 @@
 /**
- * Reading one MessagePack frame: a map with `event` or `name`, or, as the Rust client wrote it before
- * September 2022, an array of the name and the data.
+ * Reading one MessagePack frame: a map with `event` or `name`, or, as the Rust client wrote it
+ * before September 2022, an array of the name and the data.
  *
  * Data that is a byte string is the body that somebody else encoded; data that is anything else is
- * itself the body, byte for byte. The Rust client writes bytes as an array of small integers: in its
- * frames, and in no others, such an array that spells JSON is taken for the JSON.
+ * itself the body, byte for byte. The Rust client writes bytes as an array of small integers: in
+ * its frames, and in no others, such an array that spells JSON is taken for the JSON.
  */
 import { decode } from '@msgpack/msgpack';
 import { type Frame, NIL_BODY, textBody } from './frame.ts';

@@ -57,7 +57,9 @@ function readUnsigned(bytes: Uint8Array, offset: number, length: number): number
   return value;
 }
 
-/** Steps over one marker and its own bytes: how long they are, and how many values they announce. */
+/**
+ * Steps over one marker and its own bytes: how long they are, and how many values they announce.
+ */
 export function stepMessagePack(
   bytes: Uint8Array,
   offset: number,

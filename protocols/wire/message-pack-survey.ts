@@ -3,8 +3,8 @@
  *
  * Integers of 64 bits become doubles, which are exact up to 2^53 only. Strings are taken for UTF-8,
  * yet the Go client writes byte slices as strings. Both are rare: a value is looked over first, and
- * decoded with more care only where there is something to care for. A value that is cut off ends the
- * look; saying what is wrong with it is the decoder's.
+ * decoded with more care only where there is something to care for. A value that is cut off ends
+ * the look; saying what is wrong with it is the decoder's.
  */
 import { isUtf8 } from 'node:buffer';
 import { stepMessagePack } from './message-pack-length.ts';

@@ -1,13 +1,14 @@
 /**
- * MessagePack values: reading what others wrote without losing any of it, writing what all can read.
+ * MessagePack values: reading what others wrote without losing any of it, writing what all can
+ * read.
  *
  * Reading. An integer beyond 2^53 is a bigint, exactly; others are numbers. A string that is no
  * UTF-8 is bytes. A map with the key `__proto__` is refused, as every JavaScript decoder does.
  *
- * Writing. A bigint is an integer of 64 bits. Half of a surrogate pair, which UTF-8 cannot write and
- * strict readers refuse together with all around it, becomes U+FFFD. `undefined` is nil, minus zero is
- * zero. What has the key `__proto__`, which would end the read loops of the older clients, is not
- * written: `packable` says so, and its callers write JSON instead.
+ * Writing. A bigint is an integer of 64 bits. Half of a surrogate pair, which UTF-8 cannot write
+ * and strict readers refuse together with all around it, becomes U+FFFD. `undefined` is nil, minus
+ * zero is zero. What has the key `__proto__`, which would end the read loops of the older clients,
+ * is not written: `packable` says so, and its callers write JSON instead.
  */
 import { decode, Encoder } from '@msgpack/msgpack';
 import { MESSAGE_PACK_DEPTH_MAX } from '../limits.ts';

@@ -1,9 +1,10 @@
 /**
- * Reads the answers to commands whose values are of no interest: whether each was done, and no more.
+ * Reads the answers to commands whose values are of no interest: whether each was done, and no
+ * more.
  *
- * An XADD is answered by a bulk string (`$15`, then as many bytes), a PING by a line (`+PONG`), and what
- * is refused by a line of words (`-OOM …`). No object is made for an answer, and a bulk string is stepped
- * over, not read. An answer may be split anywhere.
+ * An XADD is answered by a bulk string (`$15`, then as many bytes), a PING by a line (`+PONG`), and
+ * what is refused by a line of words (`-OOM …`). No object is made for an answer, and a bulk string
+ * is stepped over, not read. An answer may be split anywhere.
  *
  * Failure: anything else, an array or a null for instance, throws. What follows could be taken for
  * answers that it is not, so the reader is of no use then.

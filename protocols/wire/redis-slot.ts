@@ -1,8 +1,9 @@
 /**
  * Which of a Redis cluster's 16,384 slots a key belongs to, and names that share a slot.
  *
- * A slot is CRC-16/XMODEM of the key modulo 16,384. Of a key with braces only what stands between the
- * first `{` and the next `}` counts, if there is anything: that is how two keys are kept on one server.
+ * A slot is CRC-16/XMODEM of the key modulo 16,384. Of a key with braces only what stands between
+ * the first `{` and the next `}` counts, if there is anything: that is how two keys are kept on one
+ * server.
  */
 
 const POLYNOMIAL = 0x1021;
@@ -35,8 +36,8 @@ export function redisSlot(key: string): number {
 }
 
 /**
- * The stream for entries of `event` that nobody could handle, in the same slot as the event's own. Event
- * names have no colon, so no client subscribes to it by mistake.
+ * The stream for entries of `event` that nobody could handle, in the same slot as the event's own.
+ * Event names have no colon, so no client subscribes to it by mistake.
  */
 export function deadLetterStream(event: string): string {
   return hashedPart(event) === event ? `{${event}}:dead` : `${event}:dead`;

@@ -4,9 +4,9 @@
  * Purpose: no reply of any shape throws in here, so that no reply can end a read loop.
  *
  * Inner workings: replies come as nested lists of buffers, strings, numbers and nulls. XREADGROUP
- * answers a list of pairs, or one flat list in the newer protocol. XAUTOCLAIM has two elements on Redis
- * 6.2 and a third, the ids of entries that are gone, from 7 on; 6.2 puts a null where such an entry
- * would be, and no server says which. XINFO answers flat lists of names and values.
+ * answers a list of pairs, or one flat list in the newer protocol. XAUTOCLAIM has two elements on
+ * Redis 6.2 and a third, the ids of entries that are gone, from 7 on; 6.2 puts a null where such an
+ * entry would be, and no server says which. XINFO answers flat lists of names and values.
  *
  * Failure modes: what cannot be read as an entry is left out; a body that is missing is undefined.
  */
@@ -20,7 +20,9 @@ export type StreamEntry = {
   readonly messageId: string | undefined;
   /** The shard of an event, from the field `shard`. */
   readonly shard: number | undefined;
-  /** After this, in milliseconds since the epoch, nobody waits for it; from the field `timeout_at`. */
+  /**
+   * After this, in milliseconds since the epoch, nobody waits for it; from the field `timeout_at`.
+   */
   readonly timeoutAtMs: number | undefined;
 };
 
@@ -117,7 +119,10 @@ function readEntry(event: string, value: unknown): StreamEntry | undefined {
   };
 }
 
-/** `[[id, [field, value, …]], …]`, as XCLAIM answers. A null, or an entry without fields, is a ghost. */
+/**
+ * `[[id, [field, value, …]], …]`, as XCLAIM answers. A null, or an entry without fields, is a
+ * ghost.
+ */
 export function readEntries(event: string, reply: unknown): EntryList {
   const entries: StreamEntry[] = [];
   let ghosts = 0;
@@ -181,7 +186,9 @@ function parts(id: string): readonly [milliseconds: bigint, sequence: bigint] {
   return [BigInt(match?.[1] ?? 0), BigInt(match?.[2] ?? 0)];
 }
 
-/** Below zero, zero or above it, as entry `a` is older than, the same as, or younger than entry `b`. */
+/**
+ * Below zero, zero or above it, as entry `a` is older than, the same as, or younger than entry `b`.
+ */
 export function compareIds(a: string, b: string): number {
   const [aMs, aSequence] = parts(a);
   const [bMs, bSequence] = parts(b);

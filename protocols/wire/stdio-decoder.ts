@@ -1,13 +1,14 @@
 /**
  * Reading frames from another process.
  *
- * Chunks may be cut anywhere. JSON frames and MessagePack frames may follow each other in any order and
- * are told apart by their first byte. Each byte is scanned once, or twice where something is broken.
+ * Chunks may be cut anywhere. JSON frames and MessagePack frames may follow each other in any order
+ * and are told apart by their first byte. Each byte is scanned once, or twice where something is
+ * broken.
  *
- * What is no frame is reported once and skipped up to the next place where a frame plainly begins: a
- * line that opens with a brace, or a MessagePack map that opens with the name of its event. A frame that
- * outgrows STDIO_FRAME_MAX_BYTES, or says that it will, is skipped the same way. So a corrupt
- * stream neither spins nor grows, and what comes after the corruption is read.
+ * What is no frame is reported once and skipped up to the next place where a frame plainly begins:
+ * a line that opens with a brace, or a MessagePack map that opens with the name of its event. A
+ * frame that outgrows STDIO_FRAME_MAX_BYTES, or says that it will, is skipped the same way. So a
+ * corrupt stream neither spins nor grows, and what comes after the corruption is read.
  */
 import { STDIO_FRAME_MAX_BYTES } from '../limits.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';
@@ -107,8 +108,8 @@ export class StdioDecoder {
   }
 
   /**
-   * Skips what is broken. A JSON frame that was cut off swallows the beginning of the next one before
-   * that is noticed, so the last line that began before the fault is looked at again.
+   * Skips what is broken. A JSON frame that was cut off swallows the beginning of the next one
+   * before that is noticed, so the last line that began before the fault is looked at again.
    */
   #giveUp(bytes: Uint8Array, error: unknown): void {
     const fault = error instanceof BrokenFrame ? error.offset : 0;

@@ -2,9 +2,9 @@
  * `XADD event * data <body> id <session:seq> shard <shard>` as Redis reads it off the wire.
  *
  * What depends on the event alone is made once per route; the rest is written straight into the
- * caller's buffer. The body's length stands before the body and is not known until it is encoded: the
- * room for its digits is guessed, and a wrong guess, which only the `map` shapes can make, moves the
- * body by the difference.
+ * caller's buffer. The body's length stands before the body and is not known until it is encoded:
+ * the room for its digits is guessed, and a wrong guess, which only the `map` shapes can make,
+ * moves the body by the difference.
  */
 import type { EventOrigin } from '../broker.ts';
 import { digitsOf, writeAscii, writeDecimal } from './ascii.ts';

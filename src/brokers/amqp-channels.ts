@@ -1,13 +1,13 @@
 /**
  * The connections and channels of one AMQP link: which there are, how they are opened and let go.
  *
- * Two connections, since RabbitMQ stops reading from one that publishes when it runs short of memory
- * or disk, and acks must still get through then. Two channels on each, for as long as the link lasts: a
- * channel for each publish would run out of numbers, and a refused declaration costs the channel it
- * was made on, so those are made on one that is thrown away.
+ * Two connections, since RabbitMQ stops reading from one that publishes when it runs short of
+ * memory or disk, and acks must still get through then. Two channels on each, for as long as the
+ * link lasts: a channel for each publish would run out of numbers, and a refused declaration costs
+ * the channel it was made on, so those are made on one that is thrown away.
  *
- * The queue of answers is exclusive and gets its name from the server, a new one for every link: a name of our own
- * could still be held by a connection that the server has not yet found dead.
+ * The queue of answers is exclusive and gets its name from the server, a new one for every link: a
+ * name of our own could still be held by a connection that the server has not yet found dead.
  */
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import { watchEnd } from './amqp-connection.ts';
@@ -66,7 +66,9 @@ export async function openChannels(
   return { publishing, consuming, events, control, deliveries, answers, answerQueue: queue };
 }
 
-/** Closes channels before connections: only behind what its own channel wrote is a close in order. */
+/**
+ * Closes channels before connections: only behind what its own channel wrote is a close in order.
+ */
 export async function closeChannels(channels: AmqpChannels): Promise<void> {
   const { publishing, consuming, events, control, deliveries, answers } = channels;
   const close = (connection: ChannelModel, open: readonly Channel[]) => {

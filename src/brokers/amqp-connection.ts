@@ -2,14 +2,15 @@
  * One amqplib connection and its channels, watched from the first moment.
  *
  * amqplib emits `error` on connections and channels, and an `error` without a listener ends the
- * process; so listeners are attached before anything is awaited. Whatever ends one of them, an error
- * or an operator's shutdown (320), which amqplib tells only by `close`, is told once to `onEnd`.
+ * process; so listeners are attached before anything is awaited. Whatever ends one of them, an
+ * error or an operator's shutdown (320), which amqplib tells only by `close`, is told once to
+ * `onEnd`.
  *
  * What the server refuses for good is fatal and says what to change: credentials or rights (403), a
  * virtual host that is not there (530), a queue or exchange that exists with other arguments (406).
- * The same 406 on a channel in use means something else (a handler kept a message for longer than the
- * server allows) and is mended by the next link, so ends are judged by `endError` and what was asked
- * for by `declarationError`.
+ * The same 406 on a channel in use means something else (a handler kept a message for longer than
+ * the server allows) and is mended by the next link, so ends are judged by `endError` and what was
+ * asked for by `declarationError`.
  */
 import { type ChannelModel, connect } from 'amqplib';
 import { BrokerUnavailableError, FatalError, SpectaclesError } from '../../protocols/errors.ts';
@@ -62,8 +63,8 @@ const NOT_AMQP = /exceeds maxFrameSize|Invalid frame/;
 const FRAME_MAX_FLOOR_BYTES = 8_192;
 
 /**
- * The same for a broker that was never open: its virtual host is not there, or is not this user's; or
- * it is another program. One that was open before may have its virtual host back in a moment.
+ * The same for a broker that was never open: its virtual host is not there, or is not this user's;
+ * or it is another program. One that was open before may have its virtual host back in a moment.
  */
 export function firstOpenError(
   error: unknown,
@@ -101,7 +102,9 @@ export function watchEnd(emitter: Emitter, onEnd: (reason: unknown) => void): vo
   emitter.on('close', end);
 }
 
-/** What it rejects with is amqplib's own: whether that is for good depends on what was there before. */
+/**
+ * What it rejects with is amqplib's own: whether that is for good depends on what was there before.
+ */
 export async function openAmqp(
   endpoint: AmqpEndpoint,
   role: string,

@@ -1,15 +1,16 @@
 /**
- * The consuming side of an AMQP link: queues declared, consumers started and cancelled, deliveries settled.
+ * The consuming side of an AMQP link: queues declared, consumers started and cancelled, deliveries
+ * settled.
  *
- * Queues are declared exactly as every other client declares them: durable, with no arguments, bound to
- * the group's exchange; dead letters and limits come by policy. A quorum queue is another matter and has to be
- * asked for: it is declared with its delivery limit and with a queue of dead letters, since without one the
- * broker would drop what reaches the limit in silence.
+ * Queues are declared exactly as every other client declares them: durable, with no arguments,
+ * bound to the group's exchange; dead letters and limits come by policy. A quorum queue is another
+ * matter and has to be asked for: it is declared with its delivery limit and with a queue of dead
+ * letters, since without one the broker would drop what reaches the limit in silence.
  *
  * Acks belong to the channel that delivered. A delivery that is settled after its channel has gone
- * reaches nobody and is counted; the broker delivers it again. Handlers never run inside amqplib's own
- * stack frames, which a throw would tear down. A consumer that the broker cancels (its queue was
- * deleted, or its node has gone) ends the link, so that the next one declares the queue again.
+ * reaches nobody and is counted; the broker delivers it again. Handlers never run inside amqplib's
+ * own stack frames, which a throw would tear down. A consumer that the broker cancels (its queue
+ * was deleted, or its node has gone) ends the link, so that the next one declares the queue again.
  */
 import type { Channel, ChannelModel, ConsumeMessage, MessageProperties, Options } from 'amqplib';
 import type { Delivery } from '../../protocols/broker.ts';
@@ -55,7 +56,9 @@ export type AmqpConsumersOptions = {
   readonly lost: (reason: unknown) => void;
 };
 
-/** A broker that counts deliveries says so in a header; others say only that it is not the first. */
+/**
+ * A broker that counts deliveries says so in a header; others say only that it is not the first.
+ */
 function shardOf({ properties }: ConsumeMessage): number | undefined {
   const shard: unknown = properties.headers?.shard;
   return typeof shard === 'number' ? shard : undefined;

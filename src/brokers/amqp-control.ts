@@ -3,12 +3,13 @@
  *
  * All go over one confirm channel of their own. A message that nobody's queue would get comes back
  * before it is confirmed (a return precedes its ack), so whoever asked to know is told that nobody
- * consumes it. Calls carry their id as correlation and the link's own queue of answers; they are not
- * written to disk, since a call whose link is lost has failed for its caller and must not be carried
- * out after a restart.
+ * consumes it. Calls carry their id as correlation and the link's own queue of answers; they are
+ * not written to disk, since a call whose link is lost has failed for its caller and must not be
+ * carried out after a restart.
  *
- * Publishes and calls are bounded and given their deadlines by the desk that sends them. Answers come
- * from handlers, so they are bounded here, in count and bytes, and fail when no confirm comes in time.
+ * Publishes and calls are bounded and given their deadlines by the desk that sends them. Answers
+ * come from handlers, so they are bounded here, in count and bytes, and fail when no confirm comes
+ * in time.
  */
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import type { CallOptions, PublishOptions } from '../../protocols/broker.ts';
@@ -109,7 +110,9 @@ export class AmqpControl {
     });
   }
 
-  /** Answers a message of `event` that came with `replyTo`; resolves when the broker has the answer. */
+  /**
+   * Answers a message of `event` that came with `replyTo`; resolves when the broker has the answer.
+   */
   async answer(
     event: string,
     replyTo: string,

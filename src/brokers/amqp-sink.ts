@@ -1,17 +1,18 @@
 /**
  * The data plane of an AMQP link: one confirm channel that carries nothing but dispatch events.
  *
- * A confirm channel numbers what is published on it from 1, and the ring of unconfirmed events counts
- * its tags the same way, so a confirm finds its event by its number alone. amqplib would take a callback
- * for each publish; the channel's own `ack` and `nack` events carry the number (and `multiple`), come
- * for confirms in any order, and need no closure per event. Hence also the channel of its own: any other
- * publish would take a number.
+ * A confirm channel numbers what is published on it from 1, and the ring of unconfirmed events
+ * counts its tags the same way, so a confirm finds its event by its number alone. amqplib would
+ * take a callback for each publish; the channel's own `ack` and `nack` events carry the number (and
+ * `multiple`), come for confirms in any order, and need no closure per event. Hence also the
+ * channel of its own: any other publish would take a number.
  *
- * amqplib's `publish` makes every frame anew out of objects, and each is a write of its own. Here the
- * frames of a name are made once, what differs is written into them (`basic-publish.ts`), and those
- * of many events go as one piece to where `publish` would put them: into the channel's own stream. So
- * amqplib still shares the connection fairly between its channels, sends what it sends behind the
- * events and not before, beats, and hears of every end. `eventWire` is all that is used of its inside.
+ * amqplib's `publish` makes every frame anew out of objects, and each is a write of its own. Here
+ * the frames of a name are made once, what differs is written into them (`basic-publish.ts`), and
+ * those of many events go as one piece to where `publish` would put them: into the channel's own
+ * stream. So amqplib still shares the connection fairly between its channels, sends what it sends
+ * behind the events and not before, beats, and hears of every end. `eventWire` is all that is used
+ * of its inside.
  */
 import type { Writable } from 'node:stream';
 import type { ConfirmChannel } from 'amqplib';
@@ -139,7 +140,9 @@ export class AmqpSink implements EventSink {
     return !this.#isClosed;
   }
 
-  /** What is written is copied: it waits in amqplib's own stream for as long as the server likes. */
+  /**
+   * What is written is copied: it waits in amqplib's own stream for as long as the server likes.
+   */
   #write(bytes: Buffer, done: () => void): void {
     if (this.#isOpen()) this.#wire.frames.write(Buffer.from(bytes));
     done();

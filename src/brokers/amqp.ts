@@ -3,13 +3,13 @@
  *
  * A link is two connections with two channels each (`amqp-channels.ts`): dispatch events
  * (`amqp-sink.ts`), other publishes, calls and answers (`amqp-control.ts`), consumers
- * (`amqp-consumers.ts`), and the answers to our own calls. The loss of any one of them is the loss of the link; the
- * next link declares everything anew. The exchange is declared as every other client declares it: with
- * the name of the group, direct, durable.
+ * (`amqp-consumers.ts`), and the answers to our own calls. The loss of any one of them is the loss
+ * of the link; the next link declares everything anew. The exchange is declared as every other
+ * client declares it: with the name of the group, direct, durable.
  *
- * While the broker blocks publishers (short of memory or disk) the link stays, consuming goes on, and
- * nothing is published. Closing goes in order: consumers cancelled, handlers waited for, their answers
- * confirmed, channels closed, connections closed.
+ * While the broker blocks publishers (short of memory or disk) the link stays, consuming goes on,
+ * and nothing is published. Closing goes in order: consumers cancelled, handlers waited for, their
+ * answers confirmed, channels closed, connections closed.
  */
 import type { ChannelModel } from 'amqplib';
 import type { Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
@@ -43,7 +43,10 @@ export type AmqpDriverOptions = {
   readonly isOwnQueue: boolean;
   /** Messages of one subscription that handlers may have and not have settled. */
   readonly prefetch: number;
-  /** Whether events and publishes are written to disk, so that they live through a restart of the broker. */
+  /**
+   * Whether events and publishes are written to disk, so that they live through a restart of the
+   * broker.
+   */
   readonly persistent: boolean;
   readonly messageTimeoutMs: number;
   readonly payload: PayloadMode;

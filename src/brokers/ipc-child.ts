@@ -1,13 +1,13 @@
 /**
  * A child process' way to its parent, and through it to the parent's other children.
  *
- * The parent has the queues (`ipc-host.ts`); this link asks it for everything and says what became of
- * what it was given. Events are sent once a turn and confirmed when the parent's queues have taken
- * them. A parent that is gone does not come back: that is fatal, and calls under way fail with a
- * `PeerGoneError`.
+ * The parent has the queues (`ipc-host.ts`); this link asks it for everything and says what became
+ * of what it was given. Events are sent once a turn and confirmed when the parent's queues have
+ * taken them. A parent that is gone does not come back: that is fatal, and calls under way fail
+ * with a `PeerGoneError`.
  *
- * A parent that answers the hello with a plain message, as `@spectacles/brokers` sends them, is spoken to
- * plainly from then on, as a peer at the other end of a pipe is (`peer-link.ts`).
+ * A parent that answers the hello with a plain message, as `@spectacles/brokers` sends them, is
+ * spoken to plainly from then on, as a peer at the other end of a pipe is (`peer-link.ts`).
  */
 import type { EventSink, Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
 import type { CallOptions, EventOrigin, PublishOptions } from '../../protocols/broker.ts';

@@ -1,11 +1,12 @@
 /**
- * A process that serves its children: the hub where they meet, and a session for each of their links.
+ * A process that serves its children: the hub where they meet, and a session for each of their
+ * links.
  *
- * A child's session stands for it at the hub: it consumes there what the child subscribed to, with as
- * many messages in the child's hands as its prefetch and IPC_UNSENT_MAX_BYTES allow, and publishes
- * there what the child sends. So children compete for messages as processes do for those of a broker,
- * an answer goes to the one who asked, and when a child dies what it held goes to the others, and those
- * who wait for an answer that it owed are told that it is gone.
+ * A child's session stands for it at the hub: it consumes there what the child subscribed to, with
+ * as many messages in the child's hands as its prefetch and IPC_UNSENT_MAX_BYTES allow, and
+ * publishes there what the child sends. So children compete for messages as processes do for those
+ * of a broker, an answer goes to the one who asked, and when a child dies what it held goes to the
+ * others, and those who wait for an answer that it owed are told that it is gone.
  *
  * A child that speaks plainly, as `@spectacles/brokers` does, subscribes to nothing: together with
  * its like it takes its turn at every event, and what it was sent counts as handled.

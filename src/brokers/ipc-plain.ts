@@ -1,9 +1,9 @@
 /**
- * Plain messages over an IPC channel as frames: how a parent that uses `@spectacles/brokers`, or any
- * program that sends `{ event, data }`, is spoken to.
+ * Plain messages over an IPC channel as frames: how a parent that uses `@spectacles/brokers`, or
+ * any program that sends `{ event, data }`, is spoken to.
  *
- * The channel cannot be told to wait, so a queue that is full drops its oldest message. An event counts
- * as confirmed when the operating system has taken it.
+ * The channel cannot be told to wait, so a queue that is full drops its oldest message. An event
+ * counts as confirmed when the operating system has taken it.
  */
 import type { Confirms, EventSink } from '../../actors/channel/link.ts';
 import { BrokerUnavailableError, FatalError } from '../../protocols/errors.ts';

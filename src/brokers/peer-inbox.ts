@@ -1,14 +1,14 @@
 /**
  * What another process sends us, waiting for our handlers.
  *
- * There is one inbox for each way in, however many brokers of this process stand at it: each frame is
- * read once, and they compete for it. A frame of an event that was ever subscribed to waits in a queue
- * until a handler has room; other frames are dropped. The inbox outlives the brokers' links, so
- * a link that is made anew loses nothing, not even half a frame.
+ * There is one inbox for each way in, however many brokers of this process stand at it: each frame
+ * is read once, and they compete for it. A frame of an event that was ever subscribed to waits in a
+ * queue until a handler has room; other frames are dropped. The inbox outlives the brokers' links,
+ * so a link that is made anew loses nothing, not even half a frame.
  *
- * A queue that is full stops the reading, which stops the other process when the pipe is full. Where
- * that is impossible, or nothing would ever make room because the event was unsubscribed, its oldest
- * message is dropped instead.
+ * A queue that is full stops the reading, which stops the other process when the pipe is full.
+ * Where that is impossible, or nothing would ever make room because the event was unsubscribed, its
+ * oldest message is dropped instead.
  */
 import { PeerGoneError } from '../../protocols/errors.ts';
 import { GARBAGE_REPORT_MS } from '../../protocols/limits.ts';

@@ -1,13 +1,13 @@
 /**
  * A broker between two processes without anything in between: what one publishes, the other gets.
  *
- * Nobody at the other end says what it consumes or acks what it got, so an event is confirmed when the
- * operating system has taken it, and everything else that a broker does happens on our side of the way
- * in (`peer-inbox.ts`): messages wait there for handlers, are delivered again on retry, and go back when
- * the link of their handler ends.
+ * Nobody at the other end says what it consumes or acks what it got, so an event is confirmed when
+ * the operating system has taken it, and everything else that a broker does happens on our side of
+ * the way in (`peer-inbox.ts`): messages wait there for handlers, are delivered again on retry, and
+ * go back when the link of their handler ends.
  *
- * A call is a frame with a key, the answer a frame with the same key. When no more can be read, calls
- * under way fail with a `PeerGoneError`: nobody will answer them.
+ * A call is a frame with a key, the answer a frame with the same key. When no more can be read,
+ * calls under way fail with a `PeerGoneError`: nobody will answer them.
  */
 import type { EventSink, Link, LinkHooks } from '../../actors/channel/link.ts';
 import type { CallOptions } from '../../protocols/broker.ts';

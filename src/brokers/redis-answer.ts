@@ -2,10 +2,11 @@
  * Sending the answer to a call over Redis, so that a caller which is late to listen still hears it.
  *
  * The existing clients subscribe to the answer only after they have asked, and a fast handler would
- * answer into the void. Redis says how many heard an answer; when nobody did, it is sent again, with
- * waits that double. And a client may read the confirmation of its subscription and the answer in one
- * piece, and then miss the answer although it was heard; so an answer that comes that soon, or that
- * nobody heard at first, is repeated once. Every client ignores an answer it has had already.
+ * answer into the void. Redis says how many heard an answer; when nobody did, it is sent again,
+ * with waits that double. And a client may read the confirmation of its subscription and the answer
+ * in one piece, and then miss the answer although it was heard; so an answer that comes that soon,
+ * or that nobody heard at first, is repeated once. Every client ignores an answer it has had
+ * already.
  *
  * A server of a cluster counts only those who listen at itself, so there the count says nothing: an
  * answer is sent REDIS_CLUSTER_ANSWERS times, whoever has heard it.

@@ -3,13 +3,14 @@
  *
  * Purpose: no entry is left with a consumer that has died, and none is taken from one that works.
  *
- * Inner workings: in turns, for each event: entries in hand are claimed again by their own consumer,
- * without a count, so that they do not become idle; then XAUTOCLAIM takes what has been idle for
- * `idleMs`, from where the last look at that stream ended. A look at a long list is bounded, so one
- * turn may take several. Now and then consumers are taken out that have nothing and were not heard of.
+ * Inner workings: in turns, for each event: entries in hand are claimed again by their own
+ * consumer, without a count, so that they do not become idle; then XAUTOCLAIM takes what has been
+ * idle for `idleMs`, from where the last look at that stream ended. A look at a long list is
+ * bounded, so one turn may take several. Now and then consumers are taken out that have nothing and
+ * were not heard of.
  *
- * Failure modes: a group that has vanished is the reader's to mend. On Redis before 6.2 nothing is taken
- * over, which is said once. Any other word of a server ends the link.
+ * Failure modes: a group that has vanished is the reader's to mend. On Redis before 6.2 nothing is
+ * taken over, which is said once. Any other word of a server ends the link.
  */
 import {
   REDIS_CLAIM_COUNT,

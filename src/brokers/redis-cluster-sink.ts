@@ -1,9 +1,10 @@
 /**
- * The data plane of a link to a cluster: one sink a master, and tags to bring their answers together.
+ * The data plane of a link to a cluster: one sink a master, and tags to bring their answers
+ * together.
  *
  * Each master answers for its own events in order, but not in the order of all: so every event gets
- * the number in which it was sent, and the numbers that a master owes an answer for wait in a queue. No
- * more of them wait than the writer has slots.
+ * the number in which it was sent, and the numbers that a master owes an answer for wait in a
+ * queue. No more of them wait than the writer has slots.
  */
 import type { Confirms, EventSink } from '../../actors/channel/link.ts';
 import type { EventOrigin } from '../../protocols/broker.ts';

@@ -3,17 +3,19 @@
  *
  * Purpose: every entry is delivered until it is acked, expires, or goes to the dead letters.
  *
- * Inner workings: one reader for all streams of a server, or one a slot in a cluster. An event is read
- * once its group exists and what this consumer was given before and has not in hand (it was on its
- * way when a connection broke, or this process has the name of one that died) was delivered again.
- * Groups are made at `0`; one that has vanished (FLUSHALL, an evicted key, a server that came back empty)
- * is made again after the last entry seen here, or at `0` if the stream does not reach that far. A group
- * that is one process's own is made at `$` and deleted at the end; one that vanished ends the link, so
- * that its owner hears of the gap, and those of processes that were killed go with the next that begins.
+ * Inner workings: one reader for all streams of a server, or one a slot in a cluster. An event is
+ * read once its group exists and what this consumer was given before and has not in hand (it was on
+ * its way when a connection broke, or this process has the name of one that died) was delivered
+ * again. Groups are made at `0`; one that has vanished (FLUSHALL, an evicted key, a server that
+ * came back empty) is made again after the last entry seen here, or at `0` if the stream does not
+ * reach that far. A group that is one process's own is made at `$` and deleted at the end; one that
+ * vanished ends the link, so that its owner hears of the gap, and those of processes that were
+ * killed go with the next that begins.
  *
- * Failure modes: an entry without `data`, and one that was delivered REDIS_DELIVERIES_MAX times, goes to
- * the dead letters; so does what a handler rejects. A key that is no stream is fatal for whoever
- * subscribes to it first; one that becomes so later is set aside and looked at again now and then.
+ * Failure modes: an entry without `data`, and one that was delivered REDIS_DELIVERIES_MAX times,
+ * goes to the dead letters; so does what a handler rejects. A key that is no stream is fatal for
+ * whoever subscribes to it first; one that becomes so later is set aside and looked at again now
+ * and then.
  */
 import type { LinkHooks } from '../../actors/channel/link.ts';
 import { BrokerUnavailableError, FatalError } from '../../protocols/errors.ts';
@@ -67,7 +69,9 @@ export type RedisConsumptionOptions = {
   /** Deliveries that handlers may have and not have settled. */
   readonly prefetch: number;
   readonly count: RedisCounter;
-  /** What the names of groups begin with that belong to one process each; undefined for shared ones. */
+  /**
+   * What the names of groups begin with that belong to one process each; undefined for shared ones.
+   */
   readonly ownGroups: string | undefined;
 };
 
@@ -258,7 +262,10 @@ export class RedisConsumption implements LedgerLink {
     if (Number(deleted) > 0) count('groups-abandoned', event, Number(deleted));
   }
 
-  /** Where a group starts that has vanished: after `seen`, if the stream still is the one it was seen in. */
+  /**
+   * Where a group starts that has vanished: after `seen`, if the stream still is the one it was
+   * seen in.
+   */
   async #startAfter(event: string, seen: string): Promise<string> {
     const { commands } = this.#options.topology.nodeOf(event);
     try {
@@ -373,7 +380,9 @@ export class RedisConsumption implements LedgerLink {
     log.warn({ event, id, reason, stream: dead }, 'a message went to the dead letters');
   }
 
-  /** Claims an entry that was handed back, which counts the delivery, and delivers what comes of it. */
+  /**
+   * Claims an entry that was handed back, which counts the delivery, and delivers what comes of it.
+   */
   async #retry(held: HeldEntry): Promise<void> {
     const { topology, group, consumer, ledger } = this.#options;
     const { event, id, deliveries } = held;

@@ -1,13 +1,14 @@
 /**
  * The connection that carries nothing but dispatch events to one Redis server.
  *
- * ioredis opens it (address, TLS, password, database), keeps it, and says when it ends. Once it is open,
- * the bytes of events go straight to its stream, and what comes back is counted and not decoded: ioredis
- * would queue, decode and settle an object for each. Redis answers in order, so the n-th answer is that to
- * the n-th command. Hence the connection of its own: no other command may be sent on it but our PING,
- * the sign of life, which is counted with the events.
+ * ioredis opens it (address, TLS, password, database), keeps it, and says when it ends. Once it is
+ * open, the bytes of events go straight to its stream, and what comes back is counted and not
+ * decoded: ioredis would queue, decode and settle an object for each. Redis answers in order, so
+ * the n-th answer is that to the n-th command. Hence the connection of its own: no other command
+ * may be sent on it but our PING, the sign of life, which is counted with the events.
  *
- * `answersOf` is all that is used of ioredis' inside: that one listener reads what the stream brings.
+ * `answersOf` is all that is used of ioredis' inside: that one listener reads what the stream
+ * brings.
  *
  * Failure: an answer to nothing, or one that no command here has, is the loss of the link.
  */

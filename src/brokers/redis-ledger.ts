@@ -1,13 +1,13 @@
 /**
  * What this process knows of the entries it was given, from one link to the next.
  *
- * Purpose: a lost connection must neither repeat what a handler has at hand nor forget what it has done.
- * Pending entries belong to the consumer and outlive its connections, so this does too.
+ * Purpose: a lost connection must neither repeat what a handler has at hand nor forget what it has
+ * done. Pending entries belong to the consumer and outlive its connections, so this does too.
  *
- * Inner workings: an entry is held from its delivery until it is settled. What settles it is performed
- * by the link there is; without one, or when the link goes before the server has answered, it is kept
- * and performed by the next one. It also remembers the youngest entry seen of each stream, for groups
- * that vanish.
+ * Inner workings: an entry is held from its delivery until it is settled. What settles it is
+ * performed by the link there is; without one, or when the link goes before the server has
+ * answered, it is kept and performed by the next one. It also remembers the youngest entry seen of
+ * each stream, for groups that vanish.
  *
  * Failure modes: above REDIS_SETTLEMENTS_MAX a settlement is dropped and counted, and its entry is
  * delivered again. A handler that has not settled an entry for REDIS_HANDLER_MAX_MS loses it.
@@ -36,7 +36,9 @@ export type HeldEntry = {
 
 /** What a link does for the ledger while it is there. */
 export interface LedgerLink {
-  /** Resolves when the server has taken it, or refused it for good; rejects when the link is lost. */
+  /**
+   * Resolves when the server has taken it, or refused it for good; rejects when the link is lost.
+   */
   settle(settlement: Settlement): Promise<void>;
   /** Delivers it once more, a little later. False when too many wait for that: it stays pending. */
   retryLater(entry: HeldEntry): boolean;
@@ -86,7 +88,9 @@ export class RedisLedger {
     if (this.#link === link) this.#link = undefined;
   }
 
-  /** Whether a handler has the entry, or it is about to be settled: then it must not be delivered. */
+  /**
+   * Whether a handler has the entry, or it is about to be settled: then it must not be delivered.
+   */
   has(event: string, id: string): boolean {
     return (
       this.#held.get(event)?.has(id) === true || this.#settlements.has(keyOf(event, id)) === true

@@ -1,17 +1,20 @@
 /**
- * Answers to calls over Redis: Pub/Sub messages on `event:id`, where `id` is the call's stream entry.
+ * Answers to calls over Redis: Pub/Sub messages on `event:id`, where `id` is the call's stream
+ * entry.
  *
  * Purpose: an answer that comes while somebody waits for it is never missed.
  *
- * Inner workings: the id is known only when XADD has answered, and a fast responder may have replied by
- * then. So a pattern subscription to all answers of the event stands before the first call of it is
- * sent, and an answer that comes before its id is known is parked. The price is to see the answers to
- * other callers of the same event, which are dropped. The Go client publishes answers on `eventid`,
- * without the colon; those are heard if `goReplies` asks for it, for one more pattern an event.
+ * Inner workings: the id is known only when XADD has answered, and a fast responder may have
+ * replied by then. So a pattern subscription to all answers of the event stands before the first
+ * call of it is sent, and an answer that comes before its id is known is parked. The price is to
+ * see the answers to other callers of the same event, which are dropped. The Go client publishes
+ * answers on `eventid`, without the colon; those are heard if `goReplies` asks for it, for one more
+ * pattern an event.
  *
- * Failure modes: Pub/Sub keeps nothing, so what is sent while the connection is away is gone: its end
- * is the end of the link, which fails every call at once. REDIS_PARKED_REPLIES_MAX answers are parked,
- * and REDIS_CALLED_EVENTS_MAX events listened for; beyond, the oldest goes. A late answer finds nobody.
+ * Failure modes: Pub/Sub keeps nothing, so what is sent while the connection is away is gone: its
+ * end is the end of the link, which fails every call at once. REDIS_PARKED_REPLIES_MAX answers are
+ * parked, and REDIS_CALLED_EVENTS_MAX events listened for; beyond, the oldest goes. A late answer
+ * finds nobody.
  */
 import type { Redis } from 'ioredis';
 import { REDIS_CALLED_EVENTS_MAX, REDIS_PARKED_REPLIES_MAX } from '../../protocols/limits.ts';
@@ -33,7 +36,9 @@ function patterns(event: string, goReplies: boolean): string[] {
   return goReplies ? [`${literal}:*`, `${literal}[0-9]*-*`] : [`${literal}:*`];
 }
 
-/** A channel without its colon, as the Go client would write it, since nothing else is told apart. */
+/**
+ * A channel without its colon, as the Go client would write it, since nothing else is told apart.
+ */
 function withoutColon(channel: string): string {
   const colon = channel.lastIndexOf(':');
   return colon === -1 ? channel : channel.slice(0, colon) + channel.slice(colon + 1);

@@ -6,10 +6,10 @@
  */
 
 /**
- * Moves an entry to the dead letters. KEYS: stream, dead letters. ARGV: group, consumer, entry, reason,
- * deliveries, how many to keep, how many fields to keep. Answers 0 when the entry was not pending any
- * more, 1 when it is gone itself, 2 when it was moved. The ack comes last: if the dead letter cannot be
- * written, the script fails and the entry stays pending.
+ * Moves an entry to the dead letters. KEYS: stream, dead letters. ARGV: group, consumer, entry,
+ * reason, deliveries, how many to keep, how many fields to keep. Answers 0 when the entry was not
+ * pending any more, 1 when it is gone itself, 2 when it was moved. The ack comes last: if the dead
+ * letter cannot be written, the script fails and the entry stays pending.
  */
 export const DEAD_LETTER_SCRIPT = `
 local group, consumer, entry, reason, deliveries = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -26,8 +26,8 @@ return found and 2 or 1
 `;
 
 /**
- * Keeps entries from being taken over, if they are still this consumer's. KEYS: stream. ARGV: group,
- * consumer, entries. Answers those that are not.
+ * Keeps entries from being taken over, if they are still this consumer's. KEYS: stream. ARGV:
+ * group, consumer, entries. Answers those that are not.
  */
 export const KEEP_SCRIPT = `
 local others = {}
@@ -57,9 +57,10 @@ return laid
 `;
 
 /**
- * Takes this consumer out of its group. If it has something pending it must stay, as that would be lost
- * with it; then all of it is made to look idle, so that others take it over at once. KEYS: stream.
- * ARGV: group, consumer, for how many milliseconds idle, of how many entries. Answers 1 when it has left.
+ * Takes this consumer out of its group. If it has something pending it must stay, as that would be
+ * lost with it; then all of it is made to look idle, so that others take it over at once. KEYS:
+ * stream. ARGV: group, consumer, for how many milliseconds idle, of how many entries. Answers 1
+ * when it has left.
  */
 export const LEAVE_SCRIPT = `
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])
@@ -72,8 +73,8 @@ return 1
 `;
 
 /**
- * Takes other consumers out that have nothing pending and were not heard of for a while. KEYS: stream.
- * ARGV: group, consumer, for how many milliseconds. Answers how many there were.
+ * Takes other consumers out that have nothing pending and were not heard of for a while. KEYS:
+ * stream. ARGV: group, consumer, for how many milliseconds. Answers how many there were.
  */
 export const REAP_SCRIPT = `
 local reaped = 0
@@ -91,7 +92,8 @@ return reaped
 
 /**
  * Deletes groups that belonged to one process each and that nobody has read by for a while. KEYS:
- * stream. ARGV: what their names begin with, for how many milliseconds. Answers how many there were.
+ * stream. ARGV: what their names begin with, for how many milliseconds. Answers how many there
+ * were.
  */
 export const ABANDONED_GROUPS_SCRIPT = `
 local function facts_of(list)

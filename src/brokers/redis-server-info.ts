@@ -17,7 +17,8 @@ export function readServerInfo(info: string): RedisServerInfo {
     }),
   );
   const policy = facts.get('maxmemory_policy');
-  // Streams have no expiry, so only the policies for all keys can take them; and only under a limit.
+  // Streams have no expiry, so only the policies for all keys can take them; and only under a
+  // limit.
   const evicts = Number(facts.get('maxmemory') ?? 0) > 0 && policy?.startsWith('allkeys-') === true;
   return {
     isCluster: facts.get('redis_mode') === 'cluster',

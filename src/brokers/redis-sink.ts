@@ -1,8 +1,8 @@
 /**
  * The data plane of a Redis link: events become XADD commands, many to a write.
  *
- * Redis answers in order, so each answer settles the oldest event. One that is a refusal loses its event
- * and, since the next would fare no better, the link.
+ * Redis answers in order, so each answer settles the oldest event. One that is a refusal loses its
+ * event and, since the next would fare no better, the link.
  */
 import type { Confirms, EventSink } from '../../actors/channel/link.ts';
 import type { EventOrigin } from '../../protocols/broker.ts';

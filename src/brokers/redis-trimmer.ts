@@ -3,9 +3,9 @@
  *
  * Purpose: streams stay bounded, and what is trimmed unread is not trimmed in silence.
  *
- * Inner workings: what is older than the retention goes. If a group has not come that far, its place in
- * the stream is where the trimming is done in two steps: first all that it has read, to the entry, then
- * the rest; what the second removes is what it has missed, and is counted.
+ * Inner workings: what is older than the retention goes. If a group has not come that far, its
+ * place in the stream is where the trimming is done in two steps: first all that it has read, to
+ * the entry, then the rest; what the second removes is what it has missed, and is counted.
  *
  * Failure modes: Redis before 6.2 cannot trim by age, which is said once, and streams grow.
  */
@@ -83,7 +83,10 @@ export class RedisTrimmer {
     if (missed > 0) this.#tell(event, slowest.name, missed);
   }
 
-  /** The group that is furthest behind and the first entry it has not read; undefined without a stream. */
+  /**
+   * The group that is furthest behind and the first entry it has not read; undefined without a
+   * stream.
+   */
   async #slowestGroup(
     event: string,
   ): Promise<{ readonly name: string; readonly next: string | undefined } | undefined> {

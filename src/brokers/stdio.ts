@@ -54,8 +54,8 @@ class StdioReader implements FrameReader {
     // One that was paused before does not begin again by being listened to.
     input.resume();
     return () => {
-      // A paused input no longer keeps the process alive. The error listener stays: without one a late
-      // error would crash the process.
+      // A paused input no longer keeps the process alive. The error listener stays: without one a
+      // late error would crash the process.
       input.off('data', data).off('end', end).pause();
     };
   }

@@ -1,8 +1,9 @@
 /**
  * Reads a command's arguments: flags by their table, and what is left.
  *
- * `node:util` takes the line apart into tokens; what they mean is decided here, since its own errors
- * know no near names. Flags may have one dash or two, as Go's do: `-config FILE`, `--config=FILE`.
+ * `node:util` takes the line apart into tokens; what they mean is decided here, since its own
+ * errors know no near names. Flags may have one dash or two, as Go's do: `-config FILE`,
+ * `--config=FILE`.
  */
 import { parseArgs } from 'node:util';
 import { ConfigurationError } from '../../protocols/errors.ts';

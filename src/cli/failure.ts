@@ -1,4 +1,6 @@
-/** What a person and the calling program are told when a command fails: lines on stderr, a status. */
+/**
+ * What a person and the calling program are told when a command fails: lines on stderr, a status.
+ */
 import { ConfigurationError, PortInUseError, SpectaclesError } from '../../protocols/errors.ts';
 
 export const EXIT_STOPPED = 0;

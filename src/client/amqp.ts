@@ -16,11 +16,13 @@ export type AmqpOptions = BrokerClientOptions &
     /** Messages of one subscription that listeners may have and not have acked. */
     readonly prefetch?: number;
     /**
-     * `quorum` for queues that live on several nodes and count deliveries; each then has a queue of dead
-     * letters, `group:event.dead`. All clients of the group must say the same.
+     * `quorum` for queues that live on several nodes and count deliveries; each then has a queue of
+     * dead letters, `group:event.dead`. All clients of the group must say the same.
      */
     readonly queueType?: AmqpQueueType;
-    /** Whether what is published lives through a restart of the broker; it does unless told not to. */
+    /**
+     * Whether what is published lives through a restart of the broker; it does unless told not to.
+     */
     readonly persistent?: boolean;
   };
 

@@ -1,7 +1,12 @@
-/** What each of Discord's dispatch events carries, by its name, as discord-api-types documents it. */
+/**
+ * What each of Discord's dispatch events carries, by its name, as discord-api-types documents it.
+ */
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 
-/** From `{ t, d }` of one event, or of several that share a payload, to `d` under each of their names. */
+/**
+ * From `{ t, d }` of one event, or of several that share a payload, to `d` under each of their
+ * names.
+ */
 type Named<Payload> = Payload extends { t: infer Name; d: infer Data }
   ? Name extends string
     ? { readonly name: `${Name}`; readonly data: Data }

@@ -1,10 +1,10 @@
 /**
  * `new Ipc()`: the library's broker between a process and its children, with no server.
  *
- * The parent forks its children through `fork` and then uses the broker like any other; a child just uses
- * it. Messages wait in the parent: children of one group compete for them, a child that dies hands
- * back what it held, and each answer goes to the one who asked. Programs that use the `Ipc` of
- * `@spectacles/brokers` may stand at either end.
+ * The parent forks its children through `fork` and then uses the broker like any other; a child
+ * just uses it. Messages wait in the parent: children of one group compete for them, a child that
+ * dies hands back what it held, and each answer goes to the one who asked. Programs that use the
+ * `Ipc` of `@spectacles/brokers` may stand at either end.
  */
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { ConfigurationError } from '../../protocols/errors.ts';
@@ -18,7 +18,9 @@ const DEFAULT_GROUP = 'default';
 export type IpcOptions = BrokerClientOptions & {
   /** Which end this is; a process that was itself forked is a child unless it has called `fork`. */
   readonly role?: 'parent' | 'child';
-  /** In a child: its parent speaks plainly, as `@spectacles/brokers` does, and will say no welcome. */
+  /**
+   * In a child: its parent speaks plainly, as `@spectacles/brokers` does, and will say no welcome.
+   */
   readonly plain?: boolean;
 };
 

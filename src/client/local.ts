@@ -1,6 +1,6 @@
 /**
- * The library's brokers that need no server: `Memory` within a process, `Stdio` between two that are
- * joined by a pipe, and `Attached` around a broker that somebody else has started.
+ * The library's brokers that need no server: `Memory` within a process, `Stdio` between two that
+ * are joined by a pipe, and `Attached` around a broker that somebody else has started.
  */
 import type { Readable, Writable } from 'node:stream';
 import type { Broker } from '../../protocols/broker.ts';

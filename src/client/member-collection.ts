@@ -1,17 +1,18 @@
 /**
  * One request for members, from the command to its last chunk: pure.
  *
- * Purpose: whatever comes, in whatever order, the collection ends once: complete, or with the reason why it
- * is not. After its end nothing changes it.
+ * Purpose: whatever comes, in whatever order, the collection ends once: complete, or with the
+ * reason why it is not. After its end nothing changes it.
  *
- * Inner workings: chunks are kept by their index until there are as many as each of them says there are.
- * One that comes twice (a session that was resumed brings it again) counts once. A request that Discord
- * limits is made again by the gateway, so it is waited for, unless the gateway gives it up or the deadline
- * comes first. A command that was sent twice is answered twice, perhaps with other numbers of chunks: the
- * latest number counts, and what belongs to another is dropped.
+ * Inner workings: chunks are kept by their index until there are as many as each of them says there
+ * are. One that comes twice (a session that was resumed brings it again) counts once. A request
+ * that Discord limits is made again by the gateway, so it is waited for, unless the gateway gives
+ * it up or the deadline comes first. A command that was sent twice is answered twice, perhaps with
+ * other numbers of chunks: the latest number counts, and what belongs to another is dropped.
  *
- * Failure: a chunk that never comes is missed at the deadline. A session that is lost takes the rest of its
- * chunks with it; a loss that is told before the command was sent is of an earlier session.
+ * Failure: a chunk that never comes is missed at the deadline. A session that is lost takes the
+ * rest of its chunks with it; a loss that is told before the command was sent is of an earlier
+ * session.
  */
 import type { APIGuildMember, GatewayGuildMembersChunkDispatchData } from 'discord-api-types/v10';
 import type { MembersFailure } from '../../protocols/errors.ts';

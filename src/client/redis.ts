@@ -1,10 +1,10 @@
 /**
  * `new Redis(group, ioredis)`: the library's broker over Redis streams.
  *
- * The ioredis client that it is given says where Redis is and how to get in; connections of our own are
- * opened to the same place, since one connection cannot wait for messages and do anything else. Any
- * version of ioredis will do, and so will a client of a cluster. The given client itself is disconnected
- * together with the broker, as it always was.
+ * The ioredis client that it is given says where Redis is and how to get in; connections of our own
+ * are opened to the same place, since one connection cannot wait for messages and do anything else.
+ * Any version of ioredis will do, and so will a client of a cluster. The given client itself is
+ * disconnected together with the broker, as it always was.
  */
 import type { RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../protocols/errors.ts';
@@ -27,15 +27,19 @@ export type RedisClient = {
 export type RedisBrokerOptions = BrokerClientOptions &
   AudienceOptions & {
     /**
-     * This process among the consumers of the group; drawn at random unless given. A process that comes
-     * back under its old name goes on with what it had in hand, so no two may have the same at a time.
+     * This process among the consumers of the group; drawn at random unless given. A process that
+     * comes back under its old name goes on with what it had in hand, so no two may have the same
+     * at a time.
      */
     readonly name?: string;
     /** Messages that listeners may have and not have acked. */
     readonly prefetch?: number;
     /** Milliseconds after which a message is taken over from a process that gives no sign of it. */
     readonly claimAfter?: number;
-    /** Whether `call` hears services that were written with the Go client, for one more subscription. */
+    /**
+     * Whether `call` hears services that were written with the Go client, for one more
+     * subscription.
+     */
     readonly goReplies?: boolean;
   };
 

@@ -1,17 +1,19 @@
 /**
- * `requestMembers(broker, request)`: the members of a guild, or some of them, by way of the gateway.
+ * `requestMembers(broker, request)`: the members of a guild, or some of them, by way of the
+ * gateway.
  *
- * The request goes to the gateway as a command with a nonce of its own, and the chunks of the answer are
- * collected by it. Clients of one group share the events among them, so each would see some of the chunks: the
- * broker has to be one that gets every event (`audience: 'each'`), and one that does not is refused.
+ * The request goes to the gateway as a command with a nonce of its own, and the chunks of the
+ * answer are collected by it. Clients of one group share the events among them, so each would see
+ * some of the chunks: the broker has to be one that gets every event (`audience: 'each'`), and one
+ * that does not is refused.
  *
- * Inner workings: a broker has one set of listeners for all requests, made with the first of them, and kept,
- * since what is consumed has to be consumed before the request is sent. Chunks of other clients' requests
- * are passed by.
+ * Inner workings: a broker has one set of listeners for all requests, made with the first of them,
+ * and kept, since what is consumed has to be consumed before the request is sent. Chunks of other
+ * clients' requests are passed by.
  *
  * Failure: every request ends by its deadline at the latest. What ends it early is in
- * `member-collection.ts`; it rejects with a `MembersError` that says which it was. At MEMBER_REQUESTS_MAX
- * unanswered requests of one broker a new one is refused.
+ * `member-collection.ts`; it rejects with a `MembersError` that says which it was. At
+ * MEMBER_REQUESTS_MAX unanswered requests of one broker a new one is refused.
  */
 import { randomUUID } from 'node:crypto';
 import {

@@ -1,9 +1,9 @@
 /**
  * `Rest`: Discord's REST API through the proxy, with the surface of `@spectacles/proxy`.
  *
- * A request is one call on the broker; the proxy keeps the limits, so a caller may send as much as it
- * likes and only waits. What comes back is the proxy's answer: `status` 0 and what Discord said, or
- * another status and a sentence that says why there is no answer.
+ * A request is one call on the broker; the proxy keeps the limits, so a caller may send as much as
+ * it likes and only waits. What comes back is the proxy's answer: `status` 0 and what Discord said,
+ * or another status and a sentence that says why there is no answer.
  */
 import type { Priority } from '../../protocols/lanes.ts';
 import { REST_CALL_GRACE_MS, REST_CALL_TIMEOUT_MS } from '../../protocols/limits.ts';
@@ -17,13 +17,17 @@ export interface RestBroker {
 export type RestRequestOptions = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
-  /** How long to wait for the answer, the wait for a turn included; REST_CALL_TIMEOUT_MS unless given. */
+  /**
+   * How long to wait for the answer, the wait for a turn included; REST_CALL_TIMEOUT_MS unless
+   * given.
+   */
   readonly timeoutMs?: number;
   /** The lane in the proxy: what is `bulk` lets everything else go first. */
   readonly priority?: Priority;
   /**
-   * Doing it twice comes to the same as doing it once: the proxy may repeat it where nobody knows whether
-   * Discord has seen it. GET, PUT, DELETE, and messages with an enforced nonce are so without being told.
+   * Doing it twice comes to the same as doing it once: the proxy may repeat it where nobody knows
+   * whether Discord has seen it. GET, PUT, DELETE, and messages with an enforced nonce are so
+   * without being told.
    */
   readonly idempotent?: boolean;
 };

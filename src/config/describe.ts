@@ -1,4 +1,6 @@
-/** Options in words: for `--help`, for the tables of the documentation, and for `spectacles check`. */
+/**
+ * Options in words: for `--help`, for the tables of the documentation, and for `spectacles check`.
+ */
 import type { LayerKind, Resolved } from './layers.ts';
 import type { Option, OptionTable } from './options.ts';
 

@@ -1,9 +1,9 @@
 /**
  * Durations as people write them: `500ms`, `2m`, `1h30m`, `1.5h`, `2min`, `10 minutes`, `1h 30m`.
  *
- * Both notations of the original services are read: Go's (`1h30m`, fractions, no spaces) and that of
- * Rust's humantime (long unit names, spaces). `m` is a minute and `M` a month; every other unit name
- * may be written in any case when it is longer than a letter. A number needs a unit, except 0.
+ * Both notations of the original services are read: Go's (`1h30m`, fractions, no spaces) and that
+ * of Rust's humantime (long unit names, spaces). `m` is a minute and `M` a month; every other unit
+ * name may be written in any case when it is longer than a letter. A number needs a unit, except 0.
  */
 
 const SECOND_MS = 1_000;

@@ -19,7 +19,9 @@ export type ConfigurationSource = {
   /** A file that was named must exist; a file that is only looked for need not. */
   readonly file: { readonly path: string; readonly named: boolean } | undefined;
   readonly environment: Environment;
-  /** What the command says instead of an option's own default, by key, as a person would write it. */
+  /**
+   * What the command says instead of an option's own default, by key, as a person would write it.
+   */
   readonly defaults?: Readonly<Record<string, string>>;
   /** Is told every secret that is read, before anything is said about it. */
   readonly redactor: Redactor;

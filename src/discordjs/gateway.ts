@@ -1,13 +1,14 @@
 /**
- * The gateway of `@discordjs/core`, played by a message broker: a bot that is written for discord.js' core
- * runs on our gateways with its listeners unchanged, and without a WebSocket of its own.
+ * The gateway of `@discordjs/core`, played by a message broker: a bot that is written for
+ * discord.js' core runs on our gateways with its listeners unchanged, and without a WebSocket of
+ * its own.
  *
- * `subscribe` names the events to consume. Each is handed on in the shape in which a WebSocket would have
- * brought it, with its shard; `send` publishes to the gateway that has the shard.
+ * `subscribe` names the events to consume. Each is handed on in the shape in which a WebSocket
+ * would have brought it, with its shard; `send` publishes to the gateway that has the shard.
  *
- * Failure modes: core does not wait for what its listeners do, so a message is acknowledged as soon as
- * core has been told of it. When telling it throws, the broker delivers the message again. Over standard
- * input, which does not carry the shard, it is worked out from the event's guild.
+ * Failure modes: core does not wait for what its listeners do, so a message is acknowledged as soon
+ * as core has been told of it. When telling it throws, the broker delivers the message again. Over
+ * standard input, which does not carry the shard, it is worked out from the event's guild.
  */
 import type { GatewayDispatchPayload, GatewaySendPayload } from 'discord-api-types/v10';
 import { shardOfGuild } from '../../protocols/discord/shard-of-guild.ts';
@@ -50,7 +51,9 @@ export class BrokerGateway {
     return this;
   }
 
-  /** Resolves when the broker has taken the command; whether Discord did, the gateway's log says. */
+  /**
+   * Resolves when the broker has taken the command; whether Discord did, the gateway's log says.
+   */
   send(shardId: number, payload: GatewaySendPayload): Promise<void> {
     return this.#broker.publish(String(shardId), payload);
   }

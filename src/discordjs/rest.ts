@@ -1,14 +1,14 @@
 /**
- * The `makeRequest` of `@discordjs/rest`, over a message broker: what discord.js sends to Discord goes to
- * the proxy instead, which keeps the limits for every process of the bot.
+ * The `makeRequest` of `@discordjs/rest`, over a message broker: what discord.js sends to Discord
+ * goes to the proxy instead, which keeps the limits for every process of the bot.
  *
  *     new REST({ makeRequest: throughProxy(broker) }).setToken(token)
  *
  * The body goes as the bytes that `fetch` would have sent, so files and forms arrive as they are.
  *
- * Failure modes: a request that the proxy refuses or cannot send is a `ProxyAnswerError`, which says what
- * the proxy said; one that the caller aborts is rejected with the signal's reason at once, and the proxy
- * gives it up when its time is over.
+ * Failure modes: a request that the proxy refuses or cannot send is a `ProxyAnswerError`, which
+ * says what the proxy said; one that the caller aborts is rejected with the signal's reason at
+ * once, and the proxy gives it up when its time is over.
  */
 import { ProxyAnswerError } from '../../protocols/errors.ts';
 import { REST_CALL_TIMEOUT_MS } from '../../protocols/limits.ts';

@@ -1,12 +1,12 @@
 /**
  * Consumes the commands to a gateway: `SEND`, and the event of each of its shards.
  *
- * One event after the other is subscribed to, since each may need a declaration of its own at the broker.
- * An event that cannot be consumed (its name is taken by something else) is said in the log and costs
- * nothing but itself: events go on being published, and `SEND` leads to every shard.
+ * One event after the other is subscribed to, since each may need a declaration of its own at the
+ * broker. An event that cannot be consumed (its name is taken by something else) is said in the log
+ * and costs nothing but itself: events go on being published, and `SEND` leads to every shard.
  *
- * Nothing waits for the end of a subscription: a broker that does not answer must not keep the shards from
- * closing. What is delivered meanwhile goes back to it.
+ * Nothing waits for the end of a subscription: a broker that does not answer must not keep the
+ * shards from closing. What is delivered meanwhile goes back to it.
  */
 import type { Broker, Delivery } from '../../protocols/broker.ts';
 import { DISCORDJS_SEND_EVENT, SEND_EVENT } from '../../protocols/gateway/commands.ts';

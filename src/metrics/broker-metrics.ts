@@ -1,7 +1,9 @@
 /** What a broker's driver counts beside the way of an event that went well. */
 import { Counter, type Registry } from 'prom-client';
 
-/** `what` is from a driver's closed list; events are those that this process publishes or consumes. */
+/**
+ * `what` is from a driver's closed list; events are those that this process publishes or consumes.
+ */
 export type BrokerCounter = (what: string, event: string, count: number) => void;
 
 const NAME = 'broker_incidents_total';

@@ -1,4 +1,7 @@
-/** The proxy's metrics. Paths are route templates, so that their number is bounded and no token shows. */
+/**
+ * The proxy's metrics. Paths are route templates, so that their number is bounded and no token
+ * shows.
+ */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { LimitedBy, ProxyMetrics } from '../../protocols/proxy.ts';
 import type { GuardStanding } from '../../supervisors/proxy-guard.ts';

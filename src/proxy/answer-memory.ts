@@ -1,13 +1,13 @@
 /**
- * Remembers which requests were carried out, so that a repeat of the same message is answered and not
- * sent again.
+ * Remembers which requests were carried out, so that a repeat of the same message is answered and
+ * not sent again.
  *
  * A broker that has lost its link delivers anew what was not acknowledged, also to the very process
- * that is still at work on it. The repeat then gets the answer of the first. A message counts as the
- * same when its sender's id and its content are: ids alone are not unique with every client.
+ * that is still at work on it. The repeat then gets the answer of the first. A message counts as
+ * the same when its sender's id and its content are: ids alone are not unique with every client.
  *
- * At RPC_ANSWERS_MAX, or RPC_ANSWERS_MAX_BYTES, the oldest answers are forgotten; those still in the
- * making never are, their number is bounded by the prefetch.
+ * At RPC_ANSWERS_MAX, or RPC_ANSWERS_MAX_BYTES, the oldest answers are forgotten; those still in
+ * the making never are, their number is bounded by the prefetch.
  */
 import { createHash } from 'node:crypto';
 import type { Delivery } from '../../protocols/broker.ts';
@@ -21,7 +21,9 @@ export class AnswerMemory {
   readonly #kept = new Map<string, Uint8Array>();
   #keptBytes = 0;
 
-  /** The answer to the delivery: one that is known or in the making, or else what `make` comes to. */
+  /**
+   * The answer to the delivery: one that is known or in the making, or else what `make` comes to.
+   */
   answer(delivery: Delivery, make: () => Answering): Answering {
     if (delivery.id === undefined) return make();
     const key = createHash('sha256').update(`${delivery.id}\n`).update(delivery.body).digest('hex');

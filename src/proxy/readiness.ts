@@ -1,6 +1,7 @@
 /**
- * What `/readyz` says of a proxy: one that holds everything back, to save its address, does no work. One
- * that cannot reach the others works on its share of the limits, and to take it out would help nobody.
+ * What `/readyz` says of a proxy: one that holds everything back, to save its address, does no
+ * work. One that cannot reach the others works on its share of the limits, and to take it out would
+ * help nobody.
  */
 import { INVALID_REQUESTS_PER_WINDOW } from '../../protocols/limits.ts';
 import type { SharedStanding } from '../../protocols/shared-limits.ts';

@@ -1,8 +1,8 @@
 /**
  * What the HTTP door says when an answer is the proxy's own and not Discord's.
  *
- * The shape is that of Discord's refusals, so that libraries handle it as they would handle Discord;
- * the header PROXY_HEADER says that the proxy made it, and why.
+ * The shape is that of Discord's refusals, so that libraries handle it as they would handle
+ * Discord; the header PROXY_HEADER says that the proxy made it, and why.
  */
 import { STATUS_CODES } from 'node:http';
 import { RESTJSONErrorCodes } from 'discord-api-types/v10';

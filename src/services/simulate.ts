@@ -1,4 +1,7 @@
-/** The simulator as a service: `spectacles simulate`, and the Discord of `spectacles run --simulate`. */
+/**
+ * The simulator as a service: `spectacles simulate`, and the Discord of `spectacles run
+ * --simulate`.
+ */
 import { readFile } from 'node:fs/promises';
 import type { RunningService, ServiceRuntime, SimulatorOptions } from '../cli/services.ts';
 import { PACKAGE_VERSION } from '../package-info.ts';

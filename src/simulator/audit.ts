@@ -2,9 +2,9 @@
  * What clients did to the simulated Discord: the evidence a test judges them by.
  *
  * Each kind of record has a ring of its own, so that a flood of heartbeats never pushes out the one
- * IDENTIFY that matters, and a counter that stays exact after the ring has forgotten. A breach is what
- * Discord punishes or forbids; a run without breaches is what a client must reach. Tokens are never
- * put in here: records carry names, numbers, and the data of commands that hold no secret.
+ * IDENTIFY that matters, and a counter that stays exact after the ring has forgotten. A breach is
+ * what Discord punishes or forbids; a run without breaches is what a client must reach. Tokens are
+ * never put in here: records carry names, numbers, and the data of commands that hold no secret.
  */
 import { SIMULATOR_AUDIT_RECORDS_MAX } from '../../protocols/limits.ts';
 

@@ -2,16 +2,18 @@
  * Turns gateway messages into what goes over the wire: plain, zlib-stream or zstd-stream.
  *
  * Each connection has an encoder of its own, which keeps one context from the first message to the
- * last. All of it is synchronous, so that the order of messages is the order of calls, on real sockets
- * and on virtual time alike.
+ * last. All of it is synchronous, so that the order of messages is the order of calls, on real
+ * sockets and on virtual time alike.
  *
- * zlib-stream: one zlib stream, flushed after each message. Node can flush a stream only with a callback,
- * so each message is deflated by a call of its own whose dictionary is the end of the text before it:
- * the blocks that come out are those of one continuous stream, back-references across messages included.
+ * zlib-stream: one zlib stream, flushed after each message. Node can flush a stream only with a
+ * callback, so each message is deflated by a call of its own whose dictionary is the end of the
+ * text before it: the blocks that come out are those of one continuous stream, back-references
+ * across messages included.
  *
- * zstd-stream: one frame that never ends, flushed after each message. `zstd-napi` is optional; without
- * it the frame is made here of blocks that are stored, not compressed, which every decoder must read
- * (RFC 8878, 3.1.1). Such a stream tests a client's framing as well, only its back-references less.
+ * zstd-stream: one frame that never ends, flushed after each message. `zstd-napi` is optional;
+ * without it the frame is made here of blocks that are stored, not compressed, which every decoder
+ * must read (RFC 8878, 3.1.1). Such a stream tests a client's framing as well, only its
+ * back-references less.
  */
 import { constants, deflateRawSync, deflateSync } from 'node:zlib';
 import { loadZstdBinding, type ZstdBinding } from '../zstd-napi.ts';

@@ -2,8 +2,8 @@
  * Puts the simulated gateway behind WebSocket upgrades: reads the door from the path, lets the core
  * answer the handshake, and gives each accepted socket a link.
  *
- * A handshake that is to hang keeps its socket until the server closes. Errors of a socket end in its
- * close, which is all the core needs to know.
+ * A handshake that is to hang keeps its socket until the server closes. Errors of a socket end in
+ * its close, which is all the core needs to know.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';

@@ -1,9 +1,9 @@
 /**
  * Scenarios: a typed list of timed faults, read from JSON or drawn from a seed.
  *
- * Times count from the moment the scenario starts. A fault without `shard` strikes every connection.
- * What cannot be read is a ConfigurationError that names the fault, the key, the value, and what is
- * allowed; nothing is ignored in silence.
+ * Times count from the moment the scenario starts. A fault without `shard` strikes every
+ * connection. What cannot be read is a ConfigurationError that names the fault, the key, the value,
+ * and what is allowed; nothing is ignored in silence.
  */
 import { z } from 'zod';
 import { ConfigurationError } from '../../protocols/errors.ts';
@@ -227,8 +227,8 @@ function brokenHost(draw: Draw): { mode: z.infer<typeof brokenModes>; connection
 const MINUTE_MS = 60_000;
 
 /**
- * A scenario from a seed: equal arguments give equal scenarios. At `durationMs` everything that stays
- * broken is mended, so that a client that behaves is well again some time after it.
+ * A scenario from a seed: equal arguments give equal scenarios. At `durationMs` everything that
+ * stays broken is mended, so that a client that behaves is well again some time after it.
  *
  * @param intensity faults a minute, on average
  * @param shardCount faults strike shards below this; some strike all of them

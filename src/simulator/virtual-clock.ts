@@ -3,8 +3,9 @@
  * way each time.
  *
  * Timers wait in a binary heap ordered by due time and, for equal times, by the order in which they
- * were set. Time moves only in `advance`, `advanceSettled` and `runNext`, and stands exactly at a timer's due time
- * while its callback runs. A callback may set and cancel timers, also ones due at the same instant.
+ * were set. Time moves only in `advance`, `advanceSettled` and `runNext`, and stands exactly at a
+ * timer's due time while its callback runs. A callback may set and cancel timers, also ones due at
+ * the same instant.
  *
  * With actors, time may only move when they have nothing left to do:
  *
@@ -44,7 +45,9 @@ export class VirtualClock implements Clock {
     return this.#epochMinusNowMs + this.#nowMs;
   }
 
-  /** Steps the wall clock, as a time server may; the monotonic time and the timers do not notice. */
+  /**
+   * Steps the wall clock, as a time server may; the monotonic time and the timers do not notice.
+   */
   stepEpoch(deltaMs: number): void {
     this.#epochMinusNowMs += deltaMs;
   }

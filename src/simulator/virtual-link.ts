@@ -1,6 +1,7 @@
 /**
- * A network in memory between clients and the simulated gateway, on any clock: handshakes, latency with
- * jitter from a seed, order kept in each direction, and every way in which a connection can fail.
+ * A network in memory between clients and the simulated gateway, on any clock: handshakes, latency
+ * with jitter from a seed, order kept in each direction, and every way in which a connection can
+ * fail.
  *
  * It implements the socket port of the gateway's connection actors, so that they run against the
  * simulator without a socket and without waiting. A message arrives as the bytes of one WebSocket

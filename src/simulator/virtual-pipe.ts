@@ -1,6 +1,6 @@
 /**
- * One direction of a virtual connection: things arrive in the order in which they were sent, each after
- * a delay of its own, and not while the receiver has stopped reading.
+ * One direction of a virtual connection: things arrive in the order in which they were sent, each
+ * after a delay of its own, and not while the receiver has stopped reading.
  */
 import type { Clock, Timer } from '../../protocols/ports.ts';
 
@@ -55,7 +55,9 @@ export class VirtualPipe {
     this.#timer?.cancel();
   }
 
-  /** Only the first item is waited for: a later one that was faster stands behind it all the same. */
+  /**
+   * Only the first item is waited for: a later one that was faster stands behind it all the same.
+   */
   #arm(): void {
     const next = this.#items[0];
     if (this.#timer !== undefined || next === undefined || this.#isPaused) return;

@@ -1,7 +1,7 @@
 /**
- * discord.js 14, the whole client and unmodified, against the simulator: what it is told is enough for
- * it to log in, fill its caches, hear every event, post and resume, and the simulator finds no fault
- * with it. What it cannot digest it throws, which fails the run.
+ * discord.js 14, the whole client and unmodified, against the simulator: what it is told is enough
+ * for it to log in, fill its caches, hear every event, post and resume, and the simulator finds no
+ * fault with it. What it cannot digest it throws, which fails the run.
  */
 import { type APIMessage, Client, Events, GatewayDispatchEvents, Partials } from 'discord.js';
 import { describe, expect, it, onTestFinished } from 'vitest';

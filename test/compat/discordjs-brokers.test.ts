@@ -1,6 +1,6 @@
 /**
- * @discordjs/brokers 1.0.0 from npm, unmodified, over a real Redis: it consumes what we publish with
- * payload discordjs, and we consume what it publishes and answer what it calls.
+ * @discordjs/brokers 1.0.0 from npm, unmodified, over a real Redis: it consumes what we publish
+ * with payload discordjs, and we consume what it publishes and answer what it calls.
  */
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';

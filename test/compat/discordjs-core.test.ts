@@ -1,6 +1,7 @@
 /**
- * @discordjs/core, unmodified, as a bot on our services: its gateway and its REST client are the adapters
- * of `spectacles/discordjs`, and `spectacles gateway` and `spectacles proxy` are processes behind a broker.
+ * @discordjs/core, unmodified, as a bot on our services: its gateway and its REST client are the
+ * adapters of `spectacles/discordjs`, and `spectacles gateway` and `spectacles proxy` are processes
+ * behind a broker.
  */
 import { join } from 'node:path';
 import { Client, GatewayDispatchEvents } from '@discordjs/core';

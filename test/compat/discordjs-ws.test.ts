@@ -1,6 +1,7 @@
 /**
- * @discordjs/ws 2, unmodified, against the simulator: sessions, heartbeats, members and resuming, in each
- * way of compressing that it knows here. It knows no zstd-stream, and zlib-sync is not installed.
+ * @discordjs/ws 2, unmodified, against the simulator: sessions, heartbeats, members and resuming,
+ * in each way of compressing that it knows here. It knows no zstd-stream, and zlib-sync is not
+ * installed.
  */
 import {
   CompressionMethod,
@@ -74,7 +75,9 @@ function dispatched({ discord }: Simulator, shard: number): readonly Received[] 
   return dispatches.map(({ sequence, event, json }) => [sequence, event, json]);
 }
 
-/** Stops the traffic and waits until each shard has all of its session's events, once and in order. */
+/**
+ * Stops the traffic and waits until each shard has all of its session's events, once and in order.
+ */
 async function expectEverything(stage: Stage): Promise<void> {
   stage.simulator.discord.setRate(0);
   for (const shard of SHARDS) {
@@ -118,7 +121,8 @@ describe('@discordjs/ws 2', () => {
     await until('there was traffic', () =>
       SHARDS.every((shard) => (received.get(shard)?.length ?? 0) > 50),
     );
-    // The client lets what is not compressed overtake what it still inflates; nothing is lost by it.
+    // The client lets what is not compressed overtake what it still inflates; nothing is lost by
+    // it.
     const ordered = new Map<number, Received[]>();
     simulator.discord.setRate(0);
     for (const shard of SHARDS) {

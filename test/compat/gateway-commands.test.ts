@@ -1,6 +1,7 @@
 /**
- * Commands to two gateways of one group, each with a shard of its own, over a real Redis and a real RabbitMQ,
- * from the unmodified clients of others: @spectacles/brokers 0.9.3 and @discordjs/brokers 1.0.0.
+ * Commands to two gateways of one group, each with a shard of its own, over a real Redis and a real
+ * RabbitMQ, from the unmodified clients of others: @spectacles/brokers 0.9.3 and @discordjs/brokers
+ * 1.0.0.
  */
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';

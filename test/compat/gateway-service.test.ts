@@ -3,8 +3,8 @@
  * RabbitMQ, and the command handler of the original's introduction with the unmodified
  * @spectacles/brokers 0.9.3, in a process of its own too.
  *
- * By default an event is what the Go gateway published, a string of JSON; with `map` it is an object,
- * which is what the introduction went on to use.
+ * By default an event is what the Go gateway published, a string of JSON; with `map` it is an
+ * object, which is what the introduction went on to use.
  */
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
@@ -63,7 +63,9 @@ function sent(simulator: Simulator, name: string): readonly string[] {
     .flatMap(({ event, json }) => (event === name ? [json] : []));
 }
 
-/** Lets events happen, messages among them, and waits until the handler has printed what it was for. */
+/**
+ * Lets events happen, messages among them, and waits until the handler has printed what it was for.
+ */
 async function expectPrinted(simulator: Simulator, handler: Program, mode: Mode): Promise<void> {
   // Discord says nothing of a guild before it has said that the guild is there.
   const guilds = simulator.discord.world.guildIds.length;
@@ -88,7 +90,9 @@ function sortedById(text: string): readonly string[] {
   return text.split(/^(?=\{)/m).toSorted();
 }
 
-/** Ends the gateway as a person would; its sessions live, and Discord has nothing to complain about. */
+/**
+ * Ends the gateway as a person would; its sessions live, and Discord has nothing to complain about.
+ */
 async function expectCleanEnd(simulator: Simulator, gateway: Program): Promise<void> {
   expect(await gateway.end('SIGTERM')).toEqual({ status: 0, signal: null });
   const { audit } = simulator.discord;

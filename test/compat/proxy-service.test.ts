@@ -1,7 +1,8 @@
 /**
- * `spectacles proxy` as a process of its own behind a real Redis, and the unmodified @spectacles/proxy
- * 0.1.3 in front of it: alone, and as the command handler that the original's introduction ends with,
- * with `spectacles gateway` beside it. Every part is a process; the simulator says what arrived.
+ * `spectacles proxy` as a process of its own behind a real Redis, and the unmodified
+ * @spectacles/proxy 0.1.3 in front of it: alone, and as the command handler that the original's
+ * introduction ends with, with `spectacles gateway` beside it. Every part is a process; the
+ * simulator says what arrived.
  */
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';

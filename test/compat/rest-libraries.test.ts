@@ -1,7 +1,7 @@
 /**
- * Other people's REST clients, unmodified, through the HTTP door to the simulator: each is only told
- * another address for Discord. Some of them keep limits of their own, some leave that to a proxy; the
- * last one has a new instance for each request, so that it knows nothing of any limit.
+ * Other people's REST clients, unmodified, through the HTTP door to the simulator: each is only
+ * told another address for Discord. Some of them keep limits of their own, some leave that to a
+ * proxy; the last one has a new instance for each request, so that it knows nothing of any limit.
  */
 import { createRestManager } from '@discordeno/rest';
 import { REST } from '@discordjs/rest';
@@ -29,7 +29,9 @@ type Library = {
   remove(channel: string, message: string, reason: string): Promise<void>;
   execute(webhook: string, token: string, content: string): Promise<Message>;
   answer(interaction: string, token: string, content: string): Promise<void>;
-  /** The status and Discord's code for the error, as the library tells them, of a failed request. */
+  /**
+   * The status and Discord's code for the error, as the library tells them, of a failed request.
+   */
   failure(channel: string): Promise<{ readonly status: unknown; readonly code: unknown }>;
 };
 

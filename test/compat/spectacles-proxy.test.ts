@@ -1,7 +1,7 @@
 /**
- * The client of the original Spectacles, `@spectacles/proxy` 0.1.3 over `@spectacles/brokers` 0.9.3 and
- * the clients of Redis and RabbitMQ that it brings along, unmodified: what it posts goes through our proxy
- * over a real broker to the simulator.
+ * The client of the original Spectacles, `@spectacles/proxy` 0.1.3 over `@spectacles/brokers` 0.9.3
+ * and the clients of Redis and RabbitMQ that it brings along, unmodified: what it posts goes
+ * through our proxy over a real broker to the simulator.
  */
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -136,7 +136,8 @@ describe.each(['redis', 'amqp'] as const)(
     it('sends more at once than the bucket holds, and meets no 429', async () => {
       const { simulator, client, channel } = await createStage(kind);
       const contents = Array.from({ length: 8 }, (_, index) => `number ${index}`);
-      // The old client gives up after five seconds, so a bucket of five in five takes eight just so.
+      // The old client gives up after five seconds, so a bucket of five in five takes eight just
+      // so.
       const answers = await Promise.allSettled(
         contents.map((content) => client.post(`/channels/${channel}/messages`, { content })),
       );

@@ -1,6 +1,6 @@
 /**
- * @spectacles/brokers 0.9.3, unmodified, calling our services: `spectacles proxy` as a process, over
- * Redis and over RabbitMQ, with requests as its users write them.
+ * @spectacles/brokers 0.9.3, unmodified, calling our services: `spectacles proxy` as a process,
+ * over Redis and over RabbitMQ, with requests as its users write them.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

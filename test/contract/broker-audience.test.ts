@@ -1,4 +1,7 @@
-/** Messages for each process that asks, and not for one of its group: with every server, and without one. */
+/**
+ * Messages for each process that asks, and not for one of its group: with every server, and without
+ * one.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';

@@ -35,7 +35,10 @@ export type Feature =
 export type Transport = {
   readonly name: string;
   config(group: string): BrokerConfig;
-  /** The same for a part of the group that gets copies of its own; absent where there is no such thing. */
+  /**
+   * The same for a part of the group that gets copies of its own; absent where there is no such
+   * thing.
+   */
   readonly subgroupConfig?: (group: string, subgroup: string) => BrokerConfig;
   /** What it cannot do; the tests of it are not there for this transport. */
   readonly lacks?: readonly Feature[];

@@ -1,4 +1,6 @@
-/** The contract over IPC, whichever end publishes, and whichever way the channel carries objects. */
+/**
+ * The contract over IPC, whichever end publishes, and whichever way the channel carries objects.
+ */
 import { afterAll } from 'vitest';
 import { IpcHost } from '../../src/brokers/ipc-host.ts';
 import { systemClock } from '../../src/system-clock.ts';

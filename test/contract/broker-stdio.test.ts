@@ -28,7 +28,10 @@ for (const payload of ['json', 'map'] as const) {
   });
 }
 
-/** Two processes joined by two pipes: in the one stands the first broker, in the other all the others. */
+/**
+ * Two processes joined by two pipes: in the one stands the first broker, in the other all the
+ * others.
+ */
 class Pipes {
   readonly #there = new PassThrough();
   readonly #back = new PassThrough();

@@ -1,8 +1,9 @@
 /**
- * A gateway that is stopped and started again, as a process of its own, with a real Redis as its broker and
- * a session store of each kind. Discord goes on sending while it is down.
+ * A gateway that is stopped and started again, as a process of its own, with a real Redis as its
+ * broker and a session store of each kind. Discord goes on sending while it is down.
  *
- * Every session is resumed, none is started anew, and at the far end, in Redis' streams, is every event.
+ * Every session is resumed, none is started anew, and at the far end, in Redis' streams, is every
+ * event.
  */
 import { describe, expect, it } from 'vitest';
 import { SIMULATED_TOKEN } from '../../src/simulator/index.ts';

@@ -1,9 +1,11 @@
 /**
- * A gateway of four shards on real sockets whose connections are cut, garbled and sent away for eight
- * seconds, in front of a broker that confirms late and out of order, loses events and is full at times.
+ * A gateway of four shards on real sockets whose connections are cut, garbled and sent away for
+ * eight seconds, in front of a broker that confirms late and out of order, loses events and is full
+ * at times.
  *
- * In the end the broker holds each event of each session, whole; each was first written in order; and
- * no RESUME ever claimed an event that the broker had not confirmed. The simulator has seen no breach.
+ * In the end the broker holds each event of each session, whole; each was first written in order;
+ * and no RESUME ever claimed an event that the broker had not confirmed. The simulator has seen no
+ * breach.
  */
 import { Registry } from 'prom-client';
 import { describe, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * The proxy's cache with everything real: `spectacles gateway` and `spectacles proxy` as processes, a
- * broker's own server between them, and the simulated Discord, which counts what it is asked.
+ * The proxy's cache with everything real: `spectacles gateway` and `spectacles proxy` as processes,
+ * a broker's own server between them, and the simulated Discord, which counts what it is asked.
  *
  * What somebody changes at Discord reaches the proxy as an event only; the next read shows it.
  */
@@ -101,7 +101,9 @@ async function metric({ metrics }: Stage, start: string): Promise<number> {
   return line === undefined ? 0 : Number(line.split(' ').at(-1));
 }
 
-/** Reads until the answer is a kept one: what came with the guild itself may still be on its way. */
+/**
+ * Reads until the answer is a kept one: what came with the guild itself may still be on its way.
+ */
 async function untilHit(stage: Stage, path: string): Promise<Got> {
   let last: Got = { status: 0, lookup: null, text: '' };
   await until(`${path} is kept`, async () => {

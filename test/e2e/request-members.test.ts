@@ -1,6 +1,6 @@
 /**
- * `requestMembers` with everything that belongs to it: the simulated Discord, a gateway, a real Redis and a
- * real RabbitMQ, and workers that compete for the same events.
+ * `requestMembers` with everything that belongs to it: the simulated Discord, a gateway, a real
+ * Redis and a real RabbitMQ, and workers that compete for the same events.
  */
 import { randomUUID } from 'node:crypto';
 import { Redis as IoRedis } from 'ioredis';

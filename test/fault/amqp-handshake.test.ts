@@ -1,4 +1,7 @@
-/** What only an odd server says: a RabbitMQ that ends a connection as it opens, and programs that are none. */
+/**
+ * What only an odd server says: a RabbitMQ that ends a connection as it opens, and programs that
+ * are none.
+ */
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

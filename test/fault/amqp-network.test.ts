@@ -1,4 +1,6 @@
-/** RabbitMQ behind a network that drops, pauses, delays and half-closes, and brokers that share it. */
+/**
+ * RabbitMQ behind a network that drops, pauses, delays and half-closes, and brokers that share it.
+ */
 import { randomUUID } from 'node:crypto';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

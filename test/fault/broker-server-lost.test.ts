@@ -1,4 +1,6 @@
-/** Real servers are killed, come back, come back empty, and freeze; publishing and consuming return. */
+/**
+ * Real servers are killed, come back, come back empty, and freeze; publishing and consuming return.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Broker } from '../../protocols/broker.ts';

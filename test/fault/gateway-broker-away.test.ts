@@ -1,7 +1,7 @@
 /**
- * The gateway while its broker is away: what it keeps is bounded, Discord has nothing to complain of, no
- * session is lost, and when the broker is back every event is delivered. First a minute of virtual
- * time, then real servers that are killed under real traffic.
+ * The gateway while its broker is away: what it keeps is bounded, Discord has nothing to complain
+ * of, no session is lost, and when the broker is back every event is delivered. First a minute of
+ * virtual time, then real servers that are killed under real traffic.
  */
 import { describe, expect, it } from 'vitest';
 import { HELD_MAX_BYTES } from '../../protocols/limits.ts';
@@ -17,7 +17,9 @@ type Simulation = ReturnType<typeof startSimulation>;
 
 type Absence = {
   readonly what: string;
-  /** How many connections at the least wait for room; one whose events are lost is closed at once. */
+  /**
+   * How many connections at the least wait for room; one whose events are lost is closed at once.
+   */
   readonly held: number;
   begin(world: Simulation): Promise<void>;
   end(world: Simulation): void;

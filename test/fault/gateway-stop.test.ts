@@ -1,6 +1,7 @@
 /**
- * A gateway process that is to end while its broker is no help: it answers nothing, or has failed for good.
- * What a stop owes to Discord and to the next start is done all the same, and within its time.
+ * A gateway process that is to end while its broker is no help: it answers nothing, or has failed
+ * for good. What a stop owes to Discord and to the next start is done all the same, and within its
+ * time.
  */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startServer } from '../support/servers.ts';

@@ -1,4 +1,6 @@
-/** The library's Ipc with real child processes, which are killed, stopped and left without a parent. */
+/**
+ * The library's Ipc with real child processes, which are killed, stopped and left without a parent.
+ */
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** What can go wrong with calls over Redis: quick, late and lost answers, and those of the Go client. */
+/**
+ * What can go wrong with calls over Redis: quick, late and lost answers, and those of the Go
+ * client.
+ */
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeBody } from '../../protocols/wire/body.ts';
@@ -30,7 +33,10 @@ afterEach(() => {
   for (const redis of responders) redis.disconnect();
 });
 
-/** Somebody else's service, which answers each entry as fast as it can on a channel of its own choice. */
+/**
+ * Somebody else's service, which answers each entry as fast as it can on a channel of its own
+ * choice.
+ */
 async function respond(channelOf: (id: string) => string): Promise<void> {
   const redis = new Redis(server.url);
   responders.push(redis);
@@ -54,8 +60,8 @@ describe('a call over Redis', () => {
   it('R25 hears an answer that comes before its caller knows what it waits for', async () => {
     await respond((id) => `${event}:${id}`);
     const broker = await bench.open(countedConfig(throughProxy(), group, counts));
-    // All that reaches us comes late, and in the order in which it was sent: the answer in one piece
-    // with the id that it answers, or before it.
+    // All that reaches us comes late, and in the order in which it was sent: the answer in one
+    // piece with the id that it answers, or before it.
     proxy.delay(30);
     for (let round = 0; round < 10; round++) {
       const answer = decodeBody(await broker.call(event, body(round), CALL));

@@ -1,4 +1,7 @@
-/** What can go wrong with publishing to Redis: lost answers, full and read-only servers, trimming, clocks. */
+/**
+ * What can go wrong with publishing to Redis: lost answers, full and read-only servers, trimming,
+ * clocks.
+ */
 import { rmSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';

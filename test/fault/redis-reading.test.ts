@@ -1,4 +1,7 @@
-/** What can go wrong with reading Redis streams: hung reads, lost groups, foreign entries, dead consumers. */
+/**
+ * What can go wrong with reading Redis streams: hung reads, lost groups, foreign entries, dead
+ * consumers.
+ */
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import type { Delivery } from '../../protocols/broker.ts';
@@ -182,7 +185,8 @@ describe('pending entries over Redis', () => {
     const longPending = async () =>
       (await admin.xpending(event, group, '-', '+', 1, 'slow')) as unknown[][];
     await (await rival.open()).consume(event);
-    // Who takes an orphan that is younger would by then have taken what is in hand, if it were idle.
+    // Who takes an orphan that is younger would by then have taken what is in hand, if it were
+    // idle.
     while (rival.counts.of('claimed') < 2) {
       const before = slow.counts.of('claimed') + rival.counts.of('claimed');
       await orphan(1);

@@ -1,4 +1,6 @@
-/** The scripts that run on a Redis server, run on one: what each does, and what it must leave alone. */
+/**
+ * The scripts that run on a Redis server, run on one: what each does, and what it must leave alone.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';

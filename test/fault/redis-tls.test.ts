@@ -1,4 +1,7 @@
-/** Redis behind TLS: a private server with a certificate of its own, trusted, not trusted, or not there. */
+/**
+ * Redis behind TLS: a private server with a certificate of its own, trusted, not trusted, or not
+ * there.
+ */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

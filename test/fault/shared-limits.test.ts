@@ -1,6 +1,7 @@
 /**
- * Three `spectacles proxy` processes that share their limits over a real Redis, in front of one simulated
- * Discord, under load: one is killed with requests in the air, and Redis dies and comes back empty.
+ * Three `spectacles proxy` processes that share their limits over a real Redis, in front of one
+ * simulated Discord, under load: one is killed with requests in the air, and Redis dies and comes
+ * back empty.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';

@@ -1,6 +1,6 @@
 /**
- * As many events through Redis and RabbitMQ as `npm run test:delivery` was asked for, while the server is
- * killed and started again five times.
+ * As many events through Redis and RabbitMQ as `npm run test:delivery` was asked for, while the
+ * server is killed and started again five times.
  */
 import { expect, it } from 'vitest';
 import { createRandom } from '../../src/random.ts';

@@ -1,4 +1,7 @@
-/** Sixty-four shards, or as many as `node test/long/run.mjs endurance` was asked for, in trouble for a minute. */
+/**
+ * Sixty-four shards, or as many as `node test/long/run.mjs endurance` was asked for, in trouble for
+ * a minute.
+ */
 import { expect, it } from 'vitest';
 import { runEndurance } from '../support/endurance-run.ts';
 

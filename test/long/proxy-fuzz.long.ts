@@ -1,4 +1,7 @@
-/** As many mutated requests at each of the proxy's doors as one likes: `node test/long/run.mjs doors`. */
+/**
+ * As many mutated requests at each of the proxy's doors as one likes: `node test/long/run.mjs
+ * doors`.
+ */
 import { expect, it } from 'vitest';
 import { fuzzHttp, fuzzRpc } from '../support/proxy-fuzz.ts';
 

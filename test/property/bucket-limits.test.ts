@@ -1,4 +1,7 @@
-/** Buckets against counters of every kind, with an oracle that knows them: no 429, and hardly slower. */
+/**
+ * Buckets against counters of every kind, with an oracle that knows them: no 429, and hardly
+ * slower.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RestMethod } from '../../protocols/proxy.ts';
@@ -36,7 +39,9 @@ function worldOf(
   return createProxyWorld({ buckets, stubs, seed, network });
 }
 
-/** How long a scheduler needs for `count` requests that knows the counter and is never on the way. */
+/**
+ * How long a scheduler needs for `count` requests that knows the counter and is never on the way.
+ */
 function optimumMs({ kind, limit, windowMs }: WindowSpec, count: number): number {
   if (kind === 'leaky') return Math.max(0, ((count - limit) * windowMs) / limit);
   return (Math.ceil(count / limit) - 1) * windowMs;
@@ -135,7 +140,8 @@ describe('a bucket and a counter that it does not know', () => {
           for (let index = 0; index < count; index++) world.send(method, PATH);
           await world.pass(Math.floor(draw() * spec.windowMs));
         };
-        // Each route is refused at most once by each use of the other before their counter is known.
+        // Each route is refused at most once by each use of the other before their counter is
+        // known.
         for (let turn = 0; turn < 20; turn++) await burst();
         const before = world.rest.audit.breaches.length;
         for (let turn = 0; turn < 20; turn++) await burst();

@@ -48,7 +48,9 @@ function optimumMs({ kind, limit, windowMs }: WindowSpec, count: number): number
   return (Math.ceil(count / limit) - 1) * windowMs;
 }
 
-/** How much of what the counter allows one route of a channel gets, of `count` requests from now on. */
+/**
+ * How much of what the counter allows one route of a channel gets, of `count` requests from now on.
+ */
 async function yieldOf(world: ProxyWorld, window: WindowSpec, channel: number): Promise<number> {
   const startMs = world.clock.nowMs();
   const count = window.limit * 20;

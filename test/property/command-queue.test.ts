@@ -1,6 +1,6 @@
 /**
- * The queue of one shard's commands under hostile schedules: connections come and go, writes fail, Discord
- * limits what it likes, and time passes in leaps.
+ * The queue of one shard's commands under hostile schedules: connections come and go, writes fail,
+ * Discord limits what it likes, and time passes in leaps.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

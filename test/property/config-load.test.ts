@@ -9,7 +9,9 @@ import { loadProxyConfig } from '../../src/config/proxy-config.ts';
 import { PROXY_OPTIONS } from '../../src/config/proxy-options.ts';
 import { loadText } from '../support/configuration.ts';
 
-/** Everything that is said about a configuration: its error, or its warnings and its description. */
+/**
+ * Everything that is said about a configuration: its error, or its warnings and its description.
+ */
 async function everythingSaid(
   service: 'gateway' | 'proxy',
   toml: string | undefined,
@@ -187,7 +189,8 @@ describe('GP-91: no message shows a secret that stands where secrets belong', ()
       redis: { url: redis, urls: [redis, amqp] },
       amqp: { url: amqp },
     }));
-    // Nothing is cut out of the middle: that could make a key of a secret, where nobody can know it.
+    // Nothing is cut out of the middle: that could make a key of a secret, where nobody can know
+    // it.
     const damage = fc.oneof(
       fc.record({ at: fc.nat({ max: 400 }), put: fc.string({ maxLength: 3 }) }),
       fc.record({ at: fc.nat({ max: 400 }), put: fc.constant(undefined) }),

@@ -59,7 +59,8 @@ describe.each(ZLIB)('decompression by $library', (decoder) => {
     await fc.assert(
       fc.asyncProperty(frames, cuts, async (messages, places) => {
         const compressed = await zlibMessages(messages);
-        // Cut within each message: Discord never puts the end of one and the start of another together.
+        // Cut within each message: Discord never puts the end of one and the start of another
+        // together.
         const chunks = compressed.flatMap((message) => cutAt(message, places));
         expect(pushAll(decoder, chunks)).toEqual(messages);
       }),
@@ -123,7 +124,9 @@ describe.each([...ZLIB, ...ZSTD])('decompression by $library', (decoder) => {
 });
 
 describe('decompression', () => {
-  /** Long, and with much that repeats near and far: several blocks, and references into the window. */
+  /**
+   * Long, and with much that repeats near and far: several blocks, and references into the window.
+   */
   const texts = fc
     .array(
       fc.record({

@@ -1,7 +1,8 @@
 /**
- * Commands under random schedules of faults, through the whole gateway tree on virtual time: Discord hears
- * each command that was said to be sent, at least once, and never one that was refused; each delivery
- * is settled once; no rule of Discord is broken. A run that fails names its seed.
+ * Commands under random schedules of faults, through the whole gateway tree on virtual time:
+ * Discord hears each command that was said to be sent, at least once, and never one that was
+ * refused; each delivery is settled once; no rule of Discord is broken. A run that fails names its
+ * seed.
  */
 import { describe, expect, it } from 'vitest';
 import { COMMAND_WAIT_MAX_MS, COMMAND_WRITE_MAX_MS } from '../../protocols/limits.ts';

@@ -1,4 +1,6 @@
-/** The first quarter of the ten thousand schedules; what they hold stands in `gateway-schedule.ts`. */
+/**
+ * The first quarter of the ten thousand schedules; what they hold stands in `gateway-schedule.ts`.
+ */
 import { testShare } from '../support/gateway-schedules.ts';
 
 testShare(1);

@@ -1,4 +1,6 @@
-/** The third quarter of the ten thousand schedules; what they hold stands in `gateway-schedule.ts`. */
+/**
+ * The third quarter of the ten thousand schedules; what they hold stands in `gateway-schedule.ts`.
+ */
 import { testShare } from '../support/gateway-schedules.ts';
 
 testShare(3);

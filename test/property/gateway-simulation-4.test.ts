@@ -1,4 +1,6 @@
-/** The last quarter of the ten thousand schedules; what they hold stands in `gateway-schedule.ts`. */
+/**
+ * The last quarter of the ten thousand schedules; what they hold stands in `gateway-schedule.ts`.
+ */
 import { testShare } from '../support/gateway-schedules.ts';
 
 testShare(4);

@@ -1,6 +1,6 @@
 /**
- * A gateway that is stopped is stopped, whatever it was doing: the whole tree on virtual time, stopped at a
- * random moment of its start, of its life, of an outage.
+ * A gateway that is stopped is stopped, whatever it was doing: the whole tree on virtual time,
+ * stopped at a random moment of its start, of its life, of an outage.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,7 +1,7 @@
 /**
- * A hundred thousand connections that are sent something hostile: mutated frames, mutated streams, bombs.
- * The process lives, every connection goes on or is closed so that its session lives, what is
- * published is what was sent, and the next connection of the shard has everything.
+ * A hundred thousand connections that are sent something hostile: mutated frames, mutated streams,
+ * bombs. The process lives, every connection goes on or is closed so that its session lives, what
+ * is published is what was sent, and the next connection of the shard has everything.
  *
  * `node test/long/run.mjs hostile --frames N --seed S` does the same for longer.
  */
@@ -11,7 +11,10 @@ import { runHostileCases } from '../support/hostile-run.ts';
 
 const SEED = 20_261_121;
 
-/** A hundred thousand in all. A context of zstd-napi is freed by the collector alone, which takes longer. */
+/**
+ * A hundred thousand in all. A context of zstd-napi is freed by the collector alone, which takes
+ * longer.
+ */
 const FRAMES: Readonly<Record<string, number>> = {
   'zstd-napi': 10_000,
   fzstd: 3_000,

@@ -1,7 +1,7 @@
 /**
- * The identify governor under hostile schedules: shards that are slow, give up, crash and come back; a
- * ledger that answers late, fails, or does what it was asked and does not say so; governors that crash;
- * a max_concurrency that changes.
+ * The identify governor under hostile schedules: shards that are slow, give up, crash and come
+ * back; a ledger that answers late, fails, or does what it was asked and does not say so; governors
+ * that crash; a max_concurrency that changes.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -23,7 +23,9 @@ type Manner = {
   /** The longest time from being called to HELLO, and from a permit to the frame. */
   readonly helloMaxMs: number;
   readonly sendMaxMs: number;
-  /** The chance that its socket closes before HELLO, while it waits, and between permit and frame. */
+  /**
+   * The chance that its socket closes before HELLO, while it waits, and between permit and frame.
+   */
   readonly closeShare: number;
   /** The chance that it crashes, and forgets to give its place back. */
   readonly crashShare: number;
@@ -279,7 +281,9 @@ function expectBudget(sent: readonly Sent[], { total, spent, resetInMs }: World)
   }
 }
 
-/** A ledger that is shared by several and fails cannot keep their windows apart; all else is kept. */
+/**
+ * A ledger that is shared by several and fails cannot keep their windows apart; all else is kept.
+ */
 const sound = world.map((which) => (which.governors > 1 ? { ...which, ledgerFaults: 0 } : which));
 
 describe('the identify governor, under any schedule', () => {

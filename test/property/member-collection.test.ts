@@ -1,6 +1,7 @@
 /**
- * A collection of member chunks under whatever may come of it: chunks in any order, twice, or never, of answers
- * with other numbers of chunks, garbled ones, limits, losses. It ends once, and what it ends with is true.
+ * A collection of member chunks under whatever may come of it: chunks in any order, twice, or
+ * never, of answers with other numbers of chunks, garbled ones, limits, losses. It ends once, and
+ * what it ends with is true.
  */
 import type { GatewayGuildMembersChunkDispatchData } from 'discord-api-types/v10';
 import fc from 'fast-check';

@@ -1,6 +1,6 @@
 /**
- * The proxy's cache under random interleavings of reads, writes, events and late answers, on virtual
- * time, against a model of Discord that knows each version of everything.
+ * The proxy's cache under random interleavings of reads, writes, events and late answers, on
+ * virtual time, against a model of Discord that knows each version of everything.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

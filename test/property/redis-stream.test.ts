@@ -1,4 +1,7 @@
-/** Replies about streams, of every version and of none: read, or read as nothing, and never thrown at. */
+/**
+ * Replies about streams, of every version and of none: read, or read as nothing, and never thrown
+ * at.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,6 +1,7 @@
 /**
- * The machine and the desk of the stored sessions under random schedules: shards that save and forget, an
- * archive that takes its time, fails, and loses the answer after it has done what was asked.
+ * The machine and the desk of the stored sessions under random schedules: shards that save and
+ * forget, an archive that takes its time, fails, and loses the answer after it has done what was
+ * asked.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -26,7 +27,9 @@ import { recordOf } from '../support/session-records.ts';
 type Event =
   | { readonly type: 'save' | 'forget'; readonly shard: number }
   | { readonly type: 'timer' }
-  /** What is under way ends: `done` says whether the store did it, `told` whether its answer came. */
+  /**
+   * What is under way ends: `done` says whether the store did it, `told` whether its answer came.
+   */
   | { readonly type: 'end'; readonly done: boolean; readonly told: boolean }
   /** A word that was on its way when it lost its meaning: a timer's, or an answer's. */
   | { readonly type: 'stray'; readonly input: SessionsInput['type'] }

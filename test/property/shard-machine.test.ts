@@ -249,7 +249,10 @@ describe('the shard machine, under any schedule', () => {
   });
 });
 
-/** Whether the connection actor would never say this: it greets first, and starts what it was told to. */
+/**
+ * Whether the connection actor would never say this: it greets first, and starts what it was told
+ * to.
+ */
 function isUntrue(state: ShardState, input: ShardInput): boolean {
   if (input.type !== 'report' || input.generation !== state.generation) return false;
   const { kind } = input.report;

@@ -1,6 +1,6 @@
 /**
- * The traffic over many seeds: every event as documented, the same bytes from the same seed, and the
- * proportions of a busy bot.
+ * The traffic over many seeds: every event as documented, the same bytes from the same seed, and
+ * the proportions of a busy bot.
  */
 import type { APIMessage, ChannelType } from 'discord-api-types/v10';
 import fc from 'fast-check';

@@ -44,7 +44,9 @@ function benchOf(window: WindowSpec) {
   return { bench, ask: (): Got => bench.send('GET', path) };
 }
 
-/** How many of `times` the window may have let through; checked for every span between two of them. */
+/**
+ * How many of `times` the window may have let through; checked for every span between two of them.
+ */
 function expectWithin(window: WindowSpec, times: readonly number[]): void {
   const { kind, limit, windowMs } = window;
   let opensMs = Number.NEGATIVE_INFINITY;

@@ -20,7 +20,10 @@ const WINDOW_MS = 1_000;
 
 type Fault = { readonly counts: boolean; readonly abnormal: boolean };
 
-/** What the world does next: end somebody that runs, let an asked-for stop be done, or let time pass. */
+/**
+ * What the world does next: end somebody that runs, let an asked-for stop be done, or let time
+ * pass.
+ */
 type Move =
   | { readonly type: 'end'; readonly who: number; readonly fault: Fault }
   | { readonly type: 'stopped' }

@@ -1,6 +1,6 @@
 /**
- * A whole tree of supervisors and workers on virtual time, in which any handler, start or cleanup may
- * throw, reject or take its time, at places drawn from a seed. Whatever happens, the tree comes
+ * A whole tree of supervisors and workers on virtual time, in which any handler, start or cleanup
+ * may throw, reject or take its time, at places drawn from a seed. Whatever happens, the tree comes
  * back, and when it is stopped nothing is left of it.
  */
 import fc from 'fast-check';
@@ -128,7 +128,8 @@ async function runStorm(seed: number, strategies: readonly [Strategy, Strategy])
   storm.raging = false;
   await world.pass(5_000);
 
-  // Every question got one fate, and the tree is whole again: top, 2 branches, 6 workers, 6 helpers.
+  // Every question got one fate, and the tree is whole again: top, 2 branches, 6 workers, 6
+  // helpers.
   await Promise.all(asked);
   expect(topEnded).toBe(0);
   expect(world.system.actors).toBe(15);

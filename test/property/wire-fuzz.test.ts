@@ -1,4 +1,6 @@
-/** A share of what `npm run test:wire` does: frames by the hundred thousand, half of them damaged. */
+/**
+ * A share of what `npm run test:wire` does: frames by the hundred thousand, half of them damaged.
+ */
 import { expect, it } from 'vitest';
 import { fuzzWire } from '../support/wire-fuzz.ts';
 

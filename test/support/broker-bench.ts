@@ -1,4 +1,7 @@
-/** What broker tests need again and again: an actor system, origins that remember, deliveries to wait for. */
+/**
+ * What broker tests need again and again: an actor system, origins that remember, deliveries to
+ * wait for.
+ */
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker, Delivery, EventOrigin } from '../../protocols/broker.ts';
 import { decodeBody, encodeBody } from '../../protocols/wire/body.ts';
@@ -106,7 +109,10 @@ export class Inbox {
 
 const utf8 = new TextEncoder();
 
-/** Writes `value` as an event of `origin`; the source buffer is overwritten afterwards, as sockets do. */
+/**
+ * Writes `value` as an event of `origin`; the source buffer is overwritten afterwards, as sockets
+ * do.
+ */
 export function writeEvent(
   broker: Broker,
   event: string,

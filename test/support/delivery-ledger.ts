@@ -2,13 +2,13 @@
  * What has arrived at a consumer, by the ids of the events, and whether it is what was sent.
  *
  * For each session it notes in which order numbers arrived for the first time, over which of the
- * consumer's links, and a checksum of what came with them; an id that comes again is a repeat, and must
- * bring the same. `judge` compares that with what the simulated Discord has numbered.
+ * consumer's links, and a checksum of what came with them; an id that comes again is a repeat, and
+ * must bring the same. `judge` compares that with what the simulated Discord has numbered.
  *
- * Order: a consumer has one stream or queue for each event name, so it sees the order of one shard's
- * events of one name. There a number may be passed over only by an interruption: it was given up by the
- * broker once, or it is the first arrival over a new link of the consumer's, whose old link took the
- * missing one with it.
+ * Order: a consumer has one stream or queue for each event name, so it sees the order of one
+ * shard's events of one name. There a number may be passed over only by an interruption: it was
+ * given up by the broker once, or it is the first arrival over a new link of the consumer's, whose
+ * old link took the missing one with it.
  */
 import { crc32 } from 'node:zlib';
 import { decode } from '@msgpack/msgpack';
@@ -106,7 +106,9 @@ export class DeliveryLedger {
     return this.#sessions.get(session)?.arrivals.length ?? 0;
   }
 
-  /** All that is not as it should be; empty when everything sent has arrived, whole and in order. */
+  /**
+   * All that is not as it should be; empty when everything sent has arrived, whole and in order.
+   */
   judge(
     sessions: readonly SentSession[],
     wasLost: (session: string, sequence: number) => boolean,

@@ -1,9 +1,11 @@
 /**
- * Stands between a gateway and the world, lets everything pass, and remembers what a judge has to know.
+ * Stands between a gateway and the world, lets everything pass, and remembers what a judge has to
+ * know.
  *
- * The watched broker: which events each session handed over and in which order, which of them the broker
- * gave up, and how much was ever with the broker unconfirmed. The watched sockets: how much arrived on a
- * socket that its connection no longer read. What is wrong in itself is a line in `problems`.
+ * The watched broker: which events each session handed over and in which order, which of them the
+ * broker gave up, and how much was ever with the broker unconfirmed. The watched sockets: how much
+ * arrived on a socket that its connection no longer read. What is wrong in itself is a line in
+ * `problems`.
  */
 import type { Socket, SocketFactory } from '../../actors/connection/ports.ts';
 import type { Broker, EventOrigin, EventWriter } from '../../protocols/broker.ts';

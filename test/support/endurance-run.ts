@@ -1,10 +1,11 @@
 /**
- * Endurance: many shards on real sockets through a real gateway into a real Redis, while connections are
- * dropped and otherwise broken all the time, in ways that a session survives.
+ * Endurance: many shards on real sockets through a real gateway into a real Redis, while
+ * connections are dropped and otherwise broken all the time, in ways that a session survives.
  *
- * At the end a plain client reads the streams: each event of each session of the simulated Discord has to
- * stand there with its id, its shard and its content, and within a stream in order. Only repeats may come on
- * top of that. What went wrong is returned as `problems`, so that a run tells all of it.
+ * At the end a plain client reads the streams: each event of each session of the simulated Discord
+ * has to stand there with its id, its shard and its content, and within a stream in order. Only
+ * repeats may come on top of that. What went wrong is returned as `problems`, so that a run tells
+ * all of it.
  */
 import { decode } from '@msgpack/msgpack';
 import { Redis } from 'ioredis';

@@ -1,4 +1,7 @@
-/** Gateway frames as text, in every spelling that JSON allows: for tests of what reads them without parsing. */
+/**
+ * Gateway frames as text, in every spelling that JSON allows: for tests of what reads them without
+ * parsing.
+ */
 import fc from 'fast-check';
 
 /** A member of the outermost object: the key as a program sees it, and its value as text. */
@@ -71,8 +74,8 @@ const member: fc.Arbitrary<Member> = fc.oneof(
 );
 
 /**
- * A frame of the documented shape: members in any order, some missing, some twice, some unknown, and
- * at least one `op`.
+ * A frame of the documented shape: members in any order, some missing, some twice, some unknown,
+ * and at least one `op`.
  */
 export const gatewayFrame: fc.Arbitrary<string> = fc
   .tuple(fc.array(member, { maxLength: 8 }), fc.nat({ max: 50 }), fc.nat({ max: 8 }))

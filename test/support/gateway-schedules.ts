@@ -1,7 +1,8 @@
 /**
  * Runs many schedules one after the other, and says of those that failed which they were.
  *
- * Ten thousand stand in the usual tests, a share in each of several files, so that they run side by side.
+ * Ten thousand stand in the usual tests, a share in each of several files, so that they run side by
+ * side.
  */
 import { expect, it } from 'vitest';
 import { runSchedule, type ScheduleResult } from './gateway-schedule.ts';

@@ -1,6 +1,7 @@
 /**
- * A whole gateway tree against the simulated Discord on virtual time: the real actors, the real machines,
- * a network in memory, and a broker that confirms late, refuses and loses as its seed says.
+ * A whole gateway tree against the simulated Discord on virtual time: the real actors, the real
+ * machines, a network in memory, and a broker that confirms late, refuses and loses as its seed
+ * says.
  */
 
 import type { CommandOutcome } from '../../actors/commands/ports.ts';
@@ -45,7 +46,9 @@ export type SimulationOptions = {
   readonly owned?: readonly number[];
   /** The way of commands to other gateways. */
   readonly others?: Pick<Broker, 'publish' | 'call'>;
-  /** What the governor asks of the world; a ledger in memory and the simulated Discord unless given. */
+  /**
+   * What the governor asks of the world; a ledger in memory and the simulated Discord unless given.
+   */
   readonly ledger?: (clock: Clock) => IdentifyLedger;
   readonly askDiscord?: AskDiscord;
   /** Session starts that are never used; none unless given. */
@@ -60,7 +63,9 @@ export type SimulationOptions = {
   readonly watchSockets?: (sockets: SocketFactory) => SocketFactory;
 };
 
-/** Where an actor of the tree can be made to throw: each is called within a handler of that actor. */
+/**
+ * Where an actor of the tree can be made to throw: each is called within a handler of that actor.
+ */
 export type CrashSite = 'connection' | 'data-plane' | 'shard' | 'session-store' | 'identify';
 
 const PARSED_MAX_BYTES = 8192;
@@ -72,7 +77,10 @@ const DECODERS = {
   'zstd-stream': await loadDecoder('zstd-stream'),
 };
 
-/** An event is with the broker so long after it was written, at most; then it may still be unconfirmed. */
+/**
+ * An event is with the broker so long after it was written, at most; then it may still be
+ * unconfirmed.
+ */
 const ARRIVAL_MAX_MS = 30;
 export const CONFIRM_MAX_MS = 300;
 
@@ -110,7 +118,8 @@ export class SimulatedWriter implements EventWriter {
     sequence: number,
   ): boolean {
     if (this.#random() < this.refusal) return false;
-    // What is handed over is JSON, which the consumer parses; to parse every large guild takes too long.
+    // What is handed over is JSON, which the consumer parses; to parse every large guild takes too
+    // long.
     if (end - start < PARSED_MAX_BYTES) {
       JSON.parse(decoder.decode(source.subarray(start, end)));
     }

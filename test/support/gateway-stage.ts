@@ -1,6 +1,7 @@
 /**
- * A gateway as a process of its own in front of a simulated Discord, with a real Redis as its broker and a
- * session store of either kind: what tests of restarts need, and a look at what has arrived at the far end.
+ * A gateway as a process of its own in front of a simulated Discord, with a real Redis as its
+ * broker and a session store of either kind: what tests of restarts need, and a look at what has
+ * arrived at the far end.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** The identify governor without actors: its machine, on a clock of its own and with a ledger that answers as told. */
+/**
+ * The identify governor without actors: its machine, on a clock of its own and with a ledger that
+ * answers as told.
+ */
 import { LEDGER_SPANS } from '../../actors/identify/book.ts';
 import { startIdentify, stepIdentify } from '../../actors/identify/machine.ts';
 import type { IdentifyLedger } from '../../actors/identify/ports.ts';
@@ -171,7 +174,10 @@ export class Governor {
   }
 }
 
-/** A ledger that fails when it is told to, as one whose server is away: it may have done it all the same. */
+/**
+ * A ledger that fails when it is told to, as one whose server is away: it may have done it all the
+ * same.
+ */
 export class FickleLedger implements IdentifyLedger {
   readonly label = 'a ledger of the test';
   readonly #inner: IdentifyLedger;

@@ -1,6 +1,6 @@
 /**
- * What a hostile or broken peer might send where an event is due, drawn from a seed: text that is no
- * gateway payload, or wire bytes that are no stream. Each draw says of which kind it is.
+ * What a hostile or broken peer might send where an event is due, drawn from a seed: text that is
+ * no gateway payload, or wire bytes that are no stream. Each draw says of which kind it is.
  */
 import { constants, deflateRawSync } from 'node:zlib';
 import type { Compression } from '../../actors/connection/ports.ts';
@@ -18,7 +18,10 @@ export type Framing = {
   readonly bomb: () => Buffer;
 };
 
-/** The head of a frame with a window of 4 KiB: a context is made for each case, and holds the window. */
+/**
+ * The head of a frame with a window of 4 KiB: a context is made for each case, and holds the
+ * window.
+ */
 const ZSTD_HEAD = Buffer.of(0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x10);
 const ZSTD_BLOCK_BYTES = 4096;
 const BOMB_MEBIBYTES = 65;
@@ -80,7 +83,9 @@ export type Hostility = {
   readonly chunks: readonly Uint8Array[];
 };
 
-/** Values where others belong: each a whole payload. `SEQUENCE` stands for the number that is due. */
+/**
+ * Values where others belong: each a whole payload. `SEQUENCE` stands for the number that is due.
+ */
 const MISSHAPEN = [
   '{"t":5,"s":SEQUENCE,"op":0,"d":{}}',
   '{"t":["MESSAGE_CREATE"],"s":SEQUENCE,"op":0,"d":{}}',

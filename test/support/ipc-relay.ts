@@ -1,6 +1,6 @@
 /**
- * Two ends of one IPC channel in one process: everything goes through a real child process, over Node's
- * own channel, and comes back to the other end.
+ * Two ends of one IPC channel in one process: everything goes through a real child process, over
+ * Node's own channel, and comes back to the other end.
  */
 import { type ChildProcess, fork, type SerializationType } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -1,8 +1,8 @@
 /**
  * JSON texts by the million: everything that JSON can spell, drawn from a seed, and damage to it.
  *
- * They are text and not values, since what is tested reads bytes: one number has many spellings, a key
- * can come twice, an escape can stand for any letter.
+ * They are text and not values, since what is tested reads bytes: one number has many spellings, a
+ * key can come twice, an escape can stand for any letter.
  */
 import type { Random } from '../../protocols/ports.ts';
 

@@ -112,7 +112,9 @@ export class Program {
     return found;
   }
 
-  /** Waits until `condition` holds; fails with what was said on stderr when the program ends first. */
+  /**
+   * Waits until `condition` holds; fails with what was said on stderr when the program ends first.
+   */
   async until(what: string, condition: () => boolean): Promise<void> {
     try {
       await until(

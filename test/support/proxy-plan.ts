@@ -1,6 +1,6 @@
 /**
- * What a random schedule of the proxy consists of, all of it drawn from a seed: Discord's limits, the
- * network, who asks for what and when, and what goes wrong. `proxy-schedule.ts` plays it.
+ * What a random schedule of the proxy consists of, all of it drawn from a seed: Discord's limits,
+ * the network, who asks for what and when, and what goes wrong. `proxy-schedule.ts` plays it.
  */
 import type { Priority } from '../../protocols/lanes.ts';
 import type { Random } from '../../protocols/ports.ts';

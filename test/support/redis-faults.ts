@@ -1,6 +1,6 @@
 /**
- * The stage of the tests that break a real Redis: the server, the way to it through a proxy that loses,
- * holds and cuts, and for each test a group and an event of its own.
+ * The stage of the tests that break a real Redis: the server, the way to it through a proxy that
+ * loses, holds and cuts, and for each test a group and an event of its own.
  */
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';

@@ -1,9 +1,9 @@
 /**
  * A server program as a child process, in a folder of its own.
  *
- * RabbitMQ started by root drops to the user `rabbitmq`, so its folder must belong to that user, and
- * its Erlang process leaves the group of whoever started it: it is found by its pid file. When the
- * test process ends without stopping its servers they are killed.
+ * RabbitMQ started by root drops to the user `rabbitmq`, so its folder must belong to that user,
+ * and its Erlang process leaves the group of whoever started it: it is found by its pid file. When
+ * the test process ends without stopping its servers they are killed.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -4,9 +4,9 @@
  * One of each is started for a whole run, by `global-setup.ts`; a test asks for it with what is in
  * `shared-servers.ts`. Tests that kill servers start private ones with `startServer`.
  *
- * Where a server comes from, in this order: REDIS_URL or AMQP_URL for the shared ones; the program on the
- * PATH, started on a free port with a folder of its own; Docker; on Debian as root an apt install, which
- * is announced. If none works the run fails and names the four ways.
+ * Where a server comes from, in this order: REDIS_URL or AMQP_URL for the shared ones; the program
+ * on the PATH, started on a free port with a folder of its own; Docker; on Debian as root an apt
+ * install, which is announced. If none works the run fails and names the four ways.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

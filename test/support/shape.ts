@@ -1,8 +1,8 @@
 /**
  * A small language for the shapes in which Discord documents its objects, and its checker.
  *
- * Keys ending in `?` may be absent. A kind starting with `?` may be null. What a shape does not name
- * is reported too, so that a misspelt or invented field cannot hide.
+ * Keys ending in `?` may be absent. A kind starting with `?` may be null. What a shape does not
+ * name is reported too, so that a misspelt or invented field cannot hide.
  */
 type Primitive = 'string' | 'snowflake' | 'integer' | 'number' | 'boolean' | 'timestamp' | 'any';
 

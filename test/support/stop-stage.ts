@@ -1,4 +1,7 @@
-/** A gateway process with sessions in a file that a test looks into, for tests of its start and its end. */
+/**
+ * A gateway process with sessions in a file that a test looks into, for tests of its start and its
+ * end.
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,7 +33,9 @@ async function savedAt({ folder }: StopStage): Promise<readonly number[]> {
   return [...text.matchAll(/"savedAtEpochMs": ?(\d+)/g)].map(([, digits]) => Number(digits));
 }
 
-/** Every connection was closed so that its session lives, and every session saved after that moment. */
+/**
+ * Every connection was closed so that its session lives, and every session saved after that moment.
+ */
 export async function expectKept(stage: StopStage, sinceEpochMs: number): Promise<void> {
   const { audit } = stage.simulator.discord;
   const codes = audit

@@ -1,9 +1,9 @@
 /**
  * A proxy between a client and a server on this machine, for the faults of a network.
  *
- * Bytes are passed on in order, each chunk at the earliest `delay` after it came. While it is paused
- * both ends stay connected and nothing arrives, as when a cable is pulled; what was sent arrives on
- * `resume`. What is dropped never arrives.
+ * Bytes are passed on in order, each chunk at the earliest `delay` after it came. While it is
+ * paused both ends stay connected and nothing arrives, as when a cable is pulled; what was sent
+ * arrives on `resume`. What is dropped never arrives.
  */
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +15,9 @@ export type TcpProxy = {
   readonly port: number;
   /** Connections that are open through it now. */
   readonly connections: number;
-  /** Nothing arrives any more, in either direction, also on connections that are opened meanwhile. */
+  /**
+   * Nothing arrives any more, in either direction, also on connections that are opened meanwhile.
+   */
   pause(): void;
   /** Ends `pause` and `drop`. */
   resume(): void;

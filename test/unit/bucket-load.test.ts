@@ -112,7 +112,8 @@ describe('buckets in numbers', () => {
     for (let index = 0; index < buckets; index++) submit(index);
     await travel();
     for (let round = 1; round <= 1_000; round++) {
-      // The timers of all buckets put their words into the mailboxes; who asks before they are read?
+      // The timers of all buckets put their words into the mailboxes; who asks before they are
+      // read?
       world.clock.advance(BUCKET_IDLE_MS + Math.floor(draw() * 50));
       if (draw() < 0.1) await handleSome();
       const left = world.tree.buckets;

@@ -1,4 +1,7 @@
-/** The judges of delivery are judged: each kind of defect is found, and what an interruption brings is not one. */
+/**
+ * The judges of delivery are judged: each kind of defect is found, and what an interruption brings
+ * is not one.
+ */
 import { encode } from '@msgpack/msgpack';
 import { describe, expect, it } from 'vitest';
 import type { EventOrigin, EventWriter } from '../../protocols/broker.ts';

@@ -1,4 +1,6 @@
-/** Reading commands: every dialect that the existing clients publish, and what is refused of them. */
+/**
+ * Reading commands: every dialect that the existing clients publish, and what is refused of them.
+ */
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * Two gateway processes with the same shards, on virtual time: one store of sessions, one ledger, one
- * simulated Discord. The one that was started later keeps them; the other one ends them, and no event is lost.
+ * Two gateway processes with the same shards, on virtual time: one store of sessions, one ledger,
+ * one simulated Discord. The one that was started later keeps them; the other one ends them, and no
+ * event is lost.
  */
 import { describe, expect, it } from 'vitest';
 import { createActorSystem } from '../../actors/runtime.ts';

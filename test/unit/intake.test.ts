@@ -5,7 +5,10 @@ import { GarbledStreamError } from '../../protocols/errors.ts';
 import type { ConnectionMessage } from '../../protocols/gateway/messages.ts';
 import { HELD_MAX_BYTES, HELD_OVERHEAD_BYTES } from '../../protocols/limits.ts';
 
-/** An intake between a decompressor with one buffer, as the real ones have, and a plane that is told what to do. */
+/**
+ * An intake between a decompressor with one buffer, as the real ones have, and a plane that is told
+ * what to do.
+ */
 function createBench() {
   const told: ConnectionMessage[] = [];
   const offered: string[] = [];

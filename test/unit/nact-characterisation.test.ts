@@ -1,6 +1,6 @@
 /**
- * What nact 7.6.2 itself does where it bites. Each of these is the reason for a piece of the runtime:
- * when one fails after an upgrade, that piece may go.
+ * What nact 7.6.2 itself does where it bites. Each of these is the reason for a piece of the
+ * runtime: when one fails after an upgrade, that piece may go.
  */
 import { spawn as spawnProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,10 @@ import { createGate } from '../support/actor-world.ts';
 
 type Order = () => void | Promise<void>;
 
-/** How long after its start the process of N5 is watched; alive, it would end after a twentieth of it. */
+/**
+ * How long after its start the process of N5 is watched; alive, it would end after a twentieth of
+ * it.
+ */
 const FROZEN_MS = 2_000;
 
 let system: Ref<never>;

@@ -1,6 +1,6 @@
 /**
- * Makes docs/properties.md of the list of properties and of the titles of the tests that assert them,
- * and holds it to be true. `npx vitest run test/unit/properties.test.ts -u` writes it anew.
+ * Makes docs/properties.md of the list of properties and of the titles of the tests that assert
+ * them, and holds it to be true. `npx vitest run test/unit/properties.test.ts -u` writes it anew.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { GATEWAY_PROPERTIES, OPEN_PROPERTIES, PROXY_PROPERTIES } from '../support/properties.ts';
 
-/** The tests of the simulated Discord name what it punishes, which is no proof that we do not do it. */
+/**
+ * The tests of the simulated Discord name what it punishes, which is no proof that we do not do it.
+ */
 const JUDGE = /(?:^|\/)simulator-[^/]*$/;
 
 const folder = fileURLToPath(new URL('../', import.meta.url));

@@ -1,4 +1,6 @@
-/** What the proxy does not send, so that Discord does not ban it; the simulated API is the judge. */
+/**
+ * What the proxy does not send, so that Discord does not ban it; the simulated API is the judge.
+ */
 import { describe, expect, it } from 'vitest';
 import {
   DEAD_WEBHOOKS_MAX,

@@ -84,7 +84,8 @@ describe('the lanes of the proxy', () => {
     expect(ordinary.every((one) => fate(one) === 200)).toBe(true);
     // Bulk leaves a few permits free for them; without, one in a hundred would wait for a second.
     expect(p99(ordinary)).toBeLessThan(700);
-    // Bulk gets nearly all that the others leave: fifty a second less twenty, less the network's share.
+    // Bulk gets nearly all that the others leave: fifty a second less twenty, less the network's
+    // share.
     expect(bulk.answered).toBeGreaterThan(60 * 22);
     expect(world.rest.audit.breaches).toEqual([]);
   });

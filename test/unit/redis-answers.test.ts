@@ -1,4 +1,6 @@
-/** The answers of Redis to events, counted: however they are split, each is told once and in order. */
+/**
+ * The answers of Redis to events, counted: however they are split, each is told once and in order.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REDIS_REFUSAL_MAX_BYTES } from '../../protocols/limits.ts';

@@ -1,4 +1,6 @@
-/** `new Redis(group, ioredis)`: what it reads off the client that it is given, and what it refuses. */
+/**
+ * `new Redis(group, ioredis)`: what it reads off the client that it is given, and what it refuses.
+ */
 import { describe, expect, it } from 'vitest';
 import { Redis } from '../../src/client/redis.ts';
 

@@ -1,5 +1,6 @@
 /**
- * Keeps the house tidy: layers, circles, dead files, dead exports, and the one place that knows nact.
+ * Keeps the house tidy: layers, circles, dead files, dead exports, and the one place that knows
+ * nact.
  *
  * It reads the sources as text. An import is any `from '…'` or `import('…')` with a relative path.
  */
@@ -15,6 +16,11 @@ const LAYERS = ['protocols', 'actors', 'supervisors', 'src'];
 
 /** Files that something else than an import starts. */
 const ENTRIES = ['src/main.ts', 'src/index.ts', 'src/simulator/index.ts', 'src/discordjs/index.ts'];
+
+/** As wide as the formatter lets code be; it leaves comments alone. */
+const WIDTH = 100;
+const COMMENT = /^\s*(\/\*|\*|\/\/)/;
+const ADDRESS = /^\s*(\/\*\*?|\*|\/\/) *\S+$/;
 
 type Source = {
   readonly path: string;
@@ -84,6 +90,18 @@ describe('the house', () => {
     const impure = /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|process\.env)\b/;
     const layers = sources.filter(({ path }) => layerOf(path) !== 'src');
     expect(layers.filter(({ text }) => impure.test(text)).map(({ path }) => path)).toEqual([]);
+  });
+
+  it('has no comment that is wider than the code may be', () => {
+    const wide = [...sources, ...tests].flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .map((line, index) => ({ line, place: `${path}:${index + 1}` }))
+        // An address has no place at which it could be broken.
+        .filter(({ line }) => line.length > WIDTH && COMMENT.test(line) && !ADDRESS.test(line))
+        .map(({ place }) => place),
+    );
+    expect(wide).toEqual([]);
   });
 
   it('leaves nothing for later', () => {

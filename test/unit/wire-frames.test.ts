@@ -1,4 +1,6 @@
-/** Frames between two processes as each client writes them, byte by byte from their encoders' rules. */
+/**
+ * Frames between two processes as each client writes them, byte by byte from their encoders' rules.
+ */
 import { decode } from '@msgpack/msgpack';
 import { describe, expect, it } from 'vitest';
 import { decodeBody, encodeBody } from '../../protocols/wire/body.ts';

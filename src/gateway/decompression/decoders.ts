@@ -1,8 +1,9 @@
 /**
  * The decoders of each transport compression, the fastest first.
  *
- * All are synchronous, so that an event is decoded and forwarded within the socket's callback. Which
- * exist depends on the machine: a native one where it works, and one in JavaScript everywhere.
+ * All are synchronous, so that an event is decoded and forwarded within the socket's callback.
+ * Which exist depends on the machine: a native one where it works, and one in JavaScript
+ * everywhere.
  */
 import type { Compression, Decompressor } from '../../../actors/connection/ports.ts';
 import type { EngineSource } from './engine.ts';

@@ -1,8 +1,8 @@
 /**
  * zlib in JavaScript, where Node's own cannot be used. It takes about ten times as long.
  *
- * Failure: after the end of a stream it takes anything and gives nothing. The empty message that comes
- * of it is no payload, which ends the connection in the same way.
+ * Failure: after the end of a stream it takes anything and gives nothing. The empty message that
+ * comes of it is no payload, which ends the connection in the same way.
  */
 import { Unzlib } from 'fflate';
 import { type Engine, type EngineSource, garbled } from './engine.ts';

@@ -1,9 +1,9 @@
 /**
  * zstd in JavaScript, where zstd-napi is not installed. It takes about ten times as long.
  *
- * fzstd allocates whatever window a frame asks for, waits for the rest of a block that is cut off, and
- * so may give the end of one message as the start of the next. So the heads of frames and blocks are
- * walked through before it sees them, which is cheap: from head to head, there are few.
+ * fzstd allocates whatever window a frame asks for, waits for the rest of a block that is cut off,
+ * and so may give the end of one message as the start of the next. So the heads of frames and
+ * blocks are walked through before it sees them, which is cheap: from head to head, there are few.
  */
 import { Decompress } from 'fzstd';
 import { GarbledStreamError } from '../../../protocols/errors.ts';
@@ -41,12 +41,16 @@ const RESERVED_BLOCK = 3;
 /** Where the window stands, if the frame says it: after the magic number and the descriptor. */
 const WINDOW_OFFSET = 5;
 
-/** Knows where in the frame a message begins: before the frame or before a block (RFC 8878, 3.1.1). */
+/**
+ * Knows where in the frame a message begins: before the frame or before a block (RFC 8878, 3.1.1).
+ */
 class FrameWalk {
   #isInFrame = false;
   #hasChecksum = false;
 
-  /** @throws GarbledStreamError unless the message holds whole blocks, of a frame that can be read */
+  /**
+   * @throws GarbledStreamError unless the message holds whole blocks, of a frame that can be read
+   */
   check(message: Uint8Array): void {
     const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
     let at = 0;
@@ -58,7 +62,8 @@ class FrameWalk {
   #head(view: DataView, at: number): number {
     if (view.getUint32(at, true) !== MAGIC) throw new GarbledStreamError('this is no zstd frame');
     const descriptor = view.getUint8(at + 4);
-    // A frame that says its size instead of a window, or that needs a dictionary, is none that goes on.
+    // A frame that says its size instead of a window, or that needs a dictionary, is none that goes
+    // on.
     if ((descriptor & 0b1110_1011) !== 0) {
       throw new GarbledStreamError('the zstd frame is none of a stream');
     }

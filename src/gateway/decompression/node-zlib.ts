@@ -2,14 +2,15 @@
  * zlib by Node's own, natively and within the call.
  *
  * What Node documents is either a stream, which answers later from another thread and makes a dozen
- * objects for each message, or a whole decompression, which cannot keep a context. Beneath both lies
- * a handle that does exactly what is needed, into a buffer of ours; it is not documented, and is the same
- * in Node 20 to 26. So it is used with care: in the versions that the tests have seen, where it has
- * the expected shape, and after it has decoded a stream as it should. Otherwise fflate does the work.
+ * objects for each message, or a whole decompression, which cannot keep a context. Beneath both
+ * lies a handle that does exactly what is needed, into a buffer of ours; it is not documented, and
+ * is the same in Node 20 to 26. So it is used with care: in the versions that the tests have seen,
+ * where it has the expected shape, and after it has decoded a stream as it should. Otherwise fflate
+ * does the work.
  *
- * Failure: the handle reports an error by destroying the stream it belongs to, which is public. It aborts
- * the process when it is used after that, or beyond the bounds of a buffer; both are kept from happening
- * here, in one place.
+ * Failure: the handle reports an error by destroying the stream it belongs to, which is public. It
+ * aborts the process when it is used after that, or beyond the bounds of a buffer; both are kept
+ * from happening here, in one place.
  */
 import { versions } from 'node:process';
 import { constants, createInflate, deflateRawSync, deflateSync, type Inflate } from 'node:zlib';
@@ -18,8 +19,8 @@ import { type Engine, type EngineSource, garbled } from './engine.ts';
 import { Output } from './output.ts';
 
 /**
- * The newest version that the tests have seen; in a later one the handle might abort the process. To raise
- * it, run the tests of decompression with that version.
+ * The newest version that the tests have seen; in a later one the handle might abort the process.
+ * To raise it, run the tests of decompression with that version.
  */
 const NODE_VERSION_MAX = 26;
 
@@ -108,7 +109,9 @@ export function loadNodeZlib(version = versions.node): EngineSource | undefined 
   return { library: 'node:zlib', create: () => new NodeZlib() };
 }
 
-/** Decodes two messages, the second in the context of the first, and something that is no stream. */
+/**
+ * Decodes two messages, the second in the context of the first, and something that is no stream.
+ */
 function works(): boolean {
   try {
     const text = Buffer.alloc(100_000, 'what a gateway might say, ');

@@ -1,9 +1,9 @@
 /**
  * Where a message is put together: a buffer that grows by doubling, and is used again.
  *
- * The data plane is done with a message when it returns, so all connections of a process can share one
- * buffer, and an idle connection needs none. A connection keeps it only while its message has not come
- * to an end, and meanwhile the others share another.
+ * The data plane is done with a message when it returns, so all connections of a process can share
+ * one buffer, and an idle connection needs none. A connection keeps it only while its message has
+ * not come to an end, and meanwhile the others share another.
  */
 import { GarbledStreamError } from '../../../protocols/errors.ts';
 import {
@@ -12,7 +12,9 @@ import {
   GATEWAY_MESSAGE_MAX_BYTES,
 } from '../../../protocols/limits.ts';
 
-/** One byte more than a message may have, so that one that is too large is told from one that fits. */
+/**
+ * One byte more than a message may have, so that one that is too large is told from one that fits.
+ */
 const CAPACITY_MAX_BYTES = GATEWAY_MESSAGE_MAX_BYTES + 1;
 
 export class Output {

@@ -1,9 +1,9 @@
 /**
  * Where a gateway message ends in what the socket brings, for each transport compression.
  *
- * zlib-stream: a message has ended when the bytes of its last WebSocket message end in the mark of a
- * sync flush, also when the mark itself is split over two of them. zstd-stream: each WebSocket message is
- * one gateway message, and the frame never ends.
+ * zlib-stream: a message has ended when the bytes of its last WebSocket message end in the mark of
+ * a sync flush, also when the mark itself is split over two of them. zstd-stream: each WebSocket
+ * message is one gateway message, and the frame never ends.
  */
 import type { Decompressor } from '../../../actors/connection/ports.ts';
 import type { Engine } from './engine.ts';

@@ -1,8 +1,8 @@
 /**
  * zstd by the library itself, over zstd-napi.
  *
- * A context takes memory for the window that its frame asks for, on top of about 100 KiB. The package
- * has no way to free it but the collector, to which it says how large a context is.
+ * A context takes memory for the window that its frame asks for, on top of about 100 KiB. The
+ * package has no way to free it but the collector, to which it says how large a context is.
  */
 import { GarbledStreamError } from '../../../protocols/errors.ts';
 import { ZSTD_WINDOW_MAX_LOG } from '../../../protocols/limits.ts';

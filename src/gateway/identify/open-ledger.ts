@@ -1,4 +1,6 @@
-/** From a configuration to the ledger of its session starts: where the sessions are, so are these. */
+/**
+ * From a configuration to the ledger of its session starts: where the sessions are, so are these.
+ */
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { IdentifyLedger } from '../../../actors/identify/ports.ts';
@@ -32,7 +34,10 @@ export function openLedger(
   }
 }
 
-/** Read from its end, as the names of sessions are, so that no two can be mixed up, whatever the prefix. */
+/**
+ * Read from its end, as the names of sessions are, so that no two can be mixed up, whatever the
+ * prefix.
+ */
 export function ledgerName(prefix: string, application: string): string {
   return `${prefix}:identify:${application}`;
 }

@@ -1,9 +1,9 @@
 /**
  * Sessions in a file, for a gateway on one machine.
  *
- * Each claim and each batch reads the file, changes it and replaces it, under a lock, so that several
- * gateways may share one file and a newer one fences out an older one. That is a read and a write of the
- * whole for up to a thousand shards, once a second and off the event loop.
+ * Each claim and each batch reads the file, changes it and replaces it, under a lock, so that
+ * several gateways may share one file and a newer one fences out an older one. That is a read and a
+ * write of the whole for up to a thousand shards, once a second and off the event loop.
  *
  * Failure: whatever the file system says ends the operation, which is then tried again.
  */

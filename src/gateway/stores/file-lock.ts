@@ -1,12 +1,13 @@
 /**
  * A lock between processes: a file beside the one that it protects, made by whoever holds it.
  *
- * It is held for one read and write. A process that dies in between leaves it behind; that is seen by its
- * content, which is another for each holder and then stays the same. No clock and no process id is
- * compared, since both mean nothing between two machines or containers that share a folder.
+ * It is held for one read and write. A process that dies in between leaves it behind; that is seen
+ * by its content, which is another for each holder and then stays the same. No clock and no process
+ * id is compared, since both mean nothing between two machines or containers that share a folder.
  *
- * Failure: two processes that find the same dead lock at the same moment may both go on. What one of them
- * writes may then be lost, and is written again with the next batch; claims heal in the same way.
+ * Failure: two processes that find the same dead lock at the same moment may both go on. What one
+ * of them writes may then be lost, and is written again with the next batch; claims heal in the
+ * same way.
  */
 import { randomUUID } from 'node:crypto';
 import { open, readFile, rm } from 'node:fs/promises';

@@ -1,9 +1,9 @@
 /**
  * A small file of JSON that is read as a whole and replaced as a whole, for its owner alone.
  *
- * It is replaced by a rename, so whoever reads finds the old or the new one and nothing between. What is read
- * is checked; a file that is none of ours is never written to: somebody has named the wrong one, and it may
- * be dear to him.
+ * It is replaced by a rename, so whoever reads finds the old or the new one and nothing between.
+ * What is read is checked; a file that is none of ours is never written to: somebody has named the
+ * wrong one, and it may be dear to him.
  */
 import { open, readFile, rename, stat } from 'node:fs/promises';
 import type { z } from 'zod';
@@ -18,7 +18,10 @@ export type JsonFormat<Value> = {
   readonly notOurs: (path: string) => FatalError;
 };
 
-/** Undefined when there is no file, or an empty one. @throws FatalError for a file that is none of ours */
+/**
+ * Undefined when there is no file, or an empty one. @throws FatalError for a file that is none of
+ * ours
+ */
 export async function readJsonFile<Value>(
   path: string,
   { schema, maxBytes, notOurs }: JsonFormat<Value>,

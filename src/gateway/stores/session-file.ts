@@ -1,8 +1,8 @@
 /**
  * The file of the stored sessions.
  *
- * Only its owner may read it: with a session's id and the token, which it does not hold, the session can be
- * taken over.
+ * Only its owner may read it: with a session's id and the token, which it does not hold, the
+ * session can be taken over.
  */
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
@@ -44,7 +44,9 @@ const SESSIONS: JsonFormat<z.infer<typeof fileSchema>> = {
 /** By the names of the places. */
 export type SessionShelves = Map<string, Shelf>;
 
-/** No file, and an empty one, holds no sessions. Throws FatalError for a file that is none of ours. */
+/**
+ * No file, and an empty one, holds no sessions. Throws FatalError for a file that is none of ours.
+ */
 export async function readSessionFile(path: string): Promise<SessionShelves> {
   const { places = {} } = (await readJsonFile(path, SESSIONS)) ?? {};
   return new Map(

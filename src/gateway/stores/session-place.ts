@@ -1,9 +1,10 @@
 /**
- * Whose sessions a place holds: those of one application with one number of shards, under one prefix.
+ * Whose sessions a place holds: those of one application with one number of shards, under one
+ * prefix.
  *
- * A store may serve several bots, several groups of gateways of one bot, and two shard counts at once
- * while a bot moves from one to the other. A name is read from its end: the count and the application
- * have no colon in them, so two places can never have one name, whatever the prefix is.
+ * A store may serve several bots, several groups of gateways of one bot, and two shard counts at
+ * once while a bot moves from one to the other. A name is read from its end: the count and the
+ * application have no colon in them, so two places can never have one name, whatever the prefix is.
  */
 import { createHash } from 'node:crypto';
 
@@ -21,8 +22,8 @@ export function placeName({ prefix, application, shardCount }: SessionPlace): st
 const DIGEST_CHARACTERS = 20;
 
 /**
- * The application that a token belongs to: its first part is the bot's id, in base 64. A text that is no
- * token of Discord's is told from others by a digest, which says nothing of it.
+ * The application that a token belongs to: its first part is the bot's id, in base 64. A text that
+ * is no token of Discord's is told from others by a digest, which says nothing of it.
  */
 export function applicationOf(token: string): string {
   const [first = ''] = token.split('.', 1);

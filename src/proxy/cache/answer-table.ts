@@ -3,9 +3,9 @@
  *
  * Purpose: decides what is kept, and nothing else; time comes with each call.
  *
- * Inner workings: the order of the map is that of the last use, so that the first is the one to go when
- * CACHE_ENTRIES_MAX or CACHE_MAX_BYTES is reached. An answer that has ended goes when it is asked for or
- * as the least used one; it takes room until then, and no more than the bounds allow.
+ * Inner workings: the order of the map is that of the last use, so that the first is the one to go
+ * when CACHE_ENTRIES_MAX or CACHE_MAX_BYTES is reached. An answer that has ended goes when it is
+ * asked for or as the least used one; it takes room until then, and no more than the bounds allow.
  */
 import type { Changed } from '../../../protocols/discord/cached-routes.ts';
 import type { HeaderList } from '../../../protocols/proxy.ts';

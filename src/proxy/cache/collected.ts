@@ -1,9 +1,9 @@
 /**
  * Takes an answer's body into memory, so that it can be read more than once.
  *
- * It is taken as fast as Discord sends it, whoever reads slowly later. A body that breaks off breaks off
- * for every reader, at the same place. One that is larger than there is room for stays with a single
- * reader, who gets what was taken and then the rest as it comes.
+ * It is taken as fast as Discord sends it, whoever reads slowly later. A body that breaks off
+ * breaks off for every reader, at the same place. One that is larger than there is room for stays
+ * with a single reader, who gets what was taken and then the rest as it comes.
  */
 import type { HeaderList, RestAnswer } from '../../../protocols/proxy.ts';
 

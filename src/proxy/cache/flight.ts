@@ -61,7 +61,9 @@ export class Flight {
   readonly key: string;
   readonly waiters = new Set<Waiter>();
   submission: Submission | null = null;
-  /** When Discord may have read what it answers with, at the earliest; null while it cannot have. */
+  /**
+   * When Discord may have read what it answers with, at the earliest; null while it cannot have.
+   */
   sentMs: number | null = null;
   /** Something that its answer shows has changed since it was sent. */
   isStale = false;

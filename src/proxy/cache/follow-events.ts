@@ -1,9 +1,9 @@
 /**
  * Tells the cache what the gateway's events say.
  *
- * Each event changes what is kept before it is acknowledged. From the moment that the broker is away,
- * and when the gateway says that events may be missing, whatever lives on the word of the events is
- * dropped; an event that cannot be read is taken to have changed everything.
+ * Each event changes what is kept before it is acknowledged. From the moment that the broker is
+ * away, and when the gateway says that events may be missing, whatever lives on the word of the
+ * events is dropped; an event that cannot be read is taken to have changed everything.
  */
 import type { Broker, BrokerState, Delivery } from '../../../protocols/broker.ts';
 import { changedByEvent } from '../../../protocols/discord/cache-events.ts';

@@ -1,9 +1,9 @@
 /**
  * What a request means to the cache: which answer it asks for, and what it lets the cache do.
  *
- * Two requests ask for the same answer only if identity, target and every header are the same, but for
- * headers that certainly do not matter to Discord's answer. A GET with a body, with a condition, for a
- * part of an answer, or with a token in its path is none of the cache's business.
+ * Two requests ask for the same answer only if identity, target and every header are the same, but
+ * for headers that certainly do not matter to Discord's answer. A GET with a body, with a
+ * condition, for a part of an answer, or with a token in its path is none of the cache's business.
  */
 import { type Cacheable, cacheableRead } from '../../../protocols/discord/cached-routes.ts';
 import { ANONYMOUS, type HeaderList, type RestRequest } from '../../../protocols/proxy.ts';
@@ -19,7 +19,10 @@ export type Reading = {
   readonly cacheable: Cacheable | undefined;
 };
 
-/** They name the sender or one attempt, or speak to those in between; the identity is told apart anyway. */
+/**
+ * They name the sender or one attempt, or speak to those in between; the identity is told apart
+ * anyway.
+ */
 const NO_MATTER: ReadonlySet<string> = new Set([
   'authorization',
   'baggage',

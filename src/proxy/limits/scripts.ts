@@ -1,16 +1,18 @@
 /**
- * What happens in the store in one piece: an exchange in one place, and a proxy's word that it is there.
+ * What happens in the store in one piece: an exchange in one place, and a proxy's word that it is
+ * there.
  *
- * A place is one hash: `version`, `text`, and `waiting`, which says for each proxy that waits since when,
- * for what, and until when that is believed. Every key expires. The server's own clock is the only one
- * that is read. All keys of a script are in one slot.
+ * A place is one hash: `version`, `text`, and `waiting`, which says for each proxy that waits since
+ * when, for what, and until when that is believed. Every key expires. The server's own clock is the
+ * only one that is read. All keys of a script are in one slot.
  */
 
 /**
- * KEYS: the place. ARGV: proxy, expected version, next version (empty: only look), text, how long to keep
- * it, what is waited for (empty: nothing), whether it had its turn, how long its waiting is believed, what
- * the channels of proxies begin with. Answers the time in seconds and microseconds, whether the version
- * was the expected one, the version now, the text if it was not, and what those ahead wait for.
+ * KEYS: the place. ARGV: proxy, expected version, next version (empty: only look), text, how long
+ * to keep it, what is waited for (empty: nothing), whether it had its turn, how long its waiting is
+ * believed, what the channels of proxies begin with. Answers the time in seconds and microseconds,
+ * whether the version was the expected one, the version now, the text if it was not, and what those
+ * ahead wait for.
  */
 export const EXCHANGE_SCRIPT = `
 local time = redis.call('TIME')
@@ -57,10 +59,10 @@ return { time[1], time[2], expected and 1 or 0, version, not expected and text, 
 `;
 
 /**
- * KEYS: the proxies, the memory. ARGV: proxy, what the memory is called if there is none, how long to keep
- * it, how long a proxy is remembered, the memory that this one knows, then of each proxy that it has seen
- * the name and how long ago; they are taken in where the memory is another. Answers the time, the
- * memory's name, and each proxy with its age.
+ * KEYS: the proxies, the memory. ARGV: proxy, what the memory is called if there is none, how long
+ * to keep it, how long a proxy is remembered, the memory that this one knows, then of each proxy
+ * that it has seen the name and how long ago; they are taken in where the memory is another.
+ * Answers the time, the memory's name, and each proxy with its age.
  */
 export const GREET_SCRIPT = `
 local time = redis.call('TIME')

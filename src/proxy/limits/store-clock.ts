@@ -2,9 +2,9 @@
  * The store's clock, told from our own monotonic one.
  *
  * Each answer of the store has its time, which was read at some moment between our asking and the
- * answer's arrival: half of that span is how wrong the middle can be. The best answer of late is kept, and
- * trusted less as it grows old, since no two clocks run alike. Where two answers cannot both be true, the
- * store's clock has been set.
+ * answer's arrival: half of that span is how wrong the middle can be. The best answer of late is
+ * kept, and trusted less as it grows old, since no two clocks run alike. Where two answers cannot
+ * both be true, the store's clock has been set.
  */
 
 /** Clocks of computers differ by less than this part of the time that passes. */

@@ -1,4 +1,6 @@
-/** Interactions: commands, completions of what is being typed, and buttons, in guilds and outside. */
+/**
+ * Interactions: commands, completions of what is being typed, and buttons, in guilds and outside.
+ */
 import {
   type APIApplicationCommandAutocompleteInteraction,
   type APIChannel,

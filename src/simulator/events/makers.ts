@@ -1,4 +1,6 @@
-/** Which function makes which event. The types hold each to the shape that discord-api-types gives. */
+/**
+ * Which function makes which event. The types hold each to the shape that discord-api-types gives.
+ */
 import type { DispatchEventName } from '../../../protocols/discord/dispatch-events.ts';
 import * as applications from './applications.ts';
 import * as channels from './channels.ts';

@@ -15,7 +15,10 @@ import { makeId } from '../world/identity.ts';
 import { sentence, title, word } from '../world/text.ts';
 import type { Made, Maker, Scene } from './scene.ts';
 
-/** Without a message of its own there is still an empty object; discord.js fails where there is none. */
+/**
+ * Without a message of its own there is still an empty object; discord.js fails where there is
+ * none.
+ */
 const BLOCK_MESSAGE = { type: AutoModerationActionType.BlockMessage, metadata: {} } as const;
 
 export const ruleChange = (scene: Scene): Made<APIAutoModerationRule> => {

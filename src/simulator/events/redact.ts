@@ -2,12 +2,16 @@
  * What a session without MESSAGE_CONTENT does not get to see.
  *
  * Messages lose their text, embeds, attachments, components and poll, as do the messages that they
- * answer or forward. Left alone are messages of the bot, messages to it and messages that mention it.
+ * answer or forward. Left alone are messages of the bot, messages to it and messages that mention
+ * it.
  */
 import type { APIMessage } from 'discord-api-types/v10';
 import type { SimulatedEvent } from './event.ts';
 
-/** The event as a session without MESSAGE_CONTENT gets it; the same object when nothing is taken out. */
+/**
+ * The event as a session without MESSAGE_CONTENT gets it; the same object when nothing is taken
+ * out.
+ */
 export function redactContent(event: SimulatedEvent, botId: string): SimulatedEvent {
   switch (event.t) {
     case 'MESSAGE_CREATE':

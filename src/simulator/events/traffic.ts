@@ -3,8 +3,9 @@
  *
  * `next` draws the kind of event by weight: mostly presences, messages and typing, and now and then
  * each of the others. What Discord sends only as an answer (READY, chunks, …) is never drawn, but
- * `make` makes it. Equal worlds, sources and times give equal events. Messages are kept by the world, so
- * that later events and the REST side find them; an unavailable guild is quiet until it comes back.
+ * `make` makes it. Equal worlds, sources and times give equal events. Messages are kept by the
+ * world, so that later events and the REST side find them; an unavailable guild is quiet until it
+ * comes back.
  */
 import {
   DISPATCH_EVENTS,

@@ -1,6 +1,6 @@
 /**
- * Which tokens Discord accepts just now. The gateway and REST share one instance, so that a token which
- * the gateway resets is refused by both. Tokens are compared and kept, never shown.
+ * Which tokens Discord accepts just now. The gateway and REST share one instance, so that a token
+ * which the gateway resets is refused by both. Tokens are compared and kept, never shown.
  */
 
 const HTTP_PREFIX = /^Bot /;
@@ -8,7 +8,9 @@ const HTTP_PREFIX = /^Bot /;
 export class Credentials {
   readonly #tokens: Set<string>;
 
-  /** @param tokens those of the one simulated application; it may have several, as after a rotation */
+  /**
+   * @param tokens those of the one simulated application; it may have several, as after a rotation
+   */
   constructor(tokens: readonly string[]) {
     this.#tokens = new Set(tokens.map(bare));
   }
@@ -18,7 +20,9 @@ export class Credentials {
     return this.#tokens.has(bare(token));
   }
 
-  /** What Discord does to an application that spent its identifies: no known token works any more. */
+  /**
+   * What Discord does to an application that spent its identifies: no known token works any more.
+   */
   reset(): void {
     this.#tokens.clear();
   }

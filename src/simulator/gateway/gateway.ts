@@ -1,12 +1,13 @@
 /**
- * The simulated Discord gateway: a deterministic core that takes links, time and randomness as ports.
+ * The simulated Discord gateway: a deterministic core that takes links, time and randomness as
+ * ports.
  *
- * A connection judges its own frames and heartbeats, `starting.ts` who may start or continue a session;
- * this file holds both together and decides who gets which event. Nothing here waits or does I/O, so a run is the same
- * every time its inputs are.
+ * A connection judges its own frames and heartbeats, `starting.ts` who may start or continue a
+ * session; this file holds both together and decides who gets which event. Nothing here waits or
+ * does I/O, so a run is the same every time its inputs are.
  *
- * What a client does wrong is never thrown at the caller: it ends in the audit log and, where Discord
- * closes, in a close. A throw out of here is a defect of the simulator.
+ * What a client does wrong is never thrown at the caller: it ends in the audit log and, where
+ * Discord closes, in a close. A throw out of here is a defect of the simulator.
  */
 import { GatewayCloseCodes, GatewayOpcodes } from 'discord-api-types/v10';
 import { SIMULATOR_CONNECTIONS_MAX } from '../../../protocols/limits.ts';

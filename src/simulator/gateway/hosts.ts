@@ -1,6 +1,6 @@
 /**
- * The two doors of the gateway and the ways in which a door can be broken: for good, until it is mended,
- * or for the next few connections.
+ * The two doors of the gateway and the ways in which a door can be broken: for good, until it is
+ * mended, or for the next few connections.
  */
 import type { GatewayHost } from '../audit.ts';
 

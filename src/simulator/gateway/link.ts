@@ -1,6 +1,6 @@
 /**
- * The gateway's side of one socket, as the core sees it: whole messages out, nothing of compression,
- * WebSocket frames or time. The real server and the virtual network each implement it.
+ * The gateway's side of one socket, as the core sees it: whole messages out, nothing of
+ * compression, WebSocket frames or time. The real server and the virtual network each implement it.
  */
 
 /** How one message is to be put on the wire, where the encoding leaves a choice. */

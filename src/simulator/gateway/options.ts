@@ -1,4 +1,6 @@
-/** What can be set about the simulated gateway; the defaults are what Discord's documentation says. */
+/**
+ * What can be set about the simulated gateway; the defaults are what Discord's documentation says.
+ */
 import { ALL_INTENTS } from '../../../protocols/discord/intents.ts';
 import {
   GUILDS_PER_SHARD,

@@ -1,9 +1,9 @@
 /**
- * What the gateway sends on one connection, and the faults that strike on the way out: slowness, silence,
- * messages cut into pieces. Order is kept through all of them.
+ * What the gateway sends on one connection, and the faults that strike on the way out: slowness,
+ * silence, messages cut into pieces. Order is kept through all of them.
  *
- * `sent` runs when a message really goes onto the link, at once or later; a message that is swallowed
- * never counts as sent. Failure: what waits here when the connection ends is gone.
+ * `sent` runs when a message really goes onto the link, at once or later; a message that is
+ * swallowed never counts as sent. Failure: what waits here when the connection ends is gone.
  */
 import type { Clock, Timer } from '../../../protocols/ports.ts';
 import type { Framing, Link } from './link.ts';
@@ -98,7 +98,10 @@ export class Outbox {
     });
   }
 
-  /** Messages wait in the order in which they were sent, also when a later one had the shorter delay. */
+  /**
+   * Messages wait in the order in which they were sent, also when a later one had the shorter
+   * delay.
+   */
   #flush(untilMs: number): void {
     let count = 0;
     for (const waiting of this.#waiting) {

@@ -1,5 +1,6 @@
 /**
- * The dispatches of one session, kept for a RESUME: bounded by number and by bytes, oldest out first.
+ * The dispatches of one session, kept for a RESUME: bounded by number and by bytes, oldest out
+ * first.
  *
  * The data of an event is one string, shared by every session that got the event.
  */
@@ -11,7 +12,10 @@ export type Dispatch = {
   readonly json: string;
 };
 
-/** Slots of forgotten dispatches are given back when there are this many, and half the array is such. */
+/**
+ * Slots of forgotten dispatches are given back when there are this many, and half the array is
+ * such.
+ */
 const COMPACT_AT = 1_024;
 
 export class ReplayBuffer {

@@ -1,5 +1,6 @@
 /**
- * The commands of a running session and what Discord answers: member chunks, sounds, channel info, voice.
+ * The commands of a running session and what Discord answers: member chunks, sounds, channel info,
+ * voice.
  *
  * A command for a guild that is not the session's shard's gets no answer, as from Discord, and is a
  * breach. Discord answers nothing either to a request for all members without the intent for it.

@@ -1,9 +1,9 @@
 /**
- * One session of the simulated gateway: its events in order, the replay buffer, and its life without a
- * connection.
+ * One session of the simulated gateway: its events in order, the replay buffer, and its life
+ * without a connection.
  *
- * Numbers start at 1 with READY and have no gaps. Events go on while no connection is there, as Discord's
- * do; they wait in the buffer. A session without a connection ends after the timeout.
+ * Numbers start at 1 with READY and have no gaps. Events go on while no connection is there, as
+ * Discord's do; they wait in the buffer. A session without a connection ends after the timeout.
  */
 import { GatewayIntentBits } from 'discord-api-types/v10';
 import type { Clock, Timer } from '../../../protocols/ports.ts';
@@ -20,7 +20,9 @@ const DEFLATED: Framing = { deflated: true };
 
 export type SessionSettings = {
   readonly id: string;
-  /** As the client wrote it in IDENTIFY: a RESUME has to carry the same. Never leaves the gateway. */
+  /**
+   * As the client wrote it in IDENTIFY: a RESUME has to carry the same. Never leaves the gateway.
+   */
   readonly token: string;
   readonly shard: ShardPair;
   readonly intents: number;
@@ -68,7 +70,10 @@ export class Session<Carrier extends DispatchCarrier = DispatchCarrier> {
     return (this.settings.intents & intents) !== 0;
   }
 
-  /** Guilds that READY named and whose GUILD_CREATE has not been sent yet: no other event of them is. */
+  /**
+   * Guilds that READY named and whose GUILD_CREATE has not been sent yet: no other event of them
+   * is.
+   */
   isUnavailable(guildId: string): boolean {
     return this.#unavailable.has(guildId);
   }

@@ -1,8 +1,8 @@
 /**
  * How sessions start and continue: IDENTIFY with its limits, READY, RESUME with its replay.
  *
- * The rules themselves are in `judge.ts`; here is what follows from them. Nothing is thrown: a client
- * that is refused is closed or answered with op 9, and stands in the audit log.
+ * The rules themselves are in `judge.ts`; here is what follows from them. Nothing is thrown: a
+ * client that is refused is closed or answered with op 9, and stands in the audit log.
  */
 import { GatewayCloseCodes } from 'discord-api-types/v10';
 import type { Timer } from '../../../protocols/ports.ts';

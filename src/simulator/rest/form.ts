@@ -1,8 +1,8 @@
 /**
  * Checks the fields of a body and collects what is wrong with them, in Discord's words.
  *
- * Each check returns the value as Discord would understand it, or undefined when the field is absent,
- * null or wrong; what is wrong is kept in `errors`.
+ * Each check returns the value as Discord would understand it, or undefined when the field is
+ * absent, null or wrong; what is wrong is kept in `errors`.
  */
 import type { FormError } from './answers.ts';
 

@@ -16,8 +16,8 @@ export type RestOptions = {
   readonly buckets: BucketTable;
   readonly faults: readonly RestFault[];
   /**
-   * What the front makes of a User-Agent: `any` passes, `present` must not be empty, `documented` must
-   * open with `DiscordBot (`. What does not pass gets Cloudflare's page 1010.
+   * What the front makes of a User-Agent: `any` passes, `present` must not be empty, `documented`
+   * must open with `DiscordBot (`. What does not pass gets Cloudflare's page 1010.
    */
   readonly userAgent: 'any' | 'present' | 'documented';
   readonly apiVersions: readonly number[];

@@ -3,12 +3,12 @@
  * routes, and the one on invalid requests.
  *
  * The true counters are here and nowhere else; what headers say of them may be less, later, or
- * nothing. A request is counted once it is let through. A limiter of the identity and of the address
- * counts what the buckets then refuse, since it reached the API; the buckets count nothing of what one
- * of them refuses.
+ * nothing. A request is counted once it is let through. A limiter of the identity and of the
+ * address counts what the buckets then refuse, since it reached the API; the buckets count nothing
+ * of what one of them refuses.
  *
- * Counters are made when they are first used and forgotten once they are as new; at the bound the one
- * made longest ago goes, which can only let more through.
+ * Counters are made when they are first used and forgotten once they are as new; at the bound the
+ * one made longest ago goes, which can only let more through.
  */
 import { createHash } from 'node:crypto';
 import type { Route } from '../../../protocols/discord/routes.ts';
@@ -55,7 +55,9 @@ export class RateLimiter {
     this.#global = global;
   }
 
-  /** Counts a request against the limit of all routes; how long to wait if it is not let through. */
+  /**
+   * Counts a request against the limit of all routes; how long to wait if it is not let through.
+   */
   takeGlobal(identity: Identity, nowMs: number): number | undefined {
     const counter = this.#counter(`global|${identity}`, this.#global, nowMs);
     if (counter.take(nowMs)) return undefined;

@@ -1,7 +1,9 @@
 /**
- * A request's body as Discord takes it: JSON, a form, or a form with files and the JSON in one part.
+ * A request's body as Discord takes it: JSON, a form, or a form with files and the JSON in one
+ * part.
  *
- * Numbers and booleans of a plain form stay texts; the checks of fields convert them as Discord does.
+ * Numbers and booleans of a plain form stay texts; the checks of fields convert them as Discord
+ * does.
  */
 import { RESTJSONErrorCodes } from 'discord-api-types/v10';
 import { apiError, invalidForm } from './answers.ts';

@@ -1,4 +1,6 @@
-/** Which class of its route a request belongs to, where Discord limits some requests differently. */
+/**
+ * Which class of its route a request belongs to, where Discord limits some requests differently.
+ */
 import type { Route } from '../../../protocols/discord/routes.ts';
 import { readSnowflake } from '../snowflake.ts';
 import type { RequestClass } from './bucket-table.ts';
@@ -6,7 +8,9 @@ import { isObject } from './form.ts';
 import type { RestRequest } from './http.ts';
 import { parseBody } from './request-body.ts';
 
-/** Deleting a message that is younger than this, or older than the other, is limited differently. */
+/**
+ * Deleting a message that is younger than this, or older than the other, is limited differently.
+ */
 const FRESH_MS = 10_000;
 const OLD_MS = 14 * 86_400_000;
 

@@ -1,9 +1,9 @@
 /**
  * What clients did to the simulated REST API: the evidence a test judges them by.
  *
- * Counters are exact however long the run; lists keep the latest records. Identities are numbered in
- * the order in which they came, and what is shown of a path is its template and the id of its channel,
- * guild or webhook: no token is ever put in here.
+ * Counters are exact however long the run; lists keep the latest records. Identities are numbered
+ * in the order in which they came, and what is shown of a path is its template and the id of its
+ * channel, guild or webhook: no token is ever put in here.
  */
 import { SIMULATOR_AUDIT_RECORDS_MAX, SIMULATOR_COUNTERS_MAX } from '../../../protocols/limits.ts';
 import type { LimitScope } from './answers.ts';

@@ -101,7 +101,9 @@ class LeakyCounter implements WindowCounter {
 
 class SlidingCounter implements WindowCounter {
   readonly #spec: WindowSpec;
-  /** When each request of the last window was taken: a ring that never holds more than the limit. */
+  /**
+   * When each request of the last window was taken: a ring that never holds more than the limit.
+   */
   readonly #times: number[] = [];
   #oldest = 0;
   #count = 0;

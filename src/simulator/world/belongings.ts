@@ -1,4 +1,6 @@
-/** What a guild has beside its channels: roles, expressions, voice states, stages, planned events. */
+/**
+ * What a guild has beside its channels: roles, expressions, voice states, stages, planned events.
+ */
 import {
   type APIEmoji,
   type APIGuildScheduledEvent,

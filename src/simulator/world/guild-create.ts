@@ -1,5 +1,6 @@
 /**
- * GUILD_CREATE: a whole guild as a session with certain intents gets it, and one that is very large.
+ * GUILD_CREATE: a whole guild as a session with certain intents gets it, and one that is very
+ * large.
  *
  * Whom it names depends on the session. Without GUILD_PRESENCES, or above 75,000 members, only the
  * bot and those in voice channels; with more members than the session's large threshold those who

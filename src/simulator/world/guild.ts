@@ -1,5 +1,6 @@
 /**
- * One guild: its roles, channels, threads, expressions and events, made from the seed and its place.
+ * One guild: its roles, channels, threads, expressions and events, made from the seed and its
+ * place.
  *
  * Members are not part of it; they are made one by one. Sizes follow those of a real bot's guilds:
  * half have fewer than about thirty members, one in a hundred has thousands, and a few have more

@@ -6,9 +6,9 @@
  * ids, and a hundred thousand guilds cost nothing until one of them is looked at. Users have slots
  * of their own, some months earlier.
  *
- * The millisecond of guild `i` is congruent to `i` modulo 5040, the least number that 1 to 10 divide
- * and 12, 14, 15, 16, 18 and 20 too: with such a shard count even a small world leaves no shard
- * empty. Other counts get guilds by chance.
+ * The millisecond of guild `i` is congruent to `i` modulo 5040, the least number that 1 to 10
+ * divide and 12, 14, 15, 16, 18 and 20 too: with such a shard count even a small world leaves no
+ * shard empty. Other counts get guilds by chance.
  *
  * An id that the world did not make is found out by making it again.
  */

@@ -104,7 +104,9 @@ export function memberAt(seed: number, guild: Community, ordinal: number): APIGu
   };
 }
 
-/** The member as events show it that nobody can cause who has yet to pass screening: no `pending`. */
+/**
+ * The member as events show it that nobody can cause who has yet to pass screening: no `pending`.
+ */
 export function activeMemberAt(seed: number, guild: Community, ordinal: number): APIGuildMember {
   const random = randomOf(seed, guild.index, ordinal, DETAILS, 1);
   return {

@@ -1,7 +1,7 @@
 /**
- * What people write: names and sentences in several scripts, with the characters that break careless
- * decoders: emoji beyond the basic plane, joined emoji, combining marks, right-to-left text, line
- * separators, quotes and backslashes.
+ * What people write: names and sentences in several scripts, with the characters that break
+ * careless decoders: emoji beyond the basic plane, joined emoji, combining marks, right-to-left
+ * text, line separators, quotes and backslashes.
  */
 import type { Random } from '../../../protocols/ports.ts';
 import { between, chance, pick } from './draw.ts';

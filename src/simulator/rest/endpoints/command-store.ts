@@ -1,4 +1,7 @@
-/** The application's commands, global and by guild; bounded, the scope written longest ago goes first. */
+/**
+ * The application's commands, global and by guild; bounded, the scope written longest ago goes
+ * first.
+ */
 import type { APIApplicationCommand } from 'discord-api-types/v10';
 import { SIMULATOR_COMMAND_SCOPES_MAX } from '../../../../protocols/limits.ts';
 
