@@ -121,3 +121,104 @@ describe('who may act', () => {
     expect(bench.send('GET', '/oauth2/@me').status).toBe(401);
   });
 });
+
+describe('webhooks for other services', () => {
+  const SLACK = {
+    text: 'said',
+    username: 'Builder',
+    attachments: [
+      {
+        pretext: 'before',
+        text: 'the text',
+        title: 'Build 7',
+        title_link: 'https://example.org/7',
+        color: '#36a64f',
+        fields: [{ title: 'Branch', value: 'main', short: true }],
+        footer: 'ci',
+        ts: 1_700_000_000,
+      },
+    ],
+  };
+
+  it('take what is made for Slack, as JSON or in a form, and answer as Slack does', () => {
+    const { bench, id, path } = stage();
+    const form = {
+      body: new URLSearchParams({ payload: JSON.stringify({ text: 'in a form' }) }).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    };
+    for (const sent of [{ json: SLACK }, form]) {
+      const got = bench.send('POST', `${path}/slack?wait=true`, { token: null, ...sent });
+      expect([got.status, got.text]).toEqual([200, 'ok']);
+      expect(got.headers['x-ratelimit-limit']).toBe('5');
+    }
+    const posted = bench.events.filter(({ t }) => t === 'MESSAGE_CREATE').map(({ d }) => d);
+    expect(posted[0]).toMatchObject({
+      content: 'said',
+      webhook_id: id,
+      author: { username: 'Builder' },
+      embeds: [
+        {
+          title: 'Build 7',
+          url: 'https://example.org/7',
+          description: 'before\nthe text',
+          color: 0x36_a6_4f,
+          fields: [{ name: 'Branch', value: 'main', inline: true }],
+          footer: { text: 'ci' },
+          timestamp: '2023-11-14T22:13:20.000Z',
+        },
+      ],
+    });
+    expect(posted[1]).toMatchObject({ content: 'in a form' });
+  });
+
+  it('show the events of GitHub that Discord shows, and take the others in silence', () => {
+    const { bench, path } = stage();
+    const repository = { full_name: 'a/b', html_url: 'https://example.org/a/b' };
+    const issue = { title: 'It breaks', html_url: 'https://example.org/1', body: 'Look' };
+    const sender = { login: 'somebody' };
+    const send = (event: string, json: object) =>
+      bench.send('POST', `${path}/github`, {
+        token: null,
+        json: { repository, sender, ...json },
+        headers: { 'x-github-event': event },
+      });
+    const commits = [{ id: '0123456789', message: 'Mend it\n\nAt length.' }];
+    for (const [event, json] of [
+      ['issues', { action: 'opened', issue }],
+      ['push', { commits, compare: 'https://example.org/compare' }],
+      ['ping', {}],
+      ['workflow_run', {}],
+    ] as const) {
+      const got = send(event, json);
+      expect([event, got.status, got.text]).toEqual([event, 204, '']);
+    }
+    const embeds = bench.events.flatMap(({ t, d }) =>
+      t === 'MESSAGE_CREATE' ? (d as { embeds: object[] }).embeds : [],
+    );
+    expect(embeds).toMatchObject([
+      {
+        title: '[a/b] issues opened It breaks',
+        url: 'https://example.org/1',
+        description: 'Look',
+        author: { name: 'somebody' },
+      },
+      { title: '[a/b] push', description: '`0123456` Mend it', url: 'https://example.org/compare' },
+    ]);
+  });
+
+  it('refuse what is empty if somebody waits, an unknown webhook, and a thread of another channel', () => {
+    const { bench, id, path } = stage();
+    const send = (to: string) => bench.send('POST', to, { token: null, json: {} });
+    expect(send(`${path}/slack`).json).toMatchObject({ code: 50006 });
+    expect(send(`${path}/slack?wait=false`).text).toBe('ok');
+    expect(send(`/webhooks/${id}/wrong/slack`).json).toMatchObject({ code: 50027 });
+    expect(send(`/webhooks/${id}1/x/github`).json).toMatchObject({ code: 10015 });
+    const [, elsewhere] = bench.channels;
+    const lost = bench.send('POST', `${path}?thread_id=${elsewhere}`, {
+      token: null,
+      json: { content: 'lost' },
+    });
+    expect(lost.json).toMatchObject({ code: 10003 });
+    expect(bench.rest.audit.posted).toEqual([]);
+  });
+});

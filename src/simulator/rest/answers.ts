@@ -1,8 +1,8 @@
 /**
  * Discord's refusals, in the words and shapes its documentation and its servers use.
  *
- * Two parties answer: Discord's API, with JSON that has a `code`, and the servers in front of it, with
- * HTML or with a fixed text, without any header about limits.
+ * Two parties answer: Discord's API, with JSON that has a `code`, and the servers in front of it,
+ * with HTML or with a fixed text, without any header about limits.
  */
 import { RESTJSONErrorCodes } from 'discord-api-types/v10';
 import type { HeaderList } from '../../../protocols/proxy.ts';
@@ -18,6 +18,9 @@ const API_ERRORS = {
   [RESTJSONErrorCodes.UnknownUser]: [404, 'Unknown User'],
   [RESTJSONErrorCodes.UnknownEmoji]: [400, 'Unknown Emoji'],
   [RESTJSONErrorCodes.UnknownWebhook]: [404, 'Unknown Webhook'],
+  [RESTJSONErrorCodes.UnknownApplicationCommand]: [404, 'Unknown application command'],
+  [RESTJSONErrorCodes.UnknownBan]: [404, 'Unknown Ban'],
+  [RESTJSONErrorCodes.FailedToBanUsers]: [500, 'Failed to ban users'],
   [RESTJSONErrorCodes.InvalidWebhookToken]: [401, 'Invalid Webhook Token'],
   [RESTJSONErrorCodes.MaximumNumberOfWebhooksReached]: [
     400,

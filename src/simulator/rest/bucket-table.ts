@@ -1,9 +1,10 @@
 /**
  * Which limits stand behind which route.
  *
- * Discord publishes none of these numbers; they are what its headers have been seen to say, and what
- * they have been seen not to say. What a client must cope with matters more than the numbers: limits
- * that share a name, limits that no header shows, counters of different kinds, routes without any.
+ * Discord publishes none of these numbers; they are what its headers have been seen to say, and
+ * what they have been seen not to say. What a client must cope with matters more than the numbers:
+ * limits that share a name, limits that no header shows, counters of different kinds, routes
+ * without any.
  */
 import type { WindowSpec } from './window-counter.ts';
 
@@ -14,7 +15,9 @@ export type BucketSpec = {
   /** Routes with the same name show the same `X-RateLimit-Bucket`. */
   readonly name: string;
   readonly window: WindowSpec;
-  /** `user`: each token has its own counter. `shared`: one counter of the resource for everybody. */
+  /**
+   * `user`: each token has its own counter. `shared`: one counter of the resource for everybody.
+   */
   readonly scope: 'user' | 'shared';
   /** A hidden limit appears in no header until it is exceeded, and then only as a 429. */
   readonly shown: boolean;
@@ -37,7 +40,9 @@ export type BucketSpec = {
   };
 };
 
-/** `METHOD template` to its limits; an empty list is a route whose answers carry no limit at all. */
+/**
+ * `METHOD template` to its limits; an empty list is a route whose answers carry no limit at all.
+ */
 export type BucketTable = Readonly<Record<string, readonly BucketSpec[]>>;
 
 const SECOND_MS = 1_000;
@@ -121,6 +126,8 @@ export const DEFAULT_BUCKETS: BucketTable = {
   'POST /users/@me/channels': [bucket('direct-messages', 'leaky', 10, 10 * SECOND_MS)],
 
   'POST /webhooks/:webhook/:token': [WEBHOOK, WEBHOOK_CHANNEL],
+  'POST /webhooks/:webhook/:token/github': [WEBHOOK, WEBHOOK_CHANNEL],
+  'POST /webhooks/:webhook/:token/slack': [WEBHOOK, WEBHOOK_CHANNEL],
   'POST /webhooks/:webhook/:interaction_token': [WEBHOOK],
   'PATCH /webhooks/:webhook/:interaction_token/messages/@original': [WEBHOOK],
   'PATCH /webhooks/:webhook/:interaction_token/messages/:message': [WEBHOOK_EDIT],

@@ -53,6 +53,16 @@ export function htmlResponse(status: number, html: string, headers: HeaderList =
   };
 }
 
+export function textResponse(status: number, text: string): RestResponse {
+  return {
+    status,
+    headers: [['content-type', 'text/html; charset=utf-8']],
+    body: encoder.encode(text),
+    delivery: 'answer',
+    delayMs: 0,
+  };
+}
+
 /** 204. */
 export function emptyResponse(): RestResponse {
   return { status: 204, headers: [], body: NO_BODY, delivery: 'answer', delayMs: 0 };

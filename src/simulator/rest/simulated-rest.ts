@@ -1,12 +1,12 @@
 /**
  * The simulated Discord's REST API: a deterministic core that takes requests and time from outside.
  *
- * Purpose: to judge clients. Every limit is enforced as Discord enforces it, whether its headers tell
- * of it or not, and what a client did wrong stands in the audit.
+ * Purpose: to judge clients. Every limit is enforced as Discord enforces it, whether its headers
+ * tell of it or not, and what a client did wrong stands in the audit.
  *
  * Inner workings: a request passes the servers in front of Discord (bans, signatures, faults), then
- * the API's gate (version, route, token, the limit of all routes), then its route's buckets, and only
- * then its endpoint. Each step may answer; what is answered there counts nothing further on.
+ * the API's gate (version, route, token, the limit of all routes), then its route's buckets, and
+ * only then its endpoint. Each step may answer; what is answered there counts nothing further on.
  *
  * Failure modes: none of its own. A request that makes no sense gets the answer Discord would give;
  * `handle` throws only if the simulator itself is broken.
@@ -21,8 +21,10 @@ import type { GatewayFacts } from '../gateway/gateway.ts';
 import type { World } from '../world.ts';
 import { apiError, page1010, page1015, plainError, tooManyRequests } from './answers.ts';
 import { type Caller, callerOf } from './caller.ts';
+import { Bans } from './endpoints/ban-store.ts';
 import { Commands } from './endpoints/command-store.ts';
 import { Refusal, type Surroundings } from './endpoints/endpoint.ts';
+import { Pins } from './endpoints/pin-store.ts';
 import { Reactions } from './endpoints/reaction-store.ts';
 import { ENDPOINTS } from './endpoints/table.ts';
 import { Webhooks } from './endpoints/webhook-store.ts';
@@ -95,7 +97,9 @@ export class SimulatedRest {
       publish,
       audit: this.audit,
       forbiddenChannels: this.#forbidden,
+      pins: new Pins(),
       reactions: new Reactions(),
+      bans: new Bans(),
       commands: new Commands(),
       webhooks: new Webhooks(),
       answered: new Set(),

@@ -8,7 +8,9 @@ import { apiError, invalidForm } from '../answers.ts';
 import type { RestRequest, RestResponse } from '../http.ts';
 import { type ParsedBody, parseBody } from '../request-body.ts';
 import type { RestAudit } from '../rest-audit.ts';
+import type { Bans } from './ban-store.ts';
 import type { Commands } from './command-store.ts';
+import type { Pins } from './pin-store.ts';
 import type { Reactions } from './reaction-store.ts';
 import type { Webhooks } from './webhook-store.ts';
 
@@ -21,7 +23,9 @@ export type Surroundings = {
   readonly publish: (event: SimulatedEvent) => void;
   /** Channels that the bot may not see. */
   readonly forbiddenChannels: ReadonlySet<string>;
+  readonly pins: Pins;
   readonly reactions: Reactions;
+  readonly bans: Bans;
   readonly commands: Commands;
   readonly webhooks: Webhooks;
   /** Interactions that have been answered. */

@@ -7,13 +7,13 @@ import { apiError } from '../answers.ts';
 import { emptyResponse, jsonResponse } from '../http.ts';
 import { type Call, type Endpoint, idOf, Refusal } from './endpoint.ts';
 
-function guildOf(call: Call): GuildModel {
+export function guildOf(call: Call): GuildModel {
   const model = call.world.guild(idOf(call, 'guild'));
   if (model === undefined) throw new Refusal(apiError(RESTJSONErrorCodes.UnknownGuild));
   return model;
 }
 
-function ordinalOf(call: Call, model: GuildModel): number {
+export function ordinalOf(call: Call, model: GuildModel): number {
   const userId = idOf(call, 'user');
   const ordinal = memberOrdinal(call.world.seed, model, userId);
   if (ordinal !== undefined) return ordinal;
@@ -40,6 +40,15 @@ const getChannels: Endpoint = (call) =>
     guildOf(call).channels.map((channel) => call.world.channel(channel.id) ?? channel),
   );
 
+const getRoles: Endpoint = (call) => jsonResponse(200, guildOf(call).guild.roles);
+
+const getRole: Endpoint = (call) => {
+  const { guild } = guildOf(call);
+  const roleId = idOf(call, 'role');
+  const role = guild.roles.find(({ id }) => id === roleId);
+  return role === undefined ? apiError(RESTJSONErrorCodes.UnknownRole) : jsonResponse(200, role);
+};
+
 const getMember: Endpoint = (call) => {
   const model = guildOf(call);
   return jsonResponse(200, memberAt(call.world.seed, model, ordinalOf(call, model)));
@@ -57,6 +66,8 @@ const changeMemberRole: Endpoint = (call) => {
 export const GUILD_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /guilds/:guild': getGuild,
   'GET /guilds/:guild/channels': getChannels,
+  'GET /guilds/:guild/roles': getRoles,
+  'GET /guilds/:guild/roles/:role': getRole,
   'GET /guilds/:guild/members/:user': getMember,
   'PUT /guilds/:guild/members/:user/roles/:role': changeMemberRole,
   'DELETE /guilds/:guild/members/:user/roles/:role': changeMemberRole,

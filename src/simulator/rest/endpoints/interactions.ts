@@ -100,6 +100,40 @@ const createCommand: Endpoint = (call) => {
   return jsonResponse(isNew ? 201 : 200, command);
 };
 
+function commandOf(call: Call): readonly [scope: CommandScope, command: APIApplicationCommand] {
+  const scope = scopeOf(call);
+  const id = idOf(call, 'command');
+  const command = call.commands.list(scope).find((one) => one.id === id);
+  if (command !== undefined) return [scope, command];
+  throw new Refusal(apiError(RESTJSONErrorCodes.UnknownApplicationCommand));
+}
+
+const getCommand: Endpoint = (call) => jsonResponse(200, commandOf(call)[1]);
+
+const editCommand: Endpoint = (call) => {
+  const [scope, command] = commandOf(call);
+  const { value } = bodyOf(call);
+  const { id, type } = command;
+  // What a command is, and which, is not to be changed.
+  const fields = { ...command, ...(isObject(value) ? value : {}), id, type };
+  const form = new Form(fields);
+  checkCommand(form);
+  if (form.errors.length > 0) return invalidForm(form.errors);
+  const edited = { ...fields, version: call.world.newId(call.clock.epochMs()) };
+  const commands = call.commands.list(scope).map((one) => (one.id === id ? edited : one));
+  call.commands.replace(scope, commands);
+  return jsonResponse(200, edited);
+};
+
+const deleteCommand: Endpoint = (call) => {
+  const [scope, { id }] = commandOf(call);
+  call.commands.replace(
+    scope,
+    call.commands.list(scope).filter((one) => one.id !== id),
+  );
+  return emptyResponse();
+};
+
 /** Any interaction counts as known; it may be answered once. */
 const answerInteraction: Endpoint = (call) => {
   const id = idOf(call, 'interaction');
@@ -123,7 +157,9 @@ const answerInteraction: Endpoint = (call) => {
   return emptyResponse();
 };
 
-/** Interactions come out of nowhere here, so their messages go where the first guild has its texts. */
+/**
+ * Interactions come out of nowhere here, so their messages go where the first guild has its texts.
+ */
 function answeredIn({ world }: Call): string {
   const guild = world.guild(world.guildIds[0] ?? '');
   return guild?.channels.find(({ type }) => type === ChannelType.GuildText)?.id ?? '';
@@ -136,8 +172,14 @@ export const INTERACTION_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   [`GET ${COMMANDS}`]: listCommands,
   [`PUT ${COMMANDS}`]: overwriteCommands,
   [`POST ${COMMANDS}`]: createCommand,
+  [`GET ${COMMANDS}/:command`]: getCommand,
+  [`PATCH ${COMMANDS}/:command`]: editCommand,
+  [`DELETE ${COMMANDS}/:command`]: deleteCommand,
   [`GET ${GUILD_COMMANDS}`]: listCommands,
   [`PUT ${GUILD_COMMANDS}`]: overwriteCommands,
   [`POST ${GUILD_COMMANDS}`]: createCommand,
+  [`GET ${GUILD_COMMANDS}/:command`]: getCommand,
+  [`PATCH ${GUILD_COMMANDS}/:command`]: editCommand,
+  [`DELETE ${GUILD_COMMANDS}/:command`]: deleteCommand,
   'POST /interactions/:interaction/:interaction_token/callback': answerInteraction,
 };

@@ -26,6 +26,13 @@ export class Reactions {
     return true;
   }
 
+  /** Whether there were any. */
+  clear(messageId: string): boolean {
+    const emojis = this.#byMessage.get(messageId);
+    this.#byMessage.delete(messageId);
+    return emojis !== undefined && emojis.size > 0;
+  }
+
   /** Whether it was there. */
   remove(messageId: string, emoji: string): boolean {
     return this.#byMessage.get(messageId)?.delete(emoji) ?? false;

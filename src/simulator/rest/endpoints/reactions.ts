@@ -3,7 +3,7 @@ import { RESTJSONErrorCodes, ReactionType } from 'discord-api-types/v10';
 import { intentsFor } from '../../../../protocols/discord/dispatch-events.ts';
 import { apiError } from '../answers.ts';
 import { emptyResponse, jsonResponse } from '../http.ts';
-import { type Call, channelOf, type Endpoint, guildIdOf, Refusal } from './endpoint.ts';
+import { type Call, channelOf, type Endpoint, guildIdOf, idOf, Refusal } from './endpoint.ts';
 import { messageOf } from './messages.ts';
 
 const CUSTOM = /^(?:a:)?(\w{1,32}):(\d{1,20})$/;
@@ -63,16 +63,59 @@ const removeReaction: Endpoint = (call) => {
   return emptyResponse();
 };
 
+/** Here only the bot reacts by this way: of somebody else there is nothing to take away. */
+const removeReactionOf: Endpoint = (call) => {
+  const isOwn = idOf(call, 'user') === call.world.bot.id;
+  if (isOwn) return removeReaction(call);
+  messageOf(call, channelOf(call).id);
+  emojiOf(call);
+  return emptyResponse();
+};
+
+type Clearing = 'MESSAGE_REACTION_REMOVE_ALL' | 'MESSAGE_REACTION_REMOVE_EMOJI';
+
+function announceClearing(call: Call, t: Clearing, emoji: Emoji | null): void {
+  const guildId = guildIdOf(channelOf(call));
+  const d = {
+    channel_id: call.values.channel,
+    message_id: call.values.message,
+    ...(guildId === null ? {} : { guild_id: guildId }),
+    ...(emoji === null ? {} : { emoji }),
+  };
+  call.publish({ t, d, guildId, intents: intentsFor(t, guildId !== null) });
+}
+
+const removeEmoji: Endpoint = (call) => {
+  const message = messageOf(call, channelOf(call).id);
+  const emoji = emojiOf(call);
+  if (call.reactions.remove(message.id, keyOf(emoji))) {
+    announceClearing(call, 'MESSAGE_REACTION_REMOVE_EMOJI', emoji);
+  }
+  return emptyResponse();
+};
+
+const removeAll: Endpoint = (call) => {
+  const message = messageOf(call, channelOf(call).id);
+  if (call.reactions.clear(message.id)) {
+    announceClearing(call, 'MESSAGE_REACTION_REMOVE_ALL', null);
+  }
+  return emptyResponse();
+};
+
 const listReactions: Endpoint = (call) => {
   const message = messageOf(call, channelOf(call).id);
   const mine = call.reactions.has(message.id, keyOf(emojiOf(call)));
   return jsonResponse(200, mine ? [call.world.bot] : []);
 };
 
-const REACTION = '/channels/:channel/messages/:message/reactions/:emoji';
+const REACTIONS = '/channels/:channel/messages/:message/reactions';
+const REACTION = `${REACTIONS}/:emoji`;
 
 export const REACTION_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   [`PUT ${REACTION}/@me`]: addReaction,
   [`DELETE ${REACTION}/@me`]: removeReaction,
+  [`DELETE ${REACTION}/:user`]: removeReactionOf,
+  [`DELETE ${REACTION}`]: removeEmoji,
+  [`DELETE ${REACTIONS}`]: removeAll,
   [`GET ${REACTION}`]: listReactions,
 };

@@ -1,8 +1,9 @@
 /**
- * Webhooks, the messages they post, and the messages that follow an interaction, which go the same way.
+ * Webhooks, the messages they post, and the messages that follow an interaction, which go the same
+ * way.
  *
- * A webhook is known by its id and its token together; one that is not, or is gone, is 10015. A message
- * that it did not post is 10008, as one that does not exist.
+ * A webhook is known by its id and its token together; one that is not, or is gone, is 10015. A
+ * message that it did not post is 10008, as one that does not exist.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -57,7 +58,7 @@ function shown(call: Call, webhook: StoredWebhook, withUser: boolean): object {
 }
 
 /** The webhook that the path names; with a token in it, only the right one will do. */
-function webhookOf(call: Call): StoredWebhook {
+export function webhookOf(call: Call): StoredWebhook {
   const webhook = call.webhooks.get(idOf(call, 'webhook'));
   const { token } = call.values;
   if (webhook === undefined) throw new Refusal(apiError(RESTJSONErrorCodes.UnknownWebhook));
@@ -191,10 +192,28 @@ function post(call: Call, poster: Poster, body: object): APIMessage {
   return message;
 }
 
+/** Posts `body` in the webhook's channel, or the thread in it that the query names. */
+export function postAs(
+  call: Call,
+  webhook: StoredWebhook,
+  value: Readonly<Record<string, unknown>>,
+  body: object,
+): APIMessage {
+  const poster = webhookPoster(webhook, value);
+  const threadId = call.query.get('thread_id');
+  if (threadId === null) return post(call, poster, body);
+  const thread = call.world.channel(threadId);
+  const isThere = thread !== undefined && 'parent_id' in thread;
+  if (!isThere || thread.parent_id !== webhook.channelId) {
+    throw new Refusal(apiError(RESTJSONErrorCodes.UnknownChannel));
+  }
+  return post(call, { ...poster, channelId: threadId }, body);
+}
+
 const executeWebhook: Endpoint = (call) => {
   const webhook = webhookOf(call);
   const { value, body } = messageBody(call, 'create');
-  const message = post(call, webhookPoster(webhook, value), body);
+  const message = postAs(call, webhook, value, body);
   const waits = /^(?:true|1)$/i.test(call.query.get('wait') ?? '');
   return waits ? jsonResponse(200, message) : emptyResponse();
 };
@@ -234,7 +253,9 @@ const ofWebhook =
     return act(call, postedBy(call, webhook.channelId, webhook.id, idOf(call, 'message')));
   };
 
-/** The interaction of the path's token; until it has been answered Discord knows no webhook for it. */
+/**
+ * The interaction of the path's token; until it has been answered Discord knows no webhook for it.
+ */
 function interactionOf(call: Call) {
   const token = call.values.interaction_token ?? '';
   const interaction = call.webhooks.interaction(token);
