@@ -1,21 +1,23 @@
 /**
- * How far a session has come: the highest sequence received, and the highest up to which all is done.
+ * How far a session has come: the highest sequence received, and the highest up to which all is
+ * done.
  *
- * An event is done when the broker has confirmed it or the filter has dropped it. What is saved, and
- * what a RESUME carries, is `done`: after any crash Discord sends everything above it again.
+ * An event is done when the broker has confirmed it or the filter has dropped it. What is saved,
+ * and what a RESUME carries, is `done`: after any crash Discord sends everything above it again.
  *
- * Inner workings: the sequences that are with the broker stand in a ring in ascending order, each with
- * a mark once it is confirmed. A confirm of the oldest moves `done`; any other waits for its elders.
- * The ring grows by doubling up to `UNCONFIRMED_EVENTS_MAX` and is part of the data plane: mutable,
- * and nothing is allocated per event.
+ * Inner workings: the sequences that are with the broker stand in a ring in ascending order, each
+ * with a mark once it is confirmed. A confirm of the oldest moves `done`; any other waits for its
+ * elders. The ring grows by doubling up to `UNCONFIRMED_EVENTS_MAX` and is part of the data plane:
+ * mutable, and nothing is allocated per event.
  *
- * Failure: `take` returns false when the ring is full. A confirm of an unknown sequence changes nothing:
- * after a `rewind` the confirms of the first delivery may still arrive.
+ * Failure: `take` returns false when the ring is full. A confirm of an unknown sequence changes
+ * nothing: after a `rewind` the confirms of the first delivery may still arrive.
  */
 import type { EventOrigin } from '../../protocols/broker.ts';
 import { UNCONFIRMED_EVENTS_MAX } from '../../protocols/limits.ts';
 
-const INITIAL_CAPACITY = 64;
+/** Small, since most shards have little under way; V8 keeps such a ring in its own heap. */
+const INITIAL_CAPACITY = 8;
 
 export class SessionCursor implements EventOrigin {
   readonly shard: number;
@@ -100,7 +102,10 @@ export class SessionCursor implements EventOrigin {
     this.#onLost();
   }
 
-  /** Resolves when the broker has confirmed all, or has given up some of it. For a session that takes no more. */
+  /**
+   * Resolves when the broker has confirmed all, or has given up some of it. For a session that
+   * takes no more.
+   */
   settled(): Promise<void> {
     if (this.#count === 0 || this.#lossTold) return Promise.resolve();
     return new Promise((resolve) => {

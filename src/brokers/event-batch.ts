@@ -1,13 +1,14 @@
 /**
  * The events that a sink has encoded and not yet written to its socket.
  *
- * A write to a socket is a system call that wakes the peer: it costs more than all else that is done for
- * an event, and the same for one event as for a hundred. So events share writes. What comes in
- * one turn of the event loop leaves together, at its end; and writes are EVENT_WRITE_SPACING_MS apart,
- * so an event waits for that long at most, and only if another has just been written. What is full is
- * written at once.
+ * A write to a socket is a system call that wakes the peer: it costs more than all else that is
+ * done for an event, and the same for one event as for a hundred. So events share writes. What
+ * comes in one turn of the event loop leaves together, at its end; and writes are
+ * EVENT_WRITE_SPACING_MS apart, so an event waits for that long at most, and only if another has
+ * just been written. What is full is written at once.
  *
- * A buffer goes round: it is filled, written, and comes back when the socket has no more use for it.
+ * A buffer goes round: it is filled, written, and comes back when the socket has no more use for
+ * it.
  */
 import {
   EVENT_BATCH_BYTES,
@@ -27,7 +28,11 @@ export class EventBatch {
   #length = 0;
   #events = 0;
   #isDue = false;
-  #writtenMs = Number.NEGATIVE_INFINITY;
+  /**
+   * When the last write was due: what comes with the next read of a busy socket does not wait
+   * again.
+   */
+  #dueMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, write: WriteBatch) {
     this.#clock = clock;
@@ -56,8 +61,10 @@ export class EventBatch {
     this.#events++;
     if (this.#isDue) return;
     this.#isDue = true;
-    const waitMs = this.#writtenMs + EVENT_WRITE_SPACING_MS - this.#clock.nowMs();
-    if (waitMs <= 0) setImmediate(this.#onDue);
+    const nowMs = this.#clock.nowMs();
+    const waitMs = Math.max(0, this.#dueMs + EVENT_WRITE_SPACING_MS - nowMs);
+    this.#dueMs = nowMs + waitMs;
+    if (waitMs === 0) setImmediate(this.#onDue);
     else this.#clock.setTimer(waitMs, this.#onDue);
   }
 
@@ -74,7 +81,6 @@ export class EventBatch {
     this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(EVENT_BATCH_BYTES);
     this.#length = 0;
     this.#events = 0;
-    this.#writtenMs = this.#clock.nowMs();
     this.#write(bytes, events, () => this.#keep(buffer));
   }
 

@@ -56,6 +56,17 @@ describe('events on their way to the socket', () => {
     expect(texts()).toEqual(['a', 'b']);
   });
 
+  it('count their distance from when a write was due, however late it was made', async () => {
+    const { clock, add, texts } = bench();
+    add('a');
+    clock.advance(EVENT_WRITE_SPACING_MS / 2);
+    await turn();
+    clock.advance(EVENT_WRITE_SPACING_MS / 2);
+    add('b');
+    await turn();
+    expect(texts()).toEqual(['a', 'b']);
+  });
+
   it('are written at once when there is no room for the next, in order, however long that is', async () => {
     const { add, texts } = bench();
     add('a');

@@ -1,11 +1,27 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { createServer as createHttpsServer } from 'node:https';
+import {
+  type AddressInfo,
+  connect,
+  createServer as createTcpServer,
+  type Socket as TcpSocket,
+} from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Socket } from '../../actors/connection/ports.ts';
-import { GATEWAY_MESSAGE_MAX_BYTES } from '../../protocols/limits.ts';
+import {
+  GATEWAY_MESSAGE_MAX_BYTES,
+  READ_BUSY_MESSAGES,
+  READ_SPACING_MS,
+} from '../../protocols/limits.ts';
 import { webSockets } from '../../src/gateway/web-socket.ts';
+import { systemClock } from '../../src/system-clock.ts';
 
 /** What a socket said, in order. */
 type Word =
@@ -14,6 +30,7 @@ type Word =
   | { readonly kind: 'close'; readonly code: number; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string };
 
+const sockets = webSockets(systemClock);
 const cleanups: (() => void | Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -30,7 +47,7 @@ class Client {
       this.words.push(word);
       this.#wake();
     };
-    this.socket = webSockets.open(url, {
+    this.socket = sockets.open(url, {
       open: () => say({ kind: 'open' }),
       message: (data) => say({ kind: 'message', data: Buffer.from(data) }),
       close: (code, reason) => say({ kind: 'close', code, reason }),
@@ -86,6 +103,49 @@ async function listen(server: Server | ReturnType<typeof createTcpServer>): Prom
   return (server.address() as AddressInfo).port;
 }
 
+/** A frame of a server, of up to 125 bytes. */
+function frame(first: number, text: string): Buffer {
+  return Buffer.from([first, text.length, ...Buffer.from(text)]);
+}
+
+/**
+ * Answers a handshake, with frames right behind it, in pieces that do not end where anything else
+ * does.
+ */
+async function answer(peer: TcpSocket, request: Buffer, frames: Buffer, pieceBytes: number) {
+  const key = /sec-websocket-key: (.*)\r\n/i.exec(request.toString())?.[1] ?? '';
+  const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
+  const head = [
+    'HTTP/1.1 101 Switching Protocols',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    `Sec-WebSocket-Accept: ${accept.digest('base64')}`,
+  ];
+  const bytes = Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), frames]);
+  peer.setNoDelay(true);
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    peer.write(bytes.subarray(at, at + pieceBytes));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** A certificate that nobody trusts. */
+function selfSigned(): { readonly key: string; readonly cert: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'spectacles-'));
+  const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost'];
+  execFileSync('openssl', [...request, '-keyout', keyFile, '-out', certFile], { stdio: 'ignore' });
+  const made = { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8') };
+  rmSync(folder, { recursive: true });
+  return made;
+}
+
+/** Until the test is over certificates are not looked at. */
+function trustAnyone(): void {
+  vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+  cleanups.push(() => void vi.unstubAllEnvs());
+}
+
 /** Enough turns of the event loop for anything that might still be said. */
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -127,22 +187,42 @@ describe('a web socket', () => {
     expect((await client.message(1)).equals(large)).toBe(true);
   });
 
-  it('does not overwrite a message that it has handed over', async () => {
-    const server = await startServer();
-    const kept: Uint8Array[] = [];
-    const connected = once(server.server, 'connection');
-    const socket = webSockets.open(server.url, {
-      open: () => {},
-      message: (data) => kept.push(data),
-      close: () => {},
-      failed: () => {},
-    });
-    cleanups.push(() => socket.terminate());
+  it('reads what comes in one piece with the answer to the handshake, and that in any pieces', async () => {
+    const frames = Buffer.concat([
+      frame(0x81, 'first'),
+      frame(0x89, 'ping'),
+      frame(0x82, 'second'),
+    ]);
+    for (const pieceBytes of [1_000, 7, 1]) {
+      const port = await listen(
+        createTcpServer((peer) => {
+          peer.once('data', (request) => void answer(peer, request, frames, pieceBytes));
+        }),
+      );
+      const client = new Client(`ws://127.0.0.1:${port}`);
+      expect((await client.message(1)).toString()).toBe('first');
+      expect((await client.message(2)).toString()).toBe('second');
+    }
+  });
+
+  it('reads over TLS in the same way', async () => {
+    const https = createHttpsServer(selfSigned());
+    const server = new WebSocketServer({ server: https });
+    cleanups.push(() => server.close());
+    const port = await listen(https);
+    trustAnyone();
+    const connected = once(server, 'connection');
+    const client = new Client(`wss://127.0.0.1:${port}`);
     const [peer] = (await connected) as [WebSocket];
-    const sent = Array.from({ length: 200 }, (_, index) => Buffer.alloc(500 + index, index));
+    const sent = [10, 200, 70_000, 3].map((bytes, index) => Buffer.alloc(bytes, index + 1));
     for (const data of sent) peer.send(data);
-    while (kept.length < sent.length) await new Promise((resolve) => setImmediate(resolve));
-    expect(kept.map((data) => Buffer.from(data))).toEqual(sent);
+    const pong = once(peer, 'pong');
+    peer.ping();
+    await pong;
+    await client.heard(1 + sent.length);
+    for (const [index, data] of sent.entries()) {
+      expect((await client.message(index + 1)).equals(data)).toBe(true);
+    }
   });
 
   it('GP-57: closes with the code it is told, and says close once', async () => {
@@ -221,6 +301,28 @@ describe('a web socket', () => {
     const words = await client.heard(101);
     const texts = words.slice(1).map((word) => (word.kind === 'message' ? String(word.data) : ''));
     expect(texts).toEqual(Array.from({ length: 100 }, (_, index) => String(index)));
+  });
+});
+
+describe('a busy web socket', () => {
+  it('brings everything in order, and nothing while it is paused, though it rests between reads', async () => {
+    const { client, peer } = await (await startServer()).meet();
+    const texts: string[] = [];
+    for (let round = 0; round < 5; round++) {
+      for (let index = 0; index < 3 * READ_BUSY_MESSAGES; index++) {
+        texts.push(`${round}:${index}`);
+        peer.send(`${round}:${index}`);
+      }
+      await client.heard(1 + texts.length);
+      client.socket.pause();
+      texts.push(`${round}:late`);
+      peer.send(`${round}:late`);
+      await new Promise((resolve) => setTimeout(resolve, 4 * READ_SPACING_MS));
+      expect(client.words.length).toBe(texts.length);
+      client.socket.resume();
+    }
+    const words = await client.heard(1 + texts.length);
+    expect(words.slice(1).map((word) => 'data' in word && String(word.data))).toEqual(texts);
   });
 });
 
