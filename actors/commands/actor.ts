@@ -1,19 +1,21 @@
 /**
- * The commands actor: from a message on the broker to the shard that sends it, and back to whoever asked.
+ * The commands actor: from a message on the broker to the shard that sends it, and back to whoever
+ * asked.
  *
- * Purpose: each command has one fate. It is sent, refused with a reason, or handed back to the broker for
- * another gateway; whoever waits for an answer is told, and the delivery is settled at that moment.
+ * Purpose: each command has one fate. It is sent, refused with a reason, or handed back to the
+ * broker for another gateway; whoever waits for an answer is told, and the delivery is settled at
+ * that moment.
  *
- * Inner workings: SEND is consumed by every gateway of the group, so a command may arrive where its shard is
- * not. It is then published under the shard's own event, which only the shard's owner consumes, and
- * the owner's answer is passed on. A shard of this process is asked; the runtime answers for one that ends
- * without an answer, and its next incarnation is asked instead; what a shard did not send
- * that a newer process has taken is handed back. Nothing here waits: a shard that is slow keeps its own
- * commands and nobody else's.
+ * Inner workings: SEND is consumed by every gateway of the group, so a command may arrive where its
+ * shard is not. It is then published under the shard's own event, which only the shard's owner
+ * consumes, and the owner's answer is passed on. A shard of this process is asked; the runtime
+ * answers for one that ends without an answer, and its next incarnation is asked instead; what a
+ * shard did not send that a newer process has taken is handed back. Nothing here waits: a shard
+ * that is slow keeps its own commands and nobody else's.
  *
- * Failure: when a shard crashes in the moment of writing, or the broker is lost before a command was
- * settled, it may be sent twice. However this actor ends, what it has taken is settled: at once when its
- * fate is known or nobody is being asked, and when the answer comes otherwise.
+ * Failure: when a shard crashes in the moment of writing, or the broker is lost before a command
+ * was settled, it may be sent twice. However this actor ends, what it has taken is settled: at once
+ * when its fate is known or nobody is being asked, and when the answer comes otherwise.
  */
 import type { ActorRef, Exit } from '../../protocols/actor.ts';
 import type { Delivery } from '../../protocols/broker.ts';
@@ -42,7 +44,7 @@ import {
   COMMAND_WRITE_MAX_MS,
 } from '../../protocols/limits.ts';
 import type { Log } from '../../protocols/ports.ts';
-import { encodeBody } from '../../protocols/wire/body.ts';
+import { encodeAnswer, encodeBody, isJsonText } from '../../protocols/wire/body.ts';
 import { type ActorContext, ask, type Behaviour } from '../runtime.ts';
 import { admitCommand, type CommandsState, NO_COMMANDS, settleCommand } from './machine.ts';
 import type { CommandsWorld } from './ports.ts';
@@ -93,7 +95,9 @@ export function commands(world: CommandsWorld): Behaviour<Shell, CommandsMessage
       return shell;
     },
 
-    /** The shards stop at the same time: what they have not sent is handed back, and nothing else. */
+    /**
+     * The shards stop at the same time: what they have not sent is handed back, and nothing else.
+     */
     async stop(shell, exit: Exit) {
       shell.isOver = true;
       for (const open of shell.open.values()) {
@@ -107,7 +111,9 @@ export function commands(world: CommandsWorld): Behaviour<Shell, CommandsMessage
   };
 }
 
-/** One after the other, so that what stands behind one that crashes this actor waits for the next. */
+/**
+ * One after the other, so that what stands behind one that crashes this actor waits for the next.
+ */
 function takeAll(shell: Shell, world: CommandsWorld, context: Context): void {
   for (;;) {
     const delivery = world.inbox.shift();
@@ -212,7 +218,8 @@ async function forward(
   { others }: CommandsWorld,
 ): Promise<CommandFate> {
   const event = String(shard);
-  const body = encodeBody(command.text);
+  // In its sender's encoding, since the answer comes in it.
+  const body = isJsonText(delivery.body) ? Buffer.from(command.text) : encodeBody(command.text);
   try {
     if (delivery.wantsReply) {
       const options = { timeoutMs: COMMAND_FORWARD_MAX_MS, mandatory: true };
@@ -252,7 +259,7 @@ function conclude(
   switch (fate.kind) {
     case 'sent':
       onOutcome('sent');
-      answer(delivery, encode({ status: 'sent', shard }), log);
+      answer(delivery, encode({ status: 'sent', shard }, delivery), log);
       delivery.ack();
       break;
     case 'forwarded':
@@ -282,12 +289,12 @@ function refuse(
   log: Log,
 ): void {
   onOutcome(reason);
-  answer(delivery, encode({ status: 'refused', reason, message }), log);
+  answer(delivery, encode({ status: 'refused', reason, message }, delivery), log);
   delivery.reject(message);
 }
 
-function encode(value: CommandAnswer): Uint8Array {
-  return encodeBody(value);
+function encode(value: CommandAnswer, { body }: Delivery): Uint8Array {
+  return encodeAnswer(value, body);
 }
 
 function answer(delivery: Delivery, body: Uint8Array, log: Log): void {

@@ -2,8 +2,10 @@
  * The connection actor: runs the connection machine on a socket.
  *
  * It opens the socket at start and owns it: whatever way the actor ends, its cleanup destroys the
- * socket, so a shard never has two (GP-16). What arrives on it takes the intake's way, past the mailbox.
+ * socket, so a shard never has two (GP-16). What arrives on it takes the intake's way, past the
+ * mailbox.
  */
+import { GatewayOpcodes } from 'discord-api-types/v10';
 import type { ActorRef } from '../../protocols/actor.ts';
 import {
   heartbeatFrame,
@@ -19,15 +21,11 @@ import type {
 import { CLOSE_TIMEOUT_MS, COMMAND_RETRY_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
+import { RESUMABLE_CLOSE_CODE } from './ending.ts';
 import { Intake } from './intake.ts';
-import {
-  type ConnectionEffect,
-  type ConnectionState,
-  openConnection,
-  RESUMABLE_CLOSE_CODE,
-  stepConnection,
-} from './machine.ts';
+import { openConnection, stepConnection } from './machine.ts';
 import type { Decompressor, DispatchPlane, Socket, SocketFactory } from './ports.ts';
+import type { ConnectionEffect, ConnectionState } from './state.ts';
 
 export type ConnectionOptions = {
   readonly url: string;
@@ -143,13 +141,18 @@ function runEffect(
   const { socket } = shell;
   switch (effect.type) {
     case 'send-heartbeat':
-      send(socket, heartbeatFrame(plane.sequence), 1, options);
+      send(socket, GatewayOpcodes.Heartbeat, heartbeatFrame(plane.sequence), options);
       break;
     case 'send-identify':
-      send(socket, identifyFrame(identity, shard, shardCount, options.presence()), 2, options);
+      send(
+        socket,
+        GatewayOpcodes.Identify,
+        identifyFrame(identity, shard, shardCount, options.presence()),
+        options,
+      );
       break;
     case 'send-resume':
-      send(socket, resumeFrame(identity, effect.session), 6, options);
+      send(socket, GatewayOpcodes.Resume, resumeFrame(identity, effect.session), options);
       break;
     case 'send-command':
       sendCommand(effect, socket, options);
@@ -185,13 +188,15 @@ function runEffect(
   }
 }
 
-function send(socket: Socket, text: string, op: number, options: ConnectionOptions): void {
+function send(socket: Socket, op: number, text: string, options: ConnectionOptions): void {
   socket.send(text, (isWritten) => {
     if (isWritten) options.onSent(op);
   });
 }
 
-/** Whoever waits for the command is told in the very moment of writing: a stop may come right after. */
+/**
+ * Whoever waits for the command is told in the very moment of writing: a stop may come right after.
+ */
 function sendCommand(
   { id, command, done }: Extract<ConnectionEffect, { type: 'send-command' }>,
   socket: Socket,

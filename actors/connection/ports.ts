@@ -1,10 +1,12 @@
-/** What a connection needs of the world: a socket, a decompressor, and the plane its events go to. */
+/**
+ * What a connection needs of the world: a socket, a decompressor, and the plane its events go to.
+ */
 import type { ControlFrame } from '../../protocols/gateway/frames.ts';
 
 /** What a socket says. After `close` or `failed` it says nothing more. */
 export type SocketEvents = {
   open(): void;
-  /** One WebSocket message. Nobody writes to its bytes again, so a part of them may be kept. */
+  /** One WebSocket message; its bytes are valid until this returns. */
   message(data: Uint8Array): void;
   /** 1006 stands for a connection that ended without a close frame. */
   close(code: number, reason: string): void;
@@ -14,8 +16,8 @@ export type SocketEvents = {
 
 export interface Socket {
   /**
-   * Sends one text message. `written` is called once, perhaps at once: true when it has been handed to
-   * the network, false when it never will be, as on a socket that is not open.
+   * Sends one text message. `written` is called once, perhaps at once: true when it has been handed
+   * to the network, false when it never will be, as on a socket that is not open.
    */
   send(text: string, written: (isWritten: boolean) => void): void;
   /** Begins the closing handshake; `close` follows. */
@@ -35,8 +37,9 @@ export interface SocketFactory {
 /** One compression context, for one connection. */
 export interface Decompressor {
   /**
-   * Takes one WebSocket message and returns the gateway message it completes, or undefined when more
-   * is needed. The bytes are valid until the next call, to whichever decompressor of the process.
+   * Takes one WebSocket message and returns the gateway message it completes, or undefined when
+   * more is needed. The bytes are valid until the next call, to whichever decompressor of the
+   * process.
    * @throws GarbledStreamError when the stream cannot be continued
    */
   push(chunk: Uint8Array): Uint8Array | undefined;

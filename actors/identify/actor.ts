@@ -1,17 +1,18 @@
 /**
  * The identify actor: runs the identify governor. Every permit of a process passes its mailbox.
  *
- * It knows a shard by the reference that its request carried, the latest one counting, so that a shard
- * that was restarted is answered at its new address. Questions to the ledger and to Discord are started
- * and not waited for; their answers come as messages, and each has a deadline, after which it counts as
- * failed and a late answer as none.
+ * It knows a shard by the reference that its request carried, the latest one counting, so that a
+ * shard that was restarted is answered at its new address. Questions to the ledger and to Discord
+ * are started and not waited for; their answers come as messages, and each has a deadline, after
+ * which it counts as failed and a late answer as none.
  */
 import type { ActorRef } from '../../protocols/actor.ts';
 import type { SessionStarts, TakeAnswer } from '../../protocols/gateway/identify.ts';
 import type { IdentifyMessage, ShardMessage } from '../../protocols/gateway/messages.ts';
 import { GATEWAY_BOT_TIMEOUT_MS, IDENTIFY_LEDGER_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
-import { startIdentify, startsOf, stepIdentify } from './machine.ts';
+import { startsOf } from './budget.ts';
+import { startIdentify, stepIdentify } from './machine.ts';
 import type { AskDiscord, IdentifyLedger } from './ports.ts';
 import type { IdentifyEffect, IdentifyNotice, IdentifyRules, IdentifyState } from './state.ts';
 
@@ -147,7 +148,10 @@ function take(effect: Extract<IdentifyEffect, { type: 'take' }>, shell: Shell): 
   });
 }
 
-/** What the ledger does not hear costs time and never an IDENTIFY: a lease runs out, a budget is lower. */
+/**
+ * What the ledger does not hear costs time and never an IDENTIFY: a lease runs out, a budget is
+ * lower.
+ */
 function forget(what: string, work: Promise<void>, shell: Shell): void {
   const { context } = shell;
   work.catch((error: unknown) => {

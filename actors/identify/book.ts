@@ -1,16 +1,19 @@
 /**
  * The book of session starts: what a ledger knows, and how it decides. Pure.
  *
- * Inner workings: each key has the time at which it opens. A permit closes it for the length of a lease,
- * and the word that the IDENTIFY was sent shortens that to one window. A day of the budget begins with
- * its first IDENTIFY, as Discord's does, and not when the old one happens to be used up: what was left of
- * the old day must not be spent on top of the new. Until a permit is known to have been used, each one
- * puts the end of the day off.
+ * Inner workings: each key has the time at which it opens. A permit closes it for the length of a
+ * lease, and the word that the IDENTIFY was sent shortens that to one window. A day of the budget
+ * begins with its first IDENTIFY, as Discord's does, and not when the old one happens to be used
+ * up: what was left of the old day must not be spent on top of the new. Until a permit is known to
+ * have been used, each one puts the end of the day off.
  *
- * Failure: a permit that nobody speaks of again costs one of the budget and the length of a lease. A wall
- * clock that steps back cannot keep a key closed for longer than that, or a day longer than a day.
+ * Failure: a permit that nobody speaks of again costs one of the budget and the length of a lease.
+ * A wall clock that steps back cannot keep a key closed for longer than that, or a day longer than
+ * a day. A book that is missing when a permit is asked for was lost: any key may be leased then, so
+ * all are closed for a lease.
  *
- * The Redis ledger does the same in the server's own language; one contract suite holds all of them to it.
+ * The Redis ledger does the same in the server's own language; one contract suite holds all of them
+ * to it.
  */
 import type { SessionStarts, TakeAnswer } from '../../protocols/gateway/identify.ts';
 import {
@@ -19,6 +22,7 @@ import {
   IDENTIFY_MARGIN_MS,
   IDENTIFY_WINDOW_MS,
 } from '../../protocols/limits.ts';
+import type { TakeRequest } from './ports.ts';
 
 /** The spans that a ledger goes by. */
 export type LedgerSpans = {
@@ -60,22 +64,30 @@ export type BookUse = LedgerSpans & {
   readonly holder: string;
 };
 
-/** The book after Discord's word, or the first page of it. */
-export function learnWord(
-  book: IdentifyBook | undefined,
-  word: SessionStarts,
-  use: BookUse,
-): IdentifyBook {
+/** The first page of a book. If any of the budget is spent, that may have been a moment ago. */
+export function beginBook(word: SessionStarts, { nowMs, windowMs }: BookUse): IdentifyBook {
+  return emptyBook(word, nowMs, word.begun ? nowMs + windowMs : nowMs);
+}
+
+function emptyBook(word: SessionStarts, nowMs: number, baseMs: number): IdentifyBook {
+  const { total, remaining, begun, maxConcurrency } = word;
+  return {
+    total,
+    remaining,
+    begun,
+    resetAtMs: nowMs + word.resetInMs,
+    maxConcurrency,
+    baseMs,
+    keys: {},
+  };
+}
+
+/** The book after Discord's word. */
+export function learnWord(book: IdentifyBook, word: SessionStarts, use: BookUse): IdentifyBook {
   const { nowMs } = use;
   const { total, maxConcurrency } = word;
   const wordResetMs = nowMs + word.resetInMs;
   const isRunning = word.begun && word.resetInMs > 0;
-  if (book === undefined) {
-    const { remaining, begun } = word;
-    // Whoever has spent some of it may have done so a moment ago.
-    const baseMs = begun ? nowMs + use.windowMs : nowMs;
-    return { total, remaining, begun, resetAtMs: wordResetMs, maxConcurrency, baseMs, keys: {} };
-  }
   const old = renewed(book, use);
   const isNewDay = old.begun && isRunning && wordResetMs > old.resetAtMs + use.leaseMs;
   const most = old.remaining + Math.max(0, total - old.total);
@@ -89,11 +101,19 @@ export function learnWord(
 }
 
 export function takePermit(
-  book: IdentifyBook,
-  request: { readonly shard: number; readonly floor: number; readonly owed: number },
+  book: IdentifyBook | undefined,
+  request: TakeRequest,
   use: BookUse,
 ): { readonly book: IdentifyBook; readonly answer: TakeAnswer } {
   const { nowMs, leaseMs, periodMs, holder } = use;
+  if (book === undefined) {
+    // What was spent without the ledger has been subtracted from what is known.
+    const lost = emptyBook(request.known, nowMs, nowMs + leaseMs);
+    return {
+      book: lost,
+      answer: { kind: 'forgot', waitMs: leaseMs, starts: startsOf(lost, nowMs) },
+    };
+  }
   const old = renewed(book, use);
   const paid = { ...old, remaining: Math.max(0, old.remaining - request.owed) };
   const formerMs = opensAt(paid, request.shard, use);
@@ -101,7 +121,12 @@ export function takePermit(
     // A lease becomes a window as soon as its holder has sent, so nobody waits for all of it.
     const isLease = entryOf(paid, request.shard).holder !== undefined;
     const waitMs = Math.min(formerMs - nowMs, isLease ? use.windowMs : Number.POSITIVE_INFINITY);
-    return { book: paid, answer: { kind: 'wait', waitMs, starts: startsOf(paid, nowMs) } };
+    // Written down, or a clock that has stepped back would have to catch up first.
+    const noted = withKey(paid, request.shard, {
+      ...entryOf(paid, request.shard),
+      openAtMs: formerMs,
+    });
+    return { book: noted, answer: { kind: 'wait', waitMs, starts: startsOf(paid, nowMs) } };
   }
   if (paid.remaining <= request.floor) {
     return { book: paid, answer: { kind: 'floor', starts: startsOf(paid, nowMs) } };
@@ -169,7 +194,7 @@ function entryOf(book: IdentifyBook, shard: number): KeyEntry {
   return book.keys[shard % book.maxConcurrency] ?? { openAtMs: book.baseMs };
 }
 
-/** No key is closed for longer than a lease: if one seems to be, the clock has stepped. */
+/** No key is closed for longer than a lease: if one seems to be, the clock has stepped back. */
 function opensAt(book: IdentifyBook, shard: number, { nowMs, leaseMs }: BookUse): number {
   return Math.min(entryOf(book, shard).openAtMs, nowMs + leaseMs);
 }

@@ -1,19 +1,24 @@
 /**
- * The lines of the keys: who stands where, whose turn it is, and what moves when max_concurrency changes.
+ * The lines of the keys: who stands where, whose turn it is, and what moves when max_concurrency
+ * changes.
  *
- * The head of a line is called to open its socket, so that it is greeted while the window before it still
- * runs. A holder whose socket does not come in time loses its turn, as does one that gives it up: nothing
- * is spent (GP-34). Whoever was permitted leaves the line and is awaited for the word that it has sent.
+ * The head of a line is called to open its socket, so that it is greeted while the window before it
+ * still runs. A holder whose socket does not come in time loses its turn, as does one that gives it
+ * up: nothing is spent (GP-34). Whoever was permitted leaves the line and is awaited for the word
+ * that it has sent.
  *
- * Who is first over all keys, and which round is the lowest, is counted with each change of a line and not
- * looked for in all of them: a thousand keys may have a holder each.
+ * Who is first over all keys, and which round is the lowest, is counted with each change of a line
+ * and not looked for in all of them: a thousand keys may have a holder each.
  */
 import { IDENTIFY_PREPARE_TIMEOUT_MS } from '../../protocols/limits.ts';
 import { counted, joined, precedes, type Rank, rankOf, type Standing } from './order.ts';
 import type { IdentifyEffect, IdentifyState, Line } from './state.ts';
 import { type Table, valueIn, valuesOf, withValue } from './table.ts';
 
-/** The state as one step makes it: its fields are replaced, what is in them is shared with the one before. */
+/**
+ * The state as one step makes it: its fields are replaced, what is in them is shared with the one
+ * before.
+ */
 export type Work = { -readonly [Field in keyof IdentifyState]: IdentifyState[Field] };
 export type Effects = readonly IdentifyEffect[];
 
@@ -52,7 +57,10 @@ function countCalled(work: Work, who: Standing, by: 1 | -1): void {
   work.called = counted(work.called, rankOf(who, work.maxConcurrency), by);
 }
 
-/** A holder that asks again has been restarted: it is called again. Whoever stands already, stands once. */
+/**
+ * A holder that asks again has been restarted: it is called again. Whoever stands already, stands
+ * once.
+ */
 export function enter(work: Work, shard: number): Effects {
   const { holder } = lineOf(work, shard);
   if (holder?.shard === shard) return call(work, holder);
@@ -138,14 +146,16 @@ function call(work: Work, { shard, round }: Standing): Effects {
 }
 
 /**
- * The first of all whose IDENTIFY is not known to be sent: nobody that it comes before may be permitted.
- * It cannot stand in anybody's way for long, since each of its steps has a deadline.
+ * The first of all whose IDENTIFY is not known to be sent: nobody that it comes before may be
+ * permitted. It cannot stand in anybody's way for long, since each of its steps has a deadline.
  */
 export function firstOf({ called: [first] }: IdentifyState): Rank | undefined {
   return first;
 }
 
-/** Moves all to the lines of a new concurrency, each of which opens when every old one has (GP-36). */
+/**
+ * Moves all to the lines of a new concurrency, each of which opens when every old one has (GP-36).
+ */
 export function rekey(work: Work, maxConcurrency: number): Effects {
   const old = valuesOf(work.lines);
   const openAtMs = Math.max(...old.map((line) => line.openAtMs));
@@ -156,7 +166,6 @@ export function rekey(work: Work, maxConcurrency: number): Effects {
   work.maxConcurrency = maxConcurrency;
   work.lines = newLines(maxConcurrency, openAtMs);
   work.called = [];
-  work.openings = [];
   for (const each of standing) {
     const { waiting } = lineOf(work, each.shard);
     setLine(work, each.shard, { waiting: joined(waiting, each, maxConcurrency) });

@@ -1,4 +1,7 @@
-/** What the identify governor needs of the world: a ledger of session starts, and Discord's word on them. */
+/**
+ * What the identify governor needs of the world: a ledger of session starts, and Discord's word on
+ * them.
+ */
 import type { SessionStarts, TakeAnswer } from '../../protocols/gateway/identify.ts';
 
 export type TakeRequest = {
@@ -14,17 +17,21 @@ export type TakeRequest = {
 /**
  * Who has identified when, and what is left of the day, for all that share the ledger.
  *
- * A permit takes the window of its key and one of the budget in one step, on the ledger's own clock. It is
- * a lease: whoever says nothing more of it holds the key for IDENTIFY_LEASE_MS. Operations of one process
- * take effect in the order in which they are called, and each settles within IDENTIFY_LEDGER_TIMEOUT_MS
- * or rejects; one that rejects may have taken effect all the same.
+ * A permit takes the window of its key and one of the budget in one step, on the ledger's own
+ * clock. It is a lease: whoever says nothing more of it holds the key for IDENTIFY_LEASE_MS.
+ * Operations of one process take effect in the order in which they are called, and each settles
+ * within IDENTIFY_LEDGER_TIMEOUT_MS or rejects; one that rejects may have taken effect all the
+ * same.
  */
 export interface IdentifyLedger {
   /** What a person calls it. */
   readonly label: string;
   /**
-   * Takes Discord's word: what it says is left lowers what the ledger knows, and never raises it within a
-   * day. A ledger without memory keeps every key closed for one window, unless nothing was sent today.
+   * Takes Discord's word: what it says is left lowers what the ledger knows, and never raises it
+   * within a day. The first word of a process begins a ledger that has no memory, with every key
+   * closed for one window unless nothing was sent today. A later word does not: without memory the
+   * ledger was lost then, as it was for whoever takes a permit, and nobody knows what is on its way
+   * to Discord.
    */
   learn(word: SessionStarts): Promise<void>;
   take(request: TakeRequest): Promise<TakeAnswer>;

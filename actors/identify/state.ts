@@ -9,7 +9,9 @@ import type { Table } from './table.ts';
 export type IdentifyRules = {
   /** So much of the budget is never spent. */
   readonly floor: number;
-  /** The part of the bot's shards that this process has: what it may use while the ledger is away. */
+  /**
+   * The part of the bot's shards that this process has: what it may use while the ledger is away.
+   */
   readonly share: number;
 };
 
@@ -101,6 +103,7 @@ export type IdentifyNotice =
   | { readonly kind: 'above-floor'; readonly remaining: number }
   | { readonly kind: 'ledger-away' }
   | { readonly kind: 'ledger-back'; readonly awayMs: number }
+  | { readonly kind: 'ledger-forgot'; readonly waitMs: number }
   | { readonly kind: 'concurrency'; readonly from: number; readonly to: number };
 
 export type IdentifyEffect =

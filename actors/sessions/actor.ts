@@ -1,14 +1,16 @@
 /**
  * The sessions actor: takes what the shards have saved to the archive, off their way.
  *
- * Shards write to the desk and never hear of this actor. It claims the shards, hands what was stored to
- * the desk, and from then on saves what has changed, in batches. It stops after the shards, so that their
- * last word is saved: what is under way is awaited, and the rest is sent as fast as the archive takes it,
- * within SESSION_FLUSH_MS. An archive that is away costs nothing but memory, one record a shard.
+ * Shards write to the desk and never hear of this actor. It claims the shards, hands what was
+ * stored to the desk, and from then on saves what has changed, in batches. It stops after the
+ * shards, so that their last word is saved: what is under way is awaited, and the rest is sent as
+ * fast as the archive takes it, within SESSION_FLUSH_MS. An archive that is away costs nothing but
+ * memory, one record a shard.
  */
 
 import { SESSION_FLUSH_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
+import { within } from '../deadline.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
 import type { LostSession, SessionDesk } from './desk.ts';
 import {
@@ -156,15 +158,4 @@ async function flush({ options, context, underWay }: Shell): Promise<void> {
   } catch {
     // What could not be saved is counted and told by the caller.
   }
-}
-
-/** Waits for `work`, but no longer than `timeoutMs`. */
-function within(clock: Clock, timeoutMs: number, work: Promise<void>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = clock.setTimer(timeoutMs, resolve);
-    void work.then(() => {
-      timer.cancel();
-      resolve();
-    });
-  });
 }

@@ -4,7 +4,10 @@ import type { SessionRecord } from '../../protocols/gateway/messages.ts';
 /** A shard that was claimed, and what its last owner has left there. */
 export type SessionClaim = {
   readonly shard: number;
-  /** One more than the last owner's: whoever has a lower number is refused from now on. */
+  /**
+   * Above the last owner's: whoever has a lower number is refused from now on. It is made of the
+   * store's time, so that it is above those of older claims though the store has lost them.
+   */
   readonly generation: number;
   readonly record: SessionRecord | undefined;
 };
@@ -30,10 +33,10 @@ export type SessionRefusal = { readonly shard: number; readonly owner: string };
 /**
  * The stored sessions of one application, shard count and prefix.
  *
- * A shard is claimed before anything of it is saved. Claiming again is the same claim for as long as no
- * other process has claimed the shard. A store that has forgotten a claim takes what is saved under it.
- * `claim` and `save` settle within SESSION_STORE_TIMEOUT_MS, and reject with a `SpectaclesError`; one of
- * them is under way at a time.
+ * A shard is claimed before anything of it is saved. Claiming again is the same claim for as long
+ * as no other process has claimed the shard. A store that has lost a claim takes what is saved
+ * under it. `claim` and `save` settle within SESSION_STORE_TIMEOUT_MS, and reject with a
+ * `SpectaclesError`; one of them is under way at a time.
  */
 export interface SessionArchive {
   /** What a person calls it. */

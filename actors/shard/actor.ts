@@ -1,18 +1,18 @@
 /**
  * The shard actor: runs the shard machine, and supervises exactly one connection.
  *
- * Commands wait in a queue of their own, beside the machine; whatever way this actor ends, the runtime
- * tells those who wait for one, and they ask the next incarnation.
+ * Commands wait in a queue of their own, beside the machine; whatever way this actor ends, the
+ * runtime tells those who wait for one, and they ask the next incarnation.
  *
- * Two processes with one shard would take its session from each other for ever. The one whose claim is the
- * older ends its shard as soon as it hears of the other: it closes as for any resume, and the newer one
- * has the session. This actor is then finished, and is not started again.
+ * Two processes with one shard would take its session from each other for ever. The one whose claim
+ * is the older ends its shard as soon as it hears of the other: it closes as for any resume, and
+ * the newer one has the session. This actor is then finished, and is not started again.
  *
- * The data plane and the session's cursor live as long as this actor; the connections come and go. What
- * must outlive the actor itself goes to the session store: when it becomes ready, now and then while it
- * is, and in the cleanup, so that a shard that crashed is rebuilt from its session with nothing lost. One
- * that is stopped waits, when its connection is closed, for the confirms of what it has just handed over:
- * else the next start would publish all of it again.
+ * The data plane and the session's cursor live as long as this actor; the connections come and go.
+ * What must outlive the actor itself goes to the session store: when it becomes ready, now and then
+ * while it is, and in the cleanup, so that a shard that crashed is rebuilt from its session with
+ * nothing lost. One that is stopped waits, when its connection is closed, for the confirms of what
+ * it has just handed over: else the next start would publish all of it again.
  */
 import { GatewayCloseCodes } from 'discord-api-types/v10';
 import type { ActorRef, Exit, Reply } from '../../protocols/actor.ts';
@@ -30,8 +30,8 @@ import {
   STOP_CONFIRM_MS,
 } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
-import { within } from '../channel/actor.ts';
 import { connection } from '../connection/actor.ts';
+import { within } from '../deadline.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
 import {
   type CommandEffect,
@@ -213,7 +213,10 @@ function settle(id: number, { fates }: Shell): Reply<void> | undefined {
   return fate;
 }
 
-/** Discord could not read something of ours; a presence that it refuses must not be in every IDENTIFY. */
+/**
+ * Discord could not read something of ours; a presence that it refuses must not be in every
+ * IDENTIFY.
+ */
 function doubtPresence(end: ConnectionEnd, presence: PresenceMemory): void {
   if (end.kind === 'closed' && end.code === GatewayCloseCodes.DecodeError) presence.forget();
 }
@@ -323,7 +326,10 @@ function tellGovernor(
   else shell.governor?.tell({ type: word, shard });
 }
 
-/** A session whose READY did not come as far as here is nobody's, though events of it may have been seen. */
+/**
+ * A session whose READY did not come as far as here is nobody's, though events of it may have been
+ * seen.
+ */
 function abandon(end: ConnectionEnd, shell: Shell): void {
   if (shell.machine.session === undefined && shell.plane.cursor !== undefined) forget(end, shell);
 }

@@ -1,17 +1,19 @@
 /**
  * The shard machine: one session, over as many connections as it takes. Pure.
  *
- * Purpose: it decides what to do when a connection ends. The ladder is: resume on the session's own host,
- * resume on the main host, start a new session. Whatever keeps the session is tried before what does not.
+ * Purpose: it decides what to do when a connection ends. The ladder is: resume on the session's own
+ * host, resume on the main host, start a new session. Whatever keeps the session is tried before
+ * what does not.
  *
- * Inner workings: `phase` says where the shard stands; `session` is what a resume needs, and its absence
- * means IDENTIFY. Every end leads to a wait (growing, jittered, capped; it starts over once a session has
- * been ready for a while) and from there to the next generation of the connection. An IDENTIFY asks the
- * governor first, and a socket is opened only when the shard's turn is near.
+ * Inner workings: `phase` says where the shard stands; `session` is what a resume needs, and its
+ * absence means IDENTIFY. Every end leads to a wait (growing, jittered, capped; it starts over once
+ * a session has been ready for a while) and from there to the next generation of the connection. An
+ * IDENTIFY asks the governor first, and a socket is opened only when the shard's turn is near.
  *
- * Failure: a host that cannot be reached is left for the main one and costs nothing else (GP-01, GP-02).
- * A session is given up when Discord says so, or after several resumes in a row that came to nothing
- * (GP-03); one that was cut off with more done than before counts as none of them. Close codes that no retry can heal end the shard for good (GP-20, GP-55).
+ * Failure: a host that cannot be reached is left for the main one and costs nothing else (GP-01,
+ * GP-02). A session is given up when Discord says so, or after several resumes in a row that came
+ * to nothing (GP-03); one that was cut off with more done than before counts as none of them. Close
+ * codes that no retry can heal end the shard for good (GP-20, GP-55).
  */
 import { GatewayCloseCodes } from 'discord-api-types/v10';
 import { type Draft, produce } from 'immer';
@@ -67,7 +69,10 @@ export type ShardNotice =
   | { readonly kind: 'ready'; readonly sessionId: string }
   | { readonly kind: 'resumed' }
   | { readonly kind: 'latency'; readonly milliseconds: number }
-  /** Not ready any more; `nextInMs` until it tries again, undefined if that is when the broker is back. */
+  /**
+   * Not ready any more; `nextInMs` until it tries again, undefined if that is when the broker is
+   * back.
+   */
   | { readonly kind: 'down'; readonly end: ConnectionEnd; readonly nextInMs: number | undefined }
   /** A session died: events after this sequence of it may never have been seen. */
   | {
@@ -211,7 +216,9 @@ function connect(work: Work, host: 'main' | 'session'): Effects {
   return [{ type: 'connect', generation: work.generation, host }];
 }
 
-/** A session that starts while the broker is away has nowhere to go, and costs of the day's budget. */
+/**
+ * A session that starts while the broker is away has nowhere to go, and costs of the day's budget.
+ */
 function holdIdentify(work: Work): Effects {
   if (work.phase === 'queued') {
     work.phase = 'paused';
@@ -259,7 +266,6 @@ function report(work: Work, word: ConnectionReport): Effects {
       return [{ type: 'governor', word: 'used' }];
     case 'ready':
       work.session = { sessionId: word.sessionId, resumeUrl: word.resumeUrl };
-      work.judgedDone = 0;
       work.hostDemoted = false;
       return live(work, { kind: 'ready', sessionId: word.sessionId });
     case 'resumed':
@@ -307,9 +313,9 @@ function ended(work: Work, end: ConnectionEnd, done: number, random: number): Ef
 }
 
 /**
- * Decides what is left of the session after an end. A resume that was cut off in a long replay has not
- * failed if more is done than when one was last judged: Discord has the session, and the next one goes on
- * from there.
+ * Decides what is left of the session after an end. A resume that was cut off in a long replay has
+ * not failed if more is done than when one was last judged: Discord has the session, and the next
+ * one goes on from there.
  */
 function judge(work: Work, end: ConnectionEnd, done: number): Effects {
   if (work.session === undefined) return [];
@@ -328,8 +334,6 @@ function judge(work: Work, end: ConnectionEnd, done: number): Effects {
     return [{ type: 'save' }];
   }
   work.session = undefined;
-  work.failedResumes = 0;
-  work.hostDemoted = false;
   return [{ type: 'forget', end }];
 }
 

@@ -1,16 +1,17 @@
 /**
  * Finds `op`, `t`, `s` and the byte range of `d` in one gateway frame without parsing its JSON.
  *
- * Purpose: the dispatch path forwards the bytes of `d` as they came, so all it needs of a frame is the
- * envelope. Nothing is allocated: the result stands in the scanner's own fields until the next scan.
+ * Purpose: the dispatch path forwards the bytes of `d` as they came, so all it needs of a frame is
+ * the envelope. Nothing is allocated: the result stands in the scanner's own fields until the next
+ * scan.
  *
  * Inner workings: one pass over the bytes of the outermost object. Keys may come in any order, the
  * last of two equal keys counts, as with JSON.parse. A nested value is skipped by counting brackets
- * outside of strings, so text that looks like a key inside `d` is never seen, and depth costs no stack.
- * Only what is needed is checked: the inside of `d` is the consumer's to parse.
+ * outside of strings, so text that looks like a key inside `d` is never seen, and depth costs no
+ * stack. Only what is needed is checked: the inside of `d` is the consumer's to parse.
  *
- * Failure: `scan` returns false for anything that is not one JSON object with an integer `op`, an `s`
- * that is absent, null or a non-negative integer, and a `t` that is absent, null or a string.
+ * Failure: `scan` returns false for anything that is not one JSON object with an integer `op`, an
+ * `s` that is absent, null or a non-negative integer, and a `t` that is absent, null or a string.
  */
 
 const QUOTE = 0x22;
@@ -36,6 +37,8 @@ export const NO_SEQUENCE = -1;
 /** Bytes of a string that are looked at in one turn of the loop. */
 const STRING_STEP_BYTES = 4;
 
+const NOTHING = new Uint8Array(0);
+
 /** No offset: the string does not end. */
 const UNENDED = -1;
 
@@ -51,7 +54,7 @@ export class FrameScanner {
   dataStart = 0;
   dataEnd = 0;
 
-  #source: Uint8Array = new Uint8Array(0);
+  #source: Uint8Array = NOTHING;
   #end = 0;
   #at = 0;
 
@@ -183,8 +186,8 @@ export class FrameScanner {
   }
 
   /**
-   * Skips an object or array, to past its closing bracket. Nearly all bytes of a frame pass here, so
-   * strings are skipped in the same loop, which keeps everything in local variables.
+   * Skips an object or array, to past its closing bracket. Nearly all bytes of a frame pass here,
+   * so strings are skipped in the same loop, which keeps everything in local variables.
    */
   #nested(): boolean {
     const source = this.#source;
@@ -242,8 +245,8 @@ export class FrameScanner {
 /**
  * Where the string ends whose content begins at `start`: past its closing quote, or `UNENDED`.
  *
- * Four bytes a turn: that there are so many left is asked once for all of them, and a frame is mostly
- * made of what stands between quotes.
+ * Four bytes a turn: that there are so many left is asked once for all of them, and a frame is
+ * mostly made of what stands between quotes.
  */
 function afterString(source: Uint8Array, start: number, end: number): number {
   let at = start;

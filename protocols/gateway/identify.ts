@@ -1,7 +1,9 @@
 /**
- * What is said about session starts: Discord's word on them, and the answers of the ledger that keeps them.
+ * What is said about session starts: Discord's word on them, and the answers of the ledger that
+ * keeps them.
  *
- * All spans are relative, so that each clock (ours, the store's, Discord's) is only read where it is.
+ * All spans are relative, so that each clock (ours, the store's, Discord's) is only read where it
+ * is.
  */
 
 /** How many sessions an application may still start, and how many at once. */
@@ -21,5 +23,7 @@ export type TakeAnswer =
   | { readonly kind: 'granted'; readonly starts: SessionStarts }
   /** Another one's window is still running. */
   | { readonly kind: 'wait'; readonly waitMs: number; readonly starts: SessionStarts }
+  /** It knew nothing any more; every key may be another one's until this long from now. */
+  | { readonly kind: 'forgot'; readonly waitMs: number; readonly starts: SessionStarts }
   /** No more of the budget is left than is to be kept. */
   | { readonly kind: 'floor'; readonly starts: SessionStarts };

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Delivery } from '../../protocols/broker.ts';
 import { decodeBody } from '../../protocols/wire/body.ts';
 import { MemoryHub } from '../../src/brokers/memory.ts';
 import { systemClock } from '../../src/system-clock.ts';
@@ -37,6 +38,42 @@ describe('the memory broker', () => {
     buffer.fill(0xc0);
     await until('it is there', () => inbox.deliveries.length === 1);
     expect(inbox.values).toEqual(['before']);
+  });
+
+  it('drops the queue of an audience of each with it, and takes what it had no room for', async () => {
+    const small = new MemoryHub(systemClock, { maxMessages: 2, maxBytes: 1_000 });
+    const config = { type: 'memory', group: 'own', hub: small, payload: 'json' } as const;
+    const publisher = await bench.open(config);
+    const send = () => publisher.publish('TOLD', body('x'));
+    const each = await bench.open({ ...config, audience: 'each', prefetch: 1 });
+    const taken: Delivery[] = [];
+    // It does not settle what it has, so that two more wait in its queue.
+    await each.subscribe('TOLD', (delivery) => void taken.push(delivery));
+    await send();
+    await until('it has one', () => taken.length === 1);
+    for (const _ of 'ab') await send();
+    await expect(send()).rejects.toMatchObject({ code: 'PUBLISH_REFUSED' });
+    let roomTold = 0;
+    small.onRoom(() => {
+      roomTold++;
+    });
+    await each.unsubscribe('TOLD');
+    for (const delivery of taken) delivery.ack();
+    expect([small.queuesOf('TOLD').length, small.isWanted('TOLD'), roomTold]).toEqual([
+      0,
+      false,
+      1,
+    ]);
+    await send();
+    const again = await bench.open({ ...config, audience: 'each' });
+    await again.subscribe('TOLD', () => undefined);
+    expect(small.queuesOf('TOLD')).toHaveLength(1);
+    await again.close();
+    expect(small.queuesOf('TOLD')).toHaveLength(0);
+    // A group that others may be of keeps what it has not had yet.
+    await publisher.subscribe('TOLD', () => undefined);
+    await publisher.unsubscribe('TOLD');
+    expect(small.queuesOf('TOLD')).toHaveLength(1);
   });
 
   it('S7 fails a call whose answerer goes after it has acked', async () => {

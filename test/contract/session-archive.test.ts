@@ -92,8 +92,8 @@ describe('a Redis user of its own', () => {
     const bench = redisBench(place, []);
     onTestFinished(() => bench.stop());
     const archive = bench.open(PLACE, 'owner');
-    await archive.claim([0]);
-    const change = { shard: 0, generation: 1 };
+    const [claimed] = await archive.claim([0]);
+    const change = { shard: 0, generation: claimed?.generation ?? 0 };
     await archive.save({ number: 1, changes: [{ ...change, record: recordOf(1) }] });
     await archive.save({ number: 2, changes: [{ ...change, record: undefined }] });
     expect(await archive.claim([0])).toEqual([{ ...change, record: undefined }]);

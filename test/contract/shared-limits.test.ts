@@ -1,21 +1,24 @@
-/** The store of shared limits on a real Redis: its script against a plain function, and what it holds on to. */
+/**
+ * The store of shared limits on a real Redis: its script against a plain function, and what it
+ * holds on to.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { SHARED_WAIT_KEPT_MS } from '../../protocols/limits.ts';
 import type { Answer, Offer } from '../../protocols/shared-limits.ts';
 import { RedisLimits } from '../../src/proxy/limits/redis-limits.ts';
-import { EXCHANGE_SCRIPT } from '../../src/proxy/limits/scripts.ts';
+import { redisStore } from '../../src/proxy/limits/redis-store.ts';
+import { EXCHANGE_SCRIPT, GREET_SCRIPT, LEAVE_SCRIPT } from '../../src/proxy/limits/scripts.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import { until } from '../support/broker-bench.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 import { placeOf } from '../support/redis-bench.ts';
 import { startCluster } from '../support/redis-cluster.ts';
 import { startServer } from '../support/servers.ts';
 import { redisUrl } from '../support/shared-servers.ts';
-import { exchangeIn, NOTHING_STORED } from '../support/shared-store.ts';
 
 const redis = new Redis(redisUrl());
 const open: RedisLimits[] = [];
@@ -31,7 +34,7 @@ async function join(
   place = placeOf(redisUrl()),
 ): Promise<RedisLimits> {
   const limits = new RedisLimits({
-    place,
+    store: redisStore(place, systemClock),
     prefix,
     proxiesMin: 2,
     proxy,
@@ -42,7 +45,7 @@ async function join(
     wentAway: () => {},
   });
   open.push(limits);
-  await limits.start();
+  await limits.start(new AbortController().signal);
   return limits;
 }
 
@@ -54,63 +57,167 @@ const offerOf = (expected: string, version: string, text = version): Offer => ({
 });
 
 const proxies = ['one', 'two', 'three'] as const;
-const operations = fc.array(
+
+/**
+ * Belief and memory in the store last this long; steps of time never come near to it by themselves.
+ */
+const KEPT_MS = 60_000;
+const LONG_STEP_MS = 35_000;
+const START_MS = 1_700_000_000_000;
+
+const exchanges = fc.record({
+  kind: fc.constant('exchange' as const),
+  proxy: fc.constantFrom(...proxies),
+  place: fc.constantFrom('{a}', '{b}'),
+  /** What it takes the place to be at: what it is at, or what it heard last. */
+  isCurrent: fc.boolean(),
+  offers: fc.boolean(),
+  waitsFor: fc.constantFrom('', 'a', 'b\nc'),
+  hadTurn: fc.boolean(),
+});
+const greetings = fc.record({
+  kind: fc.constant('greet' as const),
+  proxy: fc.constantFrom(...proxies),
+  knows: fc.boolean(),
+  othersAgoMs: fc.array(fc.integer({ min: 0, max: KEPT_MS - LONG_STEP_MS }), { maxLength: 3 }),
+});
+const departures = fc.record({
+  kind: fc.constant('leave' as const),
+  proxy: fc.constantFrom(...proxies),
+});
+const steps = fc.array(
   fc.record({
-    proxy: fc.constantFrom(...proxies),
-    /** What it takes the place to be at: what it heard last, or nothing. */
-    isCurrent: fc.boolean(),
-    offers: fc.boolean(),
-    waitsFor: fc.constantFrom(null, 'a', 'b\nc'),
-    hadTurn: fc.boolean(),
+    deed: fc.oneof(
+      { weight: 6, arbitrary: exchanges },
+      { weight: 3, arbitrary: greetings },
+      {
+        weight: 1,
+        arbitrary: departures,
+      },
+    ),
+    afterMs: fc.constantFrom(0, 0, 1, 7, 7.5, LONG_STEP_MS),
   }),
   { maxLength: 25 },
 );
 
-describe('an exchange', () => {
-  it('does on the server what the plain function does', async () => {
-    await fc.assert(
-      fc.asyncProperty(operations, async (list) => {
-        const key = `exchange:${randomUUID()}`;
-        let place = NOTHING_STORED;
-        let nowMs = 0;
-        const known = new Map<string, string>();
-        for (const [index, { proxy, isCurrent, offers, waitsFor, hadTurn }] of list.entries()) {
-          const expected = isCurrent ? place.version : (known.get(proxy) ?? '');
-          const version = offers ? `${index + 1} ${proxy}` : '';
-          const values = [proxy, expected, version, `text ${index}`, 60_000, waitsFor ?? ''];
-          const reply = await redis.eval(
-            EXCHANGE_SCRIPT,
-            1,
-            key,
-            ...values,
-            hadTurn ? '1' : '0',
-            SHARED_WAIT_KEPT_MS,
-            'channel:',
-          );
-          const [, , kept, now, text, ahead] = reply as [
-            string,
-            string,
-            number,
-            string,
-            string | null,
-            string[],
-          ];
-          const next = offers ? { version, text: `text ${index}`, keptMs: 60_000 } : null;
-          const offer = { expected, next, waitsFor, hadTurn };
-          const [after, answer] = exchangeIn(place, proxy, offer, ++nowMs);
-          const sorted = (one: Answer) => ({ ...one, ahead: [...one.ahead].sort() });
-          expect(sorted({ kept: kept === 1, version: now, text, ahead })).toEqual(sorted(answer));
-          place = after;
-          known.set(proxy, now);
-          // Who has waited longer is told to the millisecond.
-          await sleep(2);
-        }
-        await redis.del(key);
-      }),
-      { numRuns: 40 },
-    );
-  }, 60_000);
+type Deed = { readonly kind: 'exchange' | 'greet' | 'leave'; readonly proxy: string };
 
+/** One run of the same scripts on a real server and in memory, at the same times. */
+class SideBySide {
+  readonly prefix = randomUUID();
+  readonly words: (readonly [channel: string, word: string])[] = [];
+  nowMs = START_MS;
+  readonly memory = new MemoryStore({ epochMs: () => this.nowMs }, (channel, word) =>
+    this.words.push([channel, word]),
+  );
+  readonly #known = new Map<string, string>();
+  #runs = 0;
+
+  /** What a real server has grows older by as much as virtual time has passed. */
+  async pass(ms: number): Promise<void> {
+    this.nowMs += ms;
+    for (const key of await redis.keys(`${this.prefix}*`)) {
+      const leftMs = (await redis.pttl(key)) - ms;
+      if (leftMs > 0) await redis.pexpire(key, Math.round(leftMs));
+      else await redis.del(key);
+    }
+  }
+
+  async run(deed: Deed & Partial<ExchangeDeed & GreetDeed>): Promise<void> {
+    this.#runs += 1;
+    const { script, keys, values } = this.#asked(deed);
+    const seconds = Math.floor(this.nowMs / 1_000);
+    const time = `{ '${seconds}', '${Math.floor((this.nowMs - seconds * 1_000) * 1_000)}' }`;
+    const timed = script.replace("redis.call('TIME')", time);
+    const real = await redis.eval(timed, keys.length, ...keys, ...values);
+    const modelled = this.memory.run(script, keys, values);
+    expect(unordered(real)).toEqual(unordered(modelled));
+    if (deed.kind === 'exchange' && Array.isArray(real)) {
+      this.#known.set(`${deed.proxy} ${keys[0]}`, String(real[3]));
+      this.#known.set(`now ${keys[0]}`, String(real[3]));
+    }
+    for (const key of keys) await this.#compareAge(key);
+  }
+
+  #asked(deed: Deed & Partial<ExchangeDeed & GreetDeed>) {
+    const { kind, proxy } = deed;
+    const [members, memory] = [`${this.prefix}{p}`, `${this.prefix}{p}:memory`];
+    if (kind === 'leave') return { script: LEAVE_SCRIPT, keys: [members], values: [proxy] };
+    if (kind === 'greet') {
+      const { knows, othersAgoMs = [] } = deed;
+      const others = othersAgoMs.flatMap((agoMs, index) => [proxies[index] ?? '', String(agoMs)]);
+      const known = knows === true ? 'the memory' : 'another memory';
+      const values = [proxy, 'the memory', String(2 * KEPT_MS), String(KEPT_MS), known, ...others];
+      return { script: GREET_SCRIPT, keys: [members, memory], values };
+    }
+    const { place = '', isCurrent, offers, waitsFor = '', hadTurn } = deed;
+    const key = `${this.prefix}${place}`;
+    const expected = this.#known.get(isCurrent === true ? `now ${key}` : `${proxy} ${key}`) ?? '';
+    const version = offers === true ? `${this.#runs} ${proxy}` : '';
+    const turn = hadTurn === true ? '1' : '0';
+    const channel = `${this.prefix}:news:`;
+    const kept = [String(2 * KEPT_MS), waitsFor, turn, String(KEPT_MS), channel];
+    const values = [proxy, expected, version, `text ${this.#runs}`, ...kept];
+    return { script: EXCHANGE_SCRIPT, keys: [key], values };
+  }
+
+  /** To within what a run may take of real time, which is far less than any bound. */
+  async #compareAge(key: string): Promise<void> {
+    const [leftMs, modelledMs] = [await redis.pttl(key), this.memory.keptMs(key)];
+    const isThere = leftMs !== NO_KEY;
+    expect([key, isThere]).toEqual([key, modelledMs !== null]);
+    if (isThere) expect(Math.abs(leftMs - (modelledMs ?? 0))).toBeLessThan(LONG_STEP_MS / 2);
+  }
+}
+
+type ExchangeDeed = {
+  readonly place: string;
+  readonly isCurrent: boolean;
+  readonly offers: boolean;
+  readonly waitsFor: string;
+  readonly hadTurn: boolean;
+};
+type GreetDeed = { readonly knows: boolean; readonly othersAgoMs: readonly number[] };
+
+const NO_KEY = -2;
+
+/** Who waits is listed in no order. */
+const unordered = (reply: unknown): unknown =>
+  Array.isArray(reply)
+    ? reply.map((one) => (Array.isArray(one) ? [...one].map(String).sort() : one))
+    : reply;
+
+describe('the scripts', () => {
+  it('do on the server what the store in memory does, words and ages included', async () => {
+    const listener = redis.duplicate();
+    try {
+      await fc.assert(
+        fc.asyncProperty(steps, async (list) => {
+          const both = new SideBySide();
+          const heard: (readonly [string, string])[] = [];
+          listener.removeAllListeners('pmessage');
+          listener.on('pmessage', (_pattern, channel, word) => heard.push([channel, word]));
+          const pattern = `${both.prefix}:news:*`;
+          await listener.psubscribe(pattern);
+          for (const { deed, afterMs } of list) {
+            await both.pass(afterMs);
+            await both.run(deed);
+          }
+          // Whatever was published before has come when its answer has.
+          await listener.punsubscribe(pattern);
+          expect([...heard].map(String).sort()).toEqual(both.words.map(String).sort());
+          const keys = await redis.keys(`${both.prefix}*`);
+          if (keys.length > 0) await redis.del(...keys);
+        }),
+        { numRuns: 60 },
+      );
+    } finally {
+      listener.disconnect();
+    }
+  }, 120_000);
+});
+
+describe('an exchange', () => {
   it('P74: of many that decide at once exactly one decides each time', async () => {
     const prefix = randomUUID();
     const all = await Promise.all(proxies.map((proxy) => join(prefix, proxy)));

@@ -1,6 +1,6 @@
 /**
- * docs/brokers-wire.md shows one event as it travels; here it is written by the real brokers and read by
- * the plain client of each, so that the page cannot say what is not so.
+ * docs/brokers-wire.md shows one event as it travels; here it is written by the real brokers and
+ * read by the plain client of each, so that the page cannot say what is not so.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { PassThrough } from 'node:stream';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { PayloadMode } from '../../protocols/wire/payload.ts';
+import { PAYLOAD_MODES, type PayloadMode } from '../../protocols/wire/payload.ts';
 import type { BrokerConfig } from '../../src/brokers/create-broker.ts';
 import { createBench, RecordingOrigin, until, writeEvent } from '../support/broker-bench.ts';
 import { amqpConfig, redisConfig } from '../support/broker-peers.ts';
@@ -21,7 +21,7 @@ const DATA = { content: 'hi' };
 const SEQUENCE = 42;
 const origin = () => new RecordingOrigin(3, '9f2c4a');
 
-const MODES: readonly PayloadMode[] = ['json', 'raw', 'map', 'discordjs'];
+const MODES: readonly PayloadMode[] = PAYLOAD_MODES;
 
 /** The JSON that stands in the page below a heading. */
 function documented(heading: string): Record<string, unknown> {
@@ -78,7 +78,7 @@ describe('GP-93: docs/brokers-wire.md shows an event as it is', () => {
     if (payload !== 'discordjs') expect(hex(message.content)).toBe(body);
   });
 
-  it.each(['json', 'map', 'discordjs'] as const)(
+  it.each(['json', 'go', 'map', 'discordjs'] as const)(
     'on standard output, with payload %s',
     async (payload) => {
       const output = new PassThrough();

@@ -1,8 +1,8 @@
 /**
- * One random schedule of a gateway against the simulated Discord on virtual time, all of it drawn from a
- * seed (`schedule-plan.ts`): faults of the network and of Discord; a broker that is full, away, late, and
- * loses; stores that are away, slow, deaf, and forget; a wall clock that steps; actors that crash; processes
- * that are stopped, killed and started again; commands all the while.
+ * One random schedule of a gateway against the simulated Discord on virtual time, all of it drawn
+ * from a seed (`schedule-plan.ts`): faults of the network and of Discord; a broker that is full,
+ * away, late, and loses; stores that are away, slow, deaf, and forget; a wall clock that steps;
+ * actors that crash; processes that are stopped, killed and started again; commands all the while.
  *
  * `runSchedule` throws when an invariant does not hold, with the seed that shows it again:
  *
@@ -24,7 +24,10 @@ import { GatewayProcess, type ScheduleWorld } from './schedule-process.ts';
 import { ScheduleStores } from './schedule-stores.ts';
 import { judgeEvents, judgeIdentifies } from './schedule-verdict.ts';
 
-/** Longer than the longest back-off, a session timeout, a line of IDENTIFYs and a command's life together. */
+/**
+ * Longer than the longest back-off, a session timeout, a line of IDENTIFYs and a command's life
+ * together.
+ */
 const RECOVERY_MAX_MS = 600_000;
 const STEP_MS = 10_000;
 /** Longer than anything is on its way. */
@@ -82,6 +85,7 @@ class Schedule {
     this.#discord = new SimulatedDiscord({ clock, seed, guildCount: GUILDS, gateway });
     const discord = this.#discord;
     this.#stores = new ScheduleStores(clock, createRandom(seed + 0x51_0e5));
+    this.#stores.permitsUntilLoss = plan.permitsUntilLoss;
     const random = createRandom(seed + 0xc0_44a);
     this.#commands = new ScheduleCommands(plan, { clock, discord }, random, () => this.#latest);
     this.#world = {
@@ -237,7 +241,9 @@ class Schedule {
     }
   }
 
-  /** Waits until everything is well, was so for a while, and nothing is missing that may still come. */
+  /**
+   * Waits until everything is well, was so for a while, and nothing is missing that may still come.
+   */
   async #recover(): Promise<string[]> {
     let wasWell = false;
     for (let passedMs = 0; passedMs < RECOVERY_MAX_MS; passedMs += STEP_MS) {
@@ -272,8 +278,7 @@ class Schedule {
     const hasCrashes = this.#plan.crashes.length > 0;
     const all = this.#all;
     return [
-      ...this.#discord.audit.breaches.map(({ name, detail }) => `breach ${name}: ${detail}`),
-      ...judgeIdentifies(this.#discord),
+      ...judgeIdentifies(this.#discord, this.#plan, all),
       ...this.#judgeEvents(),
       ...this.#commands.problems(hasCrashes),
       ...all.flatMap(({ sockets }) => sockets?.problems ?? []),

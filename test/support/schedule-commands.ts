@@ -1,9 +1,9 @@
 /**
- * The broker's part in the commands of a schedule: it brings each to a process that may have it, again if it
- * was handed back or its process died, and keeps what became of it.
+ * The broker's part in the commands of a schedule: it brings each to a process that may have it,
+ * again if it was handed back or its process died, and keeps what became of it.
  *
- * A command is heard of by its name, which Discord's audit shows. Forwarding from process to process goes
- * the way that a broker offers: an event that only the shard's owner consumes.
+ * A command is heard of by its name, which Discord's audit shows. Forwarding from process to
+ * process goes the way that a broker offers: an event that only the shard's owner consumes.
  */
 import type { Broker } from '../../protocols/broker.ts';
 import { CallTimeoutError, UnroutableError } from '../../protocols/errors.ts';
@@ -37,6 +37,7 @@ export class ScheduleCommands {
   readonly #commands: Command[] = [];
   /** The ends of the calls between processes. */
   readonly #calls = new Set<Timer>();
+  #isOver = false;
 
   constructor(
     plan: SchedulePlan,
@@ -68,8 +69,9 @@ export class ScheduleCommands {
     };
   }
 
-  /** Nobody waits for an answer any more. */
+  /** Nobody waits for an answer any more, and nobody is left to bring anything to. */
   stop(): void {
+    this.#isOver = true;
     for (const timer of this.#calls) timer.cancel();
   }
 
@@ -152,6 +154,7 @@ export class ScheduleCommands {
       clock.setTimer(AGAIN_MS, bring),
     );
     const bring = (): void => {
+      if (this.#isOver) return;
       const gateway = this.#consumer(event)?.gateway;
       if (gateway === undefined) clock.setTimer(AGAIN_MS, bring);
       else gateway.tree.command(delivery);

@@ -1,9 +1,10 @@
 /**
- * What is to happen to a gateway in one random schedule, drawn from a seed: how large everything is, and
- * which trouble comes when. The plan is data; `gateway-schedule.ts` carries it out.
+ * What is to happen to a gateway in one random schedule, drawn from a seed: how large everything
+ * is, and which trouble comes when. The plan is data; `gateway-schedule.ts` carries it out.
  *
- * Most schedules are small, since the interleavings that matter need few shards and a minute; some are large.
- * Each kind of trouble is left out of most of them, so that it also meets a gateway that is otherwise well.
+ * Most schedules are small, since the interleavings that matter need few shards and a minute; some
+ * are large. Each kind of trouble is left out of most of them, so that it also meets a gateway that
+ * is otherwise well.
  */
 import type { Random } from '../../protocols/ports.ts';
 import { createRandom } from '../../src/random.ts';
@@ -14,9 +15,9 @@ export const STORE_MODES = ['away', 'slow', 'deaf', 'mixed'] as const;
 export type StoreMode = 'well' | (typeof STORE_MODES)[number];
 
 /**
- * What a store may do to processes that have the same keys or shards. Without their ledger they cannot know
- * of each other; and of two that claim shards in vain, again and again, either may be the last. So a store
- * that they share forgets nothing either: with it would go who came last.
+ * How a store may fail processes that have the same keys or shards. Without their ledger they
+ * cannot know of each other; and of two that claim shards in vain, again and again, either may be
+ * the last.
  */
 const LATE: readonly ['slow'] = ['slow'];
 
@@ -51,6 +52,10 @@ export type SchedulePlan = {
   readonly api: readonly Spell<'away'>[];
   /** A store loses all it knows. */
   readonly losses: readonly { readonly kind: 'archive' | 'ledger'; readonly atMs: number }[];
+  /**
+   * The ledger loses all it knows after so many permits, before any of these is used; 0 for never.
+   */
+  readonly permitsUntilLoss: number;
   /** Steps of the wall clock. */
   readonly steps: readonly { readonly atMs: number; readonly byMs: number }[];
   readonly restarts: readonly {
@@ -60,7 +65,7 @@ export type SchedulePlan = {
     readonly atMs: number;
     readonly downMs: number;
   }[];
-  /** Discord raises max_concurrency. */
+  /** Discord raises or lowers max_concurrency. */
   readonly concurrency: readonly { readonly atMs: number; readonly value: number }[];
   readonly commands: number;
 };
@@ -69,6 +74,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 /** A step of a clock, either way. */
 const STEP_MAX_MS = HOUR_MS;
+const CONCURRENCY_MAX = 3;
 /** Fewer than the restart intensity allows. */
 const CRASHES_MAX = 3;
 
@@ -108,7 +114,7 @@ export function drawPlan(seed: number): SchedulePlan {
   const durationMs = isLarge ? 2 * MINUTE_MS : 20_000 + upTo(40_000);
   const at = (): number => upTo(durationMs);
   const processes = drawProcesses(dice, shards);
-  const maxConcurrency = 1 + Math.floor(upTo(2));
+  const maxConcurrency = 1 + Math.floor(upTo(CONCURRENCY_MAX));
   const restarts: SchedulePlan['restarts'] = some(0.35, 3, () => ({
     process: Math.floor(upTo(processes.length)),
     how: dice.of<'stop' | 'kill' | 'overlap'>(['stop', 'kill', 'kill', 'overlap']),
@@ -136,10 +142,18 @@ export function drawPlan(seed: number): SchedulePlan {
     archive: some(0.25, 2, () => spell(dice, durationMs, archiveModes)),
     ledger: some(0.25, 2, () => spell(dice, durationMs, ledgerModes)),
     api: some(0.1, 1, () => spell(dice, durationMs, ['away'])),
-    losses: isShared ? [] : some(0.15, 2, () => drawLoss(dice, at())),
-    steps: some(0.2, 3, () => ({ atMs: at(), byMs: upTo(2 * STEP_MAX_MS) - STEP_MAX_MS })),
+    losses: some(0.15, 2, () => drawLoss(dice, at())),
+    permitsUntilLoss: chance(0.1) ? 1 + Math.floor(upTo(3)) : 0,
+    // Who came last is known by the clock alone once the archive has lost it.
+    steps: some(0.2, 3, () => ({
+      atMs: at(),
+      byMs: upTo(2 * STEP_MAX_MS) - (overlaps ? 0 : STEP_MAX_MS),
+    })),
     restarts,
-    concurrency: some(0.1, 1, () => ({ atMs: at(), value: maxConcurrency * 2 })),
+    concurrency: some(0.15, 2, () => ({
+      atMs: at(),
+      value: 1 + Math.floor(upTo(CONCURRENCY_MAX)),
+    })),
     commands: chance(0.3) ? Math.ceil(upTo(isLarge || chance(0.03) ? 400 : 20)) : 0,
   };
 }

@@ -1,9 +1,9 @@
 /**
  * One process of a gateway in a schedule: its sessions, its tree of actors, and a way to die.
  *
- * A process that is killed ends between two instants: its timers never fire, its sockets are cut, answers
- * do not reach it, and events that had not arrived at the broker are gone. What it had begun to do in the
- * stores is done.
+ * A process that is killed ends between two instants: its timers never fire, its sockets are cut,
+ * answers do not reach it, and events that had not arrived at the broker are gone. What it had
+ * begun to do in the stores is done.
  */
 import type { Socket, SocketEvents, SocketFactory } from '../../actors/connection/ports.ts';
 import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
@@ -87,7 +87,10 @@ type Identification = {
   readonly d: { readonly shard?: readonly [number, number]; readonly session_id?: string };
 };
 
-/** The sockets of one process: counts them, by shard as soon as they say which, and can cut them all. */
+/**
+ * The sockets of one process: counts them, by shard as soon as they say which, and can cut them
+ * all.
+ */
 class WatchedSockets implements SocketFactory {
   readonly problems: string[] = [];
   readonly #sockets: SocketFactory;
@@ -175,7 +178,10 @@ export type ScheduleWorld = {
 
 export type Gateway = ReturnType<typeof startSimulation>;
 
-/** An event of that session after `sequence` may never have been seen, and consumers have been told so. */
+/**
+ * An event of that session after `sequence` may never have been seen, and consumers have been told
+ * so.
+ */
 export type Gap = { readonly session: string; readonly sequence: number };
 
 export class GatewayProcess {
@@ -186,6 +192,8 @@ export class GatewayProcess {
   readonly sessionNotices: SessionsNotice[] = [];
   /** The sessions that it was given by the archive. */
   readonly stored = new Set<string>();
+  /** When Discord has told it of the session starts. */
+  readonly heardAtMs: number[] = [];
   state: 'starting' | 'running' | 'stopping' | 'stopped' | 'killed' = 'starting';
   gateway: Gateway | undefined;
   sockets: WatchedSockets | undefined;
@@ -257,7 +265,10 @@ export class GatewayProcess {
     this.gateway?.writer.kill();
   }
 
-  /** Frees what a killed process holds: an actor system that was not stopped is kept by nact for good. */
+  /**
+   * Frees what a killed process holds: an actor system that was not stopped is kept by nact for
+   * good.
+   */
   async bury(): Promise<void> {
     this.#clock.bury();
     await this.system.stop();
@@ -289,6 +300,7 @@ export class GatewayProcess {
     });
     if (this.state !== 'starting') return;
     this.state = 'running';
+    this.heardAtMs.push(clock.nowMs());
     this.gateway = startSimulation({
       seed: plan.seed + this.number,
       shards: plan.shards,
@@ -299,9 +311,10 @@ export class GatewayProcess {
       sessions: this.#sessions.store,
       beside: { clock, discord },
       process: { clock: this.#clock, system: this.system },
-      ledger: () => stores.ledger(this.#clock),
+      ledger: () => stores.ledger(`process-${this.number}`, this.#clock),
       askDiscord: async () => {
         if (this.#world.isApiAway()) throw new Error('GET /gateway/bot is not answered');
+        this.heardAtMs.push(clock.nowMs());
         return wordOf(discord);
       },
       others: this.#world.others(this.#clock),

@@ -1,16 +1,18 @@
 /**
- * The stores that the processes of a schedule share, on virtual time and as unreliable as the plan says:
- * the archive of sessions and the ledger of session starts.
+ * The stores that the processes of a schedule share, on virtual time and as unreliable as the plan
+ * says: the archive of sessions and the ledger of session starts.
  *
- * What is asked takes effect in the order in which it was asked, at once; the answer comes later, or
- * never to a process that has died meanwhile. A store that fails may have done what it was asked.
+ * What is asked takes effect in the order in which it was asked, at once; the answer comes later,
+ * or never to a process that has died meanwhile. A store that fails may have done what it was
+ * asked.
  */
+import { type IdentifyBook, LEDGER_SPANS } from '../../actors/identify/book.ts';
 import type { IdentifyLedger } from '../../actors/identify/ports.ts';
 import type { SessionArchive } from '../../actors/sessions/ports.ts';
 import { StoreUnavailableError } from '../../protocols/errors.ts';
 import { SESSION_STORE_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { Clock, Random } from '../../protocols/ports.ts';
-import { localLedger } from '../../src/gateway/identify/local-ledger.ts';
+import { bookLedger } from '../../src/gateway/identify/book-ledger.ts';
 import { claimShards, type Shelf, saveBatch } from '../../src/gateway/stores/session-shelf.ts';
 import type { StoreMode } from './schedule-plan.ts';
 
@@ -55,15 +57,17 @@ export class ScheduleStores {
   readonly ledgerWeather: Weather;
   readonly #clock: Clock;
   readonly #shelf: Shelf = new Map();
-  #ledger: IdentifyLedger;
+  /** Of the ledger. */
+  #page: IdentifyBook | undefined;
   /** Whether the archive has lost sessions. */
   hasLost = false;
+  /** How many permits the ledger gives before it loses its memory; 0 for any number. */
+  permitsUntilLoss = 0;
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
     this.archiveWeather = new Weather(random);
     this.ledgerWeather = new Weather(random);
-    this.#ledger = localLedger(clock);
   }
 
   /** @param clock of the process */
@@ -80,27 +84,32 @@ export class ScheduleStores {
   }
 
   /** @param clock of the process */
-  ledger(clock: Clock): IdentifyLedger {
-    const weather = this.ledgerWeather;
-    // The local ledger has done its work before its promise is there, so order is kept.
-    const ask = async <Value>(work: (ledger: IdentifyLedger) => Promise<Value>): Promise<Value> =>
-      await (await weather.through(clock, () => ({ answer: work(this.#ledger) }))).answer;
-    return {
+  ledger(owner: string, clock: Clock): IdentifyLedger {
+    return bookLedger({
       label: 'the ledger of the test',
-      learn: (word) => ask((ledger) => ledger.learn(word)),
-      take: (request) => ask((ledger) => ledger.take(request)),
-      sent: (shard) => ask((ledger) => ledger.sent(shard)),
-      giveBack: (shard) => ask((ledger) => ledger.giveBack(shard)),
-      reach: () => ask((ledger) => ledger.reach()),
-    };
+      owner,
+      spans: LEDGER_SPANS,
+      change: (make) =>
+        this.ledgerWeather.through(clock, () => {
+          const { book, value } = make(this.#page, this.#clock.nowMs());
+          this.#page = book;
+          if (isPermit(value) && --this.permitsUntilLoss === 0) this.loseLedger();
+          return value;
+        }),
+    });
   }
 
   loseLedger(): void {
-    this.#ledger = localLedger(this.#clock);
+    this.#page = undefined;
   }
 
   loseArchive(): void {
     this.hasLost = true;
     this.#shelf.clear();
   }
+}
+
+/** Whether an answer of the ledger's is one that lets a shard identify. */
+function isPermit(answer: unknown): boolean {
+  return typeof answer === 'object' && Reflect.get(answer ?? {}, 'kind') === 'granted';
 }

@@ -1,13 +1,23 @@
 /**
- * Judges what a schedule left behind, from Discord's side: which events each session had, which of them
- * the broker got, and which were reported as lost; when IDENTIFYs came.
+ * Judges what a schedule left behind, from Discord's side: which events each session had, which of
+ * them the broker got, and which were reported as lost; when IDENTIFYs came.
  *
- * Each event of each session that the gateway heard of is with the broker, or lies behind a reported gap.
- * Nobody can report a session that died with the only process that knew of it, before it was stored.
+ * Each event of each session that the gateway heard of is with the broker, or lies behind a
+ * reported gap. Nobody can report a session that died with the only process that knew of it, before
+ * it was stored.
  */
-import { IDENTIFY_WINDOW_MS } from '../../protocols/limits.ts';
+import {
+  GATEWAY_BOT_SUSPECT_MS,
+  IDENTIFY_LEDGER_TIMEOUT_MS,
+  IDENTIFY_RETURNS_MAX,
+  IDENTIFY_WINDOW_MS,
+} from '../../protocols/limits.ts';
 import type { SimulatedDiscord } from '../../src/simulator/discord.ts';
+import type { SchedulePlan } from './schedule-plan.ts';
 import type { GatewayProcess } from './schedule-process.ts';
+
+/** Longer than a permit and its IDENTIFY are on their way. */
+const PERMITS_USED_MS = IDENTIFY_LEDGER_TIMEOUT_MS + 1_000;
 
 type JudgedSession = {
   readonly id: string;
@@ -32,7 +42,9 @@ export function judgeEvents(
   );
 }
 
-/** A process, and the numbers that the broker got from it of each session, in the order of arrival. */
+/**
+ * A process, and the numbers that the broker got from it of each session, in the order of arrival.
+ */
 type Holding = {
   readonly process: GatewayProcess;
   readonly delivered: ReadonlyMap<string, readonly number[]>;
@@ -60,7 +72,10 @@ function deliveriesOf({ gateway }: GatewayProcess): Holding['delivered'] {
   return numbers;
 }
 
-/** Repeats aside, numbers come in order and without a gap, from where the process took the session up. */
+/**
+ * Repeats aside, numbers come in order and without a gap, from where the process took the session
+ * up.
+ */
 function orderProblems({ id }: JudgedSession, holdings: readonly Holding[]): readonly string[] {
   const problems: string[] = [];
   for (const { delivered } of holdings) {
@@ -109,22 +124,67 @@ function hasHeardOf({ process, delivered }: Holding, session: string): boolean {
   );
 }
 
-/** Two IDENTIFYs of a key are never closer than Discord allows, whatever it made of them. */
-export function judgeIdentifies(discord: SimulatedDiscord): readonly string[] {
+/**
+ * What Discord counts as a breach, and IDENTIFYs of a key that are closer than it allows, whatever
+ * it made of them. Keys are those of max_concurrency at the time, for the IDENTIFYs before as well.
+ *
+ * A bot cannot know before it asks that max_concurrency has changed: shards that had different keys
+ * may share one now, unless it has become a multiple of what it was. What is sent too soon until
+ * then is excused if it is not much: Discord's last word is believed for a minute, and then it is
+ * asked after a few refusals.
+ */
+export function judgeIdentifies(
+  discord: SimulatedDiscord,
+  plan: SchedulePlan,
+  processes: readonly GatewayProcess[],
+): readonly string[] {
+  const untold = untoldSpans(plan, processes);
+  const isExcused = (atMs: number): boolean =>
+    untold.some(({ fromMs, untilMs }) => atMs >= fromMs && atMs <= untilMs);
   const problems: string[] = [];
-  const lastMs = new Map<string, number>();
-  const { max_concurrency: concurrency, remaining, total } = discord.gateway.limits.facts();
-  const records = discord.audit.of('identify');
-  for (const { shard, key, atMs } of records) {
-    // With more keys than before, a shard's key may be another one.
-    const name = `${key} of ${concurrency}`;
-    const previousMs = lastMs.get(name) ?? Number.NEGATIVE_INFINITY;
-    const isSameDivision = shard[0] % concurrency === key;
-    if (isSameDivision && atMs - previousMs < IDENTIFY_WINDOW_MS) {
-      problems.push(`IDENTIFY of shard ${shard[0]} ${Math.round(atMs - previousMs)} ms after one`);
-    }
-    if (isSameDivision) lastMs.set(name, atMs);
+  let excused = 0;
+  for (const { name, detail, atMs } of discord.audit.breaches) {
+    if (name === 'identify-concurrency' && isExcused(atMs)) excused++;
+    else problems.push(`breach ${name}: ${detail}`);
   }
+  const awayMs = plan.api.reduce((sum, { forMs }) => sum + forMs, 0);
+  const believedMs = GATEWAY_BOT_SUSPECT_MS + awayMs;
+  const excusedMax = Math.ceil(believedMs / IDENTIFY_WINDOW_MS) + IDENTIFY_RETURNS_MAX;
+  if (excused > excusedMax * processes.length) problems.push(`${excused} IDENTIFYs came too soon`);
+
+  const records = discord.audit.of('identify');
+  for (const [index, { shard, atMs }] of records.entries()) {
+    if (isExcused(atMs)) continue;
+    const concurrency = concurrencyAt(plan, atMs);
+    const near = records
+      .slice(0, index)
+      .filter((before) => atMs - before.atMs < IDENTIFY_WINDOW_MS)
+      .find((before) => before.shard[0] % concurrency === shard[0] % concurrency);
+    if (near === undefined) continue;
+    const afterMs = Math.round(atMs - near.atMs);
+    problems.push(`IDENTIFY of shard ${shard[0]} ${afterMs} ms after that of ${near.shard[0]}`);
+  }
+  const { remaining, total } = discord.gateway.limits.facts();
   if (total - remaining !== records.length) problems.push('an IDENTIFY is not in the budget');
   return problems;
+}
+
+function concurrencyAt({ concurrency, maxConcurrency }: SchedulePlan, atMs: number): number {
+  const changes = concurrency.filter((change) => change.atMs <= atMs);
+  changes.sort((left, right) => left.atMs - right.atMs);
+  return changes.at(-1)?.value ?? maxConcurrency;
+}
+
+/**
+ * From each such change of max_concurrency until a process has heard of it, and its last permits
+ * are used.
+ */
+function untoldSpans(plan: SchedulePlan, processes: readonly GatewayProcess[]) {
+  const heardMs = processes.flatMap((process) => process.heardAtMs);
+  return plan.concurrency
+    .filter(({ atMs, value }) => value % concurrencyAt(plan, atMs - 1) !== 0)
+    .map(({ atMs }) => ({
+      fromMs: atMs,
+      untilMs: Math.min(...heardMs.filter((heard) => heard > atMs)) + PERMITS_USED_MS,
+    }));
 }

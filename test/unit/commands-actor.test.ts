@@ -31,6 +31,17 @@ function createBench(overrides: Partial<CommandsWorld> = {}) {
 }
 
 describe('a command', () => {
+  it('that was not looked at is handed back by a stop', async () => {
+    const { inbox, start, pass, system } = createBench();
+    start();
+    await pass(0);
+    const delivery = new PlayedDelivery('0', FRAME);
+    inbox.push(delivery);
+    await system.stop();
+    expect(delivery).toMatchObject({ settlements: ['retry'], answers: [] });
+    expect(inbox).toEqual([]);
+  });
+
   it('that waits for its shard to come back is handed back by a stop', async () => {
     const { inbox, outcomes, start, pass, system } = createBench();
     const delivery = new PlayedDelivery('0', FRAME);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ConnectionEffect } from '../../actors/connection/machine.ts';
+import type { ConnectionEffect } from '../../actors/connection/state.ts';
 import { heartbeatFrame, identifyFrame, resumeFrame } from '../../protocols/gateway/frames.ts';
 import type { ConnectionEnd, ConnectionMessage } from '../../protocols/gateway/messages.ts';
 import {
@@ -155,6 +155,14 @@ describe('the wait for a session', () => {
     expect(endOf(bench)).toEqual({ kind: 'no-answer' });
   });
 
+  it('GP-63: is granted nothing for events of an earlier connection', () => {
+    const bench = inPhase(greeted);
+    bench.event();
+    bench.resume();
+    bench.pass(RESUMED_TIMEOUT_MS, acknowledged(bench));
+    expect(bench.state.ending).toEqual({ kind: 'no-answer' });
+  });
+
   it('is granted anew for as long as events are replayed', () => {
     const bench = inPhase(resuming);
     const replay = (): void => {
@@ -206,7 +214,7 @@ describe('the heartbeat', () => {
     }
   });
 
-  it('GP-64: carries null before the first event', () => {
+  it('carries null before the first event', () => {
     expect(heartbeatFrame(null)).toBe('{"op":1,"d":null}');
     expect(heartbeatFrame(251)).toBe('{"op":1,"d":251}');
   });
@@ -260,7 +268,7 @@ describe('the heartbeat', () => {
     expect(bench.state.phase).toBe('live');
   });
 
-  it('GP-10: is owed nothing from an earlier socket', () => {
+  it('is owed nothing from an earlier socket', () => {
     const first = inPhase(live);
     first.pass(INTERVAL_MS / 2);
     expect(first.state.acknowledged).toBe(false);
@@ -652,7 +660,7 @@ describe('the frames', () => {
     expect(whole.d).toMatchObject({ presence, large_threshold: 250, shard: [0, 1] });
   });
 
-  it('GP-53: RESUME carries the token as IDENTIFY does', () => {
+  it('RESUME carries the token as IDENTIFY does', () => {
     expect(JSON.parse(resumeFrame(identity, SESSION))).toEqual({
       op: 6,
       d: {
@@ -696,6 +704,22 @@ describe('commands on a connection', () => {
       // IDENTIFY is one of them.
       expect(sent).toBe(room - 1);
     }
+  });
+
+  it('are told when there is room for them again, to the millisecond', () => {
+    // With no beats of our own meanwhile.
+    const bench = opening().greet(600_000).identify().ready();
+    bench.taken();
+    for (let id = 0; told(bench, id) === 'send-command'; id++) bench.pass(50);
+    for (let count = 0; count < 5; count++) bench.frame({ kind: 'heartbeat-request' });
+    bench.taken();
+    bench.tell({ type: 'send', id: 1_000, command, done: undefined });
+    const [refusal] = bench.taken();
+    if (refusal?.type !== 'report' || refusal.report.kind !== 'unwritten') throw new Error('sent');
+    bench.pass(refusal.report.retryInMs - 1, acknowledged(bench));
+    expect(told(bench, 1_000)).toBe('unwritten');
+    bench.pass(1, acknowledged(bench));
+    expect(told(bench, 1_000)).toBe('send-command');
   });
 
   const act = fc.oneof(
@@ -749,6 +773,21 @@ describe('a READY that the broker has no room for', () => {
     bench.tell({ type: 'held' });
     bench.pass(HOLD_MAX_MS);
     expect(bench.state).toMatchObject({ phase: 'closing', ending: { kind: 'replay' } });
+  });
+
+  it('is held with beats close together, since Discord’s request for one would stand unread', () => {
+    const bench = identifying();
+    bench.deeds.length = 0;
+    bench.tell({ type: 'held' });
+    bench.pass(10 * HOLD_MAX_MS);
+    expect(heartbeats(bench.deeds).length).toBe(11);
+    bench.tell({ type: 'room' });
+    bench.ready();
+    bench.tell({ type: 'released' });
+    bench.pass(HOLD_MAX_MS, acknowledged(bench));
+    bench.deeds.length = 0;
+    bench.pass(3 * INTERVAL_MS, acknowledged(bench));
+    expect(heartbeats(bench.deeds).length).toBe(3);
   });
 
   it('is not waited for when a session would be resumed', () => {

@@ -60,6 +60,29 @@ describe('a fault in a running gateway', () => {
     await world.stop();
   });
 
+  it('GP-19: is what trouble in the network is not, however often it comes, and costs no session', async () => {
+    const world = await startReady();
+    const faults = ['drop', 'truncate', 'reconnect'] as const;
+    for (let turn = 0; turn < 300; turn++) {
+      world.discord.scenario.strike({ fault: faults[turn % 3] ?? 'drop' });
+      await world.pass(200);
+    }
+    await world.pass(300_000);
+    expect(world.failures).toEqual([]);
+    expect(world.log.at('error')).toEqual([]);
+    expect(world.ready.size).toBe(SHARDS);
+    expect(world.discord.audit.count('connect')).toBeGreaterThan(10);
+    world.crash('shard');
+    world.discord.scenario.strike({ fault: 'drop' });
+    await world.pass(60_000);
+    expect(world.log.at('error')).not.toEqual([]);
+    expect(world.failures).toEqual([]);
+    expect(world.ready.size).toBe(SHARDS);
+    expect(world.discord.audit.count('identify')).toBe(SHARDS);
+    expect(world.discord.audit.breaches).toEqual([]);
+    await world.stop();
+  });
+
   it('ends the gateway when it comes again and again', async () => {
     const world = startSimulation({ seed: 9, shards: 1 });
     for (let second = 0; second < 60; second++) {

@@ -1,4 +1,7 @@
-/** What is the file store's own: whose file it writes to, how it replaces it, and the lock beside it. */
+/**
+ * What is the file store's own: whose file it writes to, how it replaces it, and the lock beside
+ * it.
+ */
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,9 +24,10 @@ async function openFolder() {
   return { folder, path, open };
 }
 
+/** Under a claim that is above every other. */
 function changes(sequence: number, shards = 1) {
   return Array.from({ length: shards }, (_, shard) => {
-    return { shard, generation: 1, record: recordOf(sequence) };
+    return { shard, generation: Number.MAX_SAFE_INTEGER, record: recordOf(sequence) };
   });
 }
 
@@ -85,9 +89,7 @@ describe('the file of the stored sessions', () => {
   it('may be empty', async () => {
     const { path, open } = await openFolder();
     await writeFile(path, '\n');
-    expect(await open('owner').claim([0])).toEqual([
-      { shard: 0, generation: 1, record: undefined },
-    ]);
+    expect(await open('owner').claim([0])).toMatchObject([{ shard: 0, record: undefined }]);
   });
 
   it('says what is wrong with its path', async () => {

@@ -2,7 +2,7 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import type { SessionsNotice } from '../../actors/sessions/actor.ts';
-import { StoreUnavailableError } from '../../protocols/errors.ts';
+import { FatalError, StoreUnavailableError } from '../../protocols/errors.ts';
 import { SessionWatch } from '../../src/gateway/session-watch.ts';
 import { applicationOf } from '../../src/gateway/stores/session-place.ts';
 import { RecordingLog } from '../support/recording-log.ts';
@@ -25,6 +25,8 @@ function createWatch() {
 
 const AWAY: SessionsNotice = { kind: 'away', error: new StoreUnavailableError('no answer') };
 
+const REFUSED: SessionsNotice = { kind: 'away', error: new FatalError('the password is wrong') };
+
 describe('the watch on the stored sessions', () => {
   it('says whether the store is there, and what that means', async () => {
     const { log, watch, metric, see } = createWatch();
@@ -40,11 +42,20 @@ describe('the watch on the stored sessions', () => {
     expect(log.lines.at(-1)).toMatchObject({ level: 'info', fields: { awayMs: 1_235 } });
     expect(await metric('gateway_session_store_up')).toBe('gateway_session_store_up 1');
     see(AWAY);
-    expect(said()).toContain('kept in memory until it is back');
+    expect(said()).toContain('is away: sessions are kept in memory until it takes them again');
+    see(REFUSED);
+    expect(said()).toContain('the session store refuses us: sessions are kept in memory');
     see({ kind: 'unsaved', shards: 3 });
     expect(log.lines.at(-1)).toMatchObject({ level: 'warn', fields: { shards: 3 } });
     watch.fail(new Error('a fault'));
     expect(log.lines.at(-1)?.level).toBe('error');
+  });
+
+  it('leaves it to the end of the start to say that the store refuses for good', async () => {
+    const { log, metric, see } = createWatch();
+    see(REFUSED);
+    expect(log.lines).toEqual([]);
+    expect(await metric('gateway_session_store_up')).toBe('gateway_session_store_up 0');
   });
 
   it('counts saves by their result', async () => {

@@ -29,6 +29,8 @@ class PlayedArchive implements SessionArchive {
   /** What it fails with. */
   error: Error | undefined;
   hangs = false;
+  /** Happens while a batch is under way. */
+  onSave: () => void = () => undefined;
   isClosed = false;
   attempts = 0;
 
@@ -39,6 +41,7 @@ class PlayedArchive implements SessionArchive {
   save(batch: SessionBatch): Promise<readonly SessionRefusal[]> {
     return this.#answer(() => {
       this.saves.push(batch);
+      this.onSave();
       return saveBatch(this.shelf, batch, { owner: OURS, epochMs: 0 });
     });
   }
@@ -219,6 +222,50 @@ describe('saving', () => {
     expect(bench.archive.shelf.get(2)?.record?.sequence).toBeGreaterThan(15);
     expect(tree.store.load(1)).toEqual(recordOf(20));
     expect(bench.failures).toEqual([]);
+  });
+
+  it('tells a shard that it was taken, also one that listens later, and has nothing of it left to save', async () => {
+    const bench = createBench(2);
+    const tree = await bench.start();
+    const newer = { owner: 'newer', generation: 2, batch: 1, touchedAtEpochMs: 0 };
+    for (const shard of [0, 1]) bench.archive.shelf.set(shard, { ...newer, record: undefined });
+    const told: string[] = [];
+    tree.store.onFenced(0, (owner) => told.push(`0 by ${owner}`));
+    for (const shard of [0, 1]) tree.store.save(shard, recordOf(1));
+    bench.archive.onSave = () => tree.store.save(0, recordOf(2));
+    await bench.pass(SESSION_STORE_INTERVAL_MS);
+    expect(told).toEqual(['0 by newer']);
+    expect(tree.unsaved()).toBe(0);
+    for (let times = 0; times < 2; times++) {
+      tree.store.onFenced(1, (owner) => told.push(`1 by ${owner}`));
+    }
+    expect(told).toEqual(['0 by newer', '1 by newer', '1 by newer']);
+    await bench.pass(10 * SESSION_STORE_INTERVAL_MS);
+    expect(bench.archive.saves).toHaveLength(1);
+  });
+
+  it('tries again soon after a good while, and says how long the archive was away in all', async () => {
+    const bench = createBench();
+    const tree = await bench.start();
+    for (let time = 0; time < 2; time++) {
+      bench.archive.error = AWAY;
+      tree.store.save(0, recordOf(1));
+      await bench.pass(60_000);
+      bench.archive.error = undefined;
+      await bench.pass(SESSION_STORE_BACKOFF.maxMs);
+    }
+    for (const notice of bench.notices) {
+      if (notice.kind === 'back') expect(notice.awayMs).toBeGreaterThan(50_000);
+    }
+    expect(bench.kinds().filter((kind) => kind === 'back')).toHaveLength(2);
+    // The waits begin anew: the first of them is a short one.
+    bench.archive.error = AWAY;
+    tree.store.save(0, recordOf(2));
+    await bench.pass(SESSION_STORE_INTERVAL_MS);
+    const { attempts } = bench.archive;
+    bench.archive.error = undefined;
+    await bench.pass(SESSION_STORE_BACKOFF.initialMs);
+    expect(bench.archive.attempts).toBe(attempts + 1);
   });
 
   it('goes on after a crash of the actor, with its claims and with what was not saved', async () => {

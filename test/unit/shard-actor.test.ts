@@ -14,6 +14,7 @@ import type {
 import {
   HELD_MAX_BYTES,
   HOLD_MAX_MS,
+  RESUME_URL_MAX_CHARACTERS,
   RESUMED_TIMEOUT_MS,
   SESSION_SAVE_INTERVAL_MS,
   SHARD_BACKOFF,
@@ -204,11 +205,42 @@ describe('a shard and its connections', () => {
     }
   });
 
-  it('GP-01: uses the main host for a stored address that is none', async () => {
-    const bench = createBench({ stored: { ...STORED, resumeUrl: 'not an address' } });
-    await bench.settle();
-    expect(bench.sockets.last.url).toBe('wss://main.test/?v=10&encoding=json');
-  });
+  const unusable = [
+    ['nothing', ''],
+    ['words', 'not an address'],
+    ['a host alone', 'resume.test'],
+    ['no scheme', '//resume.test'],
+    ['another scheme', 'https://resume.test/'],
+    ['no host', 'wss://'],
+    ['too long', `wss://resume.test/${'a'.repeat(RESUME_URL_MAX_CHARACTERS)}`],
+  ] as const;
+
+  it.each(unusable)(
+    'GP-01: uses the main host for a stored address that is %s',
+    async (_, resumeUrl) => {
+      const bench = createBench({ stored: { ...STORED, resumeUrl } });
+      await bench.settle();
+      expect(bench.sockets.last.url).toBe('wss://main.test/?v=10&encoding=json');
+    },
+  );
+
+  it.each(unusable)(
+    'GP-01: resumes on the main host for an address of READY that is %s',
+    async (_, address) => {
+      const bench = createBench();
+      await identify(bench);
+      bench.sockets.last.say({ ...READY, d: { ...READY.d, resume_gateway_url: address } });
+      await bench.settle();
+      // What is stored is an address that the next process can use as well.
+      expect(bench.sessions.load(SHARD)?.resumeUrl).toBe('wss://main.test/');
+      bench.sockets.last.hangUp(4000);
+      await bench.wait();
+      expect(bench.sockets.last.url).toBe('wss://main.test/?v=10&encoding=json');
+      bench.sockets.last.greet();
+      await bench.settle();
+      expect(bench.sockets.last.sent).toMatchObject([{ op: 6, d: { session_id: 'fresh' } }]);
+    },
+  );
 
   it('GP-66: a RESUME asks for everything above what was confirmed', async () => {
     const bench = createBench({ stored: STORED });
@@ -489,6 +521,45 @@ describe('a shard and its connections', () => {
       sessionId: STORED.sessionId,
       sequence: STORED.sequence,
     });
+  });
+
+  it('GP-53: RESUME shows the token as IDENTIFY did, and 4006 gives the session up', async () => {
+    const bench = createBench();
+    await identify(bench);
+    const token = 'token-of-a-test';
+    expect(bench.sockets.last.sent).toMatchObject([{ op: 2, d: { token } }]);
+    bench.sockets.last.say(READY).hangUp(1006);
+    await bench.wait();
+    bench.sockets.last.greet();
+    await bench.settle();
+    expect(bench.sockets.last.sent).toMatchObject([{ op: 6, d: { session_id: 'fresh', token } }]);
+    bench.words();
+    // Another token's, Discord says.
+    bench.sockets.last.hangUp(4006);
+    await bench.wait();
+    expect(bench.words()).toContain('request');
+    expect(bench.sessions.load(SHARD)).toBeUndefined();
+    expect(bench.notices.some(({ kind }) => kind === 'session-lost')).toBe(true);
+  });
+
+  it('GP-10: owes a new socket nothing that the one before it did not acknowledge', async () => {
+    const bench = createBench({ stored: STORED });
+    await resumed(bench);
+    const first = bench.sockets.last;
+    // Events are a sign of life, so that the beat is still unacknowledged when it breaks.
+    while (!first.ops.includes(1)) await bench.pass(1_000);
+    first.say(event(12)).hangUp(1006);
+    await bench.wait();
+    await resumed(bench);
+    const second = bench.sockets.last;
+    expect(second).not.toBe(first);
+    while (!second.ops.includes(1)) await bench.pass(1_000);
+    await bench.pass(39_000);
+    expect(second.closedWith).toBeUndefined();
+    second.say({ op: 11 });
+    await bench.pass(2_000);
+    expect(second.ops.filter((op) => op === 1)).toHaveLength(2);
+    expect(second.closedWith).toBeUndefined();
   });
 
   it('GP-63: a resume that is never answered is given up, though the peer acknowledges heartbeats', async () => {

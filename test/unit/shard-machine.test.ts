@@ -350,6 +350,14 @@ describe('what an end means', () => {
     }
   });
 
+  it('GP-58: nor is a session kept that Discord has ended before HELLO', () => {
+    for (const end of [{ kind: 'invalid-session', resumable: false } as const, closed(4009)]) {
+      const bench = new ShardBench(SESSION);
+      expect(isSessionLost(bench.ended(end))).toBe(true);
+      expect(bench.tell({ type: 'retry' })).toEqual([REQUEST]);
+    }
+  });
+
   it('GP-59: op 9 true resumes on a new connection', () => {
     for (const bench of [resuming(), resumed()]) {
       expect(host(bench.next({ kind: 'invalid-session', resumable: true }))).toBeDefined();
@@ -543,6 +551,35 @@ describe('a resume that is cut off in a long replay', () => {
       bench.tell({ type: 'retry' });
     }
     expect(bench.state.session).toBeUndefined();
+  });
+
+  it('GP-03: starts the count over with what is done between two failures', () => {
+    const bench = new ShardBench(SESSION);
+    for (let cut = 1; cut <= 10 * RESUME_ATTEMPTS_MAX; cut++) {
+      bench.greeted();
+      // Every second one gets further.
+      bench.ended(CUT, Math.floor(cut / 2) * 100);
+      expect(bench.state.session).toEqual(SESSION);
+      bench.tell({ type: 'retry' });
+    }
+  });
+
+  it('GP-03, GP-54: is measured from the beginning of its own session, not by how far another was', () => {
+    const bench = new ShardBench(SESSION);
+    bench.greeted();
+    bench.ended(CUT, 5_000);
+    bench.tell({ type: 'retry' });
+    bench.greeted();
+    bench.ended({ kind: 'invalid-session', resumable: false }, 5_000);
+    bench.tell({ type: 'retry' });
+    bench.start();
+    bench.ended(CUT, 1);
+    for (let cut = 1; cut <= 2 * RESUME_ATTEMPTS_MAX; cut++) {
+      bench.tell({ type: 'retry' });
+      bench.greeted();
+      bench.ended(CUT, 100 * cut);
+      expect(bench.state.session).toEqual(FRESH);
+    }
   });
 
   it('counts what was confirmed only while the shard waited', () => {

@@ -62,12 +62,15 @@ describe('the watch over the shards', () => {
 
   it('GP-23: is ready while every shard is, and turns back when one is not', async () => {
     const { watch, metric } = createBench(async () => {});
-    expect(watch.readiness()).toEqual({ ready: false, detail: 'shards that are not ready: 0, 1' });
+    expect(watch.readiness()).toEqual({
+      ready: false,
+      detail: '2 of 2 shards are not ready: 0, 1',
+    });
     watch.see(0, { kind: 'ready', sessionId: 'a' });
     watch.see(1, { kind: 'resumed' });
     expect(watch.readiness().ready).toBe(true);
     watch.see(1, { kind: 'down', end: { kind: 'zombie' }, nextInMs: 10 });
-    expect(watch.readiness()).toEqual({ ready: false, detail: 'shards that are not ready: 1' });
+    expect(watch.readiness()).toEqual({ ready: false, detail: '1 of 2 shards are not ready: 1' });
     expect(await metric('gateway_shards_alive')).toEqual([
       [{ id: 0 }, 1],
       [{ id: 1 }, 0],
@@ -85,7 +88,7 @@ describe('the watch over the shards', () => {
     watch.see(1, { kind: 'fenced', owner: 'host/7/abc' });
     expect(watch.readiness()).toEqual({
       ready: false,
-      detail: 'shards that are not ready: 1; taken by a newer process: 1',
+      detail: '1 of 2 shards are not ready: 1; taken by a newer process: 1',
     });
     expect(await metric('gateway_shards_alive')).toEqual([
       [{ id: 0 }, 1],

@@ -1,25 +1,17 @@
 /**
- * Session starts in a file, for gateways on one machine: they survive a restart, and several processes may
- * share them.
+ * Session starts in a file, for gateways on one machine: they survive a restart, and several
+ * processes may share them.
  *
- * Each operation reads the file, changes it and replaces it, under a lock, before it is answered: a permit
- * that is not on the disk is none. Times are of the wall clock; one that steps forward opens keys early, by
- * no more than it stepped.
+ * Each operation reads the file, changes it and replaces it, under a lock, before it is answered: a
+ * permit that is not on the disk is none. Times are of the wall clock; one that steps forward opens
+ * keys early, by no more than it stepped.
  */
-import {
-  type BookUse,
-  type IdentifyBook,
-  LEDGER_SPANS,
-  type LedgerSpans,
-  learnWord,
-  markSent,
-  returnPermit,
-  takePermit,
-} from '../../../actors/identify/book.ts';
+import { LEDGER_SPANS, type LedgerSpans } from '../../../actors/identify/book.ts';
 import type { IdentifyLedger } from '../../../actors/identify/ports.ts';
 import { IDENTIFY_LEDGER_KEPT_MS } from '../../../protocols/limits.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 import { LockedFile } from '../stores/locked-file.ts';
+import { type BookChange, bookLedger } from './book-ledger.ts';
 import { readLedgerFile, writeLedgerFile } from './ledger-file.ts';
 
 export type FileLedgerOptions = {
@@ -32,49 +24,24 @@ export type FileLedgerOptions = {
   readonly spans?: LedgerSpans;
 };
 
-type Change<Value> = (
-  book: IdentifyBook | undefined,
-  use: BookUse,
-) => { readonly book: IdentifyBook | undefined; readonly value: Value };
-
 export function fileLedger(options: FileLedgerOptions): IdentifyLedger {
-  const { path, clock, owner } = options;
+  const { path, owner, clock, spans = LEDGER_SPANS } = options;
   const file = new LockedFile(path, clock);
-  const perform = <Value>(shard: number | undefined, make: Change<Value>): Promise<Value> =>
-    file.change(() => change(options, `${owner}:${shard}`, make));
-
-  return {
+  return bookLedger({
     label: path,
-    learn: (word) =>
-      perform(undefined, (book, use) => ({ book: learnWord(book, word, use), value: undefined })),
-    take: (request) =>
-      perform(request.shard, (book, use) => {
-        const known = book ?? learnWord(undefined, request.known, use);
-        const step = takePermit(known, request, use);
-        return { book: step.book, value: step.answer };
-      }),
-    sent: (shard) =>
-      perform(shard, (book, use) => ({
-        book: book === undefined ? undefined : markSent(book, shard, use),
-        value: undefined,
-      })),
-    giveBack: (shard) =>
-      perform(shard, (book, use) => ({
-        book: book === undefined ? undefined : returnPermit(book, shard, use),
-        value: undefined,
-      })),
-    reach: () => perform(undefined, (book) => ({ book, value: undefined })),
-  };
+    owner,
+    spans,
+    change: (make) => file.change(() => change(options, make)),
+  });
 }
 
 async function change<Value>(
-  { path, name, clock, spans = LEDGER_SPANS }: FileLedgerOptions,
-  holder: string,
-  make: Change<Value>,
+  { path, name, clock }: FileLedgerOptions,
+  make: BookChange<Value>,
 ): Promise<Value> {
   const books = await readLedgerFile(path);
   const nowMs = clock.epochMs();
-  const { book, value } = make(books.get(name), { ...spans, nowMs, holder });
+  const { book, value } = make(books.get(name), nowMs);
   if (book !== undefined) books.set(name, book);
   for (const [other, { resetAtMs, baseMs }] of books) {
     if (nowMs - Math.max(resetAtMs, baseMs) > IDENTIFY_LEDGER_KEPT_MS) books.delete(other);

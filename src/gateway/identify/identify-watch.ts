@@ -1,6 +1,6 @@
 /**
- * Hears how session starts stand: shows it in the metrics and the readiness, and says in the log, once
- * each time it changes, what an operator should know.
+ * Hears how session starts stand: shows it in the metrics and the readiness, and says in the log,
+ * once each time it changes, what an operator should know.
  */
 import type { IdentifyStatus } from '../../../actors/identify/actor.ts';
 import type { IdentifyLedger } from '../../../actors/identify/ports.ts';
@@ -59,6 +59,12 @@ export class IdentifyWatch {
         log.info(
           { store: ledger.label, awayMs: Math.round(notice.awayMs) },
           'the ledger of session starts is back',
+        );
+        break;
+      case 'ledger-forgot':
+        log.warn(
+          { store: ledger.label, waitMs: notice.waitMs },
+          'the ledger of session starts has lost its memory: none is permitted until every permit that it may have given is over',
         );
         break;
       case 'concurrency':

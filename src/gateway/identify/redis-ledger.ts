@@ -1,12 +1,13 @@
 /**
  * Session starts in Redis, shared by all gateways of an application, and on the server's clock.
  *
- * A book is one key with JSON in it, in the shape of `actors/identify/book.ts`, so that a permit is one
- * script on one key: on a cluster too. The script is that file's rules in the server's own language; the
- * contract suite holds both to the same words. The key expires when no IDENTIFY was sent for two days.
+ * A book is one key with JSON in it, in the shape of `actors/identify/book.ts`, so that a permit is
+ * one script on one key: on a cluster too. The script is that file's rules in the server's own
+ * language; the contract suite holds both to the same words. The key expires when nobody has used
+ * it for a month.
  *
- * Failure: a server that has lost the key begins a new book from what the asking governor knows, with all
- * keys closed for one window, since others may have sent a moment ago.
+ * Failure: a server that has lost the key begins a new book from what the asking governor knows,
+ * with all keys closed for a lease, since others may have permits that they have not used yet.
  */
 import { z } from 'zod';
 import { LEDGER_SPANS, type LedgerSpans } from '../../../actors/identify/book.ts';
@@ -16,7 +17,10 @@ import type { SessionStarts, TakeAnswer } from '../../../protocols/gateway/ident
 import { IDENTIFY_LEDGER_KEPT_MS } from '../../../protocols/limits.ts';
 import type { RedisDoor } from '../stores/redis-door.ts';
 
-/** ARGV: operation, then a JSON object with all that it needs. Answers JSON. `reach` changes nothing. */
+/**
+ * ARGV: operation, then a JSON object with all that it needs. Answers JSON. `reach` changes
+ * nothing.
+ */
 const LEDGER_SCRIPT = `
 local operation, ask = ARGV[1], cjson.decode(ARGV[2])
 local time = redis.call('TIME')
@@ -31,14 +35,17 @@ local function renew()
   return true
 end
 
-local function first(word)
-  return { total = word.total, remaining = word.remaining, begun = word.begun,
+local function begin(word, closedMs)
+  book = { total = word.total, remaining = word.remaining, begun = word.begun,
     resetAtMs = now + word.resetInMs, maxConcurrency = word.maxConcurrency,
-    baseMs = word.begun and now + ask.windowMs or now, keys = {} }
+    baseMs = now + closedMs, keys = {} }
 end
 
 local function learn(word)
-  if not book then book = first(word) return end
+  if not book then
+    if ask.isFirst then begin(word, word.begun and ask.windowMs or 0) end
+    return
+  end
   renew()
   local wordReset = now + word.resetInMs
   local isRunning = word.begun and word.resetInMs > 0
@@ -64,13 +71,19 @@ local function starts()
 end
 
 local function take()
-  if not book then book = first(ask.known) end
+  if not book then
+    begin(ask.known, ask.leaseMs)
+    return { kind = 'forgot', waitMs = ask.leaseMs, starts = starts() }
+  end
   renew()
   book.remaining = math.max(0, book.remaining - ask.owed)
   local former = opensAt()
   if now < former then
     local wait = former - now
-    if entryOf().holder then wait = math.min(wait, ask.windowMs) end
+    local entry = entryOf()
+    if entry.holder then wait = math.min(wait, ask.windowMs) end
+    entry.openAtMs = former
+    book.keys[keyOf()] = entry
     return { kind = 'wait', waitMs = wait, starts = starts() }
   end
   if book.remaining <= ask.floor then return { kind = 'floor', starts = starts() } end
@@ -119,6 +132,7 @@ const starts: z.ZodType<SessionStarts> = z.object({
 const takeAnswer: z.ZodType<TakeAnswer> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('granted'), starts }),
   z.object({ kind: z.literal('wait'), waitMs: z.number(), starts }),
+  z.object({ kind: z.literal('forgot'), waitMs: z.number(), starts }),
   z.object({ kind: z.literal('floor'), starts }),
 ]);
 
@@ -137,10 +151,13 @@ export function redisLedger(options: RedisLedgerOptions): IdentifyLedger {
     const ask = { ...spans, keptMs: IDENTIFY_LEDGER_KEPT_MS, ...facts };
     return door.run(LEDGER_SCRIPT, name, [operation, JSON.stringify(ask)]);
   };
+  let isFirst = true;
   return {
     label: door.label,
     async learn(word) {
-      await run('learn', { word: whole(word) });
+      const facts = { word: whole(word), isFirst };
+      isFirst = false;
+      await run('learn', facts);
     },
     async take({ shard, floor, owed, known }) {
       const holder = `${owner}:${shard}`;

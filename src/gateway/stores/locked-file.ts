@@ -1,15 +1,16 @@
 /**
  * A file that several processes read, change and replace as a whole.
  *
- * Each change happens under the lock beside the file. Those of this process follow one another, even when
- * one takes longer than its caller waits for it; one that was given up before its turn is left out.
+ * Each change happens under the lock beside the file. Those of this process follow one another,
+ * even when one takes longer than its caller waits for it; one that was given up before its turn is
+ * left out.
  *
  * Failure: a change settles within SESSION_STORE_TIMEOUT_MS, and rejects with a `SpectaclesError`.
  */
+import { withDeadline } from '../../../actors/deadline.ts';
 import { StoreUnavailableError } from '../../../protocols/errors.ts';
 import { SESSION_STORE_TIMEOUT_MS } from '../../../protocols/limits.ts';
 import type { Clock } from '../../../protocols/ports.ts';
-import { withDeadline } from '../../brokers/redis-node.ts';
 import { fileError } from './file-errors.ts';
 import { withLock } from './file-lock.ts';
 

@@ -1,9 +1,9 @@
 /**
  * Sessions in Redis, for gateways that may start again on another machine.
  *
- * A place is one hash, so that claims and batches of any number of shards are one round trip and one step,
- * on a cluster too. Of a shard there are two fields: `7` is its record as JSON, `7:fence` says who may save:
- * generation, last batch and owner. The hash expires a day after the last batch.
+ * A place is one hash, so that claims and batches of any number of shards are one round trip and
+ * one step, on a cluster too. Of a shard there are two fields: `7` is its record as JSON, `7:fence`
+ * says who may save: generation, last batch and owner. The hash expires a day after the last batch.
  */
 import { z } from 'zod';
 import type {
@@ -22,13 +22,15 @@ import { readRecord } from './stored-record.ts';
 /** ARGV: owner, how long to keep, shards. Answers generation and record of each in turn. */
 const CLAIM_SCRIPT = `
 local answer = {}
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 for index = 3, #ARGV do
   local shard = ARGV[index]
   local fence = redis.call('HGET', KEYS[1], shard .. ':fence') or ''
   local generation, owner = string.match(fence, '^(%d+) %d+ (.*)$')
   generation = tonumber(generation or 0)
   if owner ~= ARGV[1] then
-    generation = generation + 1
+    generation = math.max(generation + 1, now)
     redis.call('HSET', KEYS[1], shard .. ':fence', generation .. ' 0 ' .. ARGV[1])
   end
   answer[#answer + 1] = generation
@@ -39,8 +41,9 @@ return answer
 `;
 
 /**
- * ARGV: owner, how long to keep, the number of the batch, then of each change shard, generation and record,
- * which is empty where there is none. Answers shard and owner of each that was refused in turn.
+ * ARGV: owner, how long to keep, the number of the batch, then of each change shard, generation and
+ * record, which is empty where there is none. Answers shard and owner of each that was refused in
+ * turn.
  */
 const SAVE_SCRIPT = `
 local refused = {}

@@ -1,11 +1,12 @@
 /**
- * A Redis that is asked now and then, for what the gateway stores there: one connection to a server, or one
- * to each master of a cluster.
+ * A Redis that is asked now and then, for what the gateway stores there: one connection to a
+ * server, or one to each master of a cluster.
  *
- * It connects when it is asked, and stays connected. Whatever goes wrong ends the connection, and the next
- * question opens another: there is nothing to be repeated behind the back of whoever asks. An answer that
- * does not come in time ends it too, so that no later question waits behind it.
+ * It connects when it is asked, and stays connected. Whatever goes wrong ends the connection, and
+ * the next question opens another: there is nothing to be repeated behind the back of whoever asks.
+ * An answer that does not come in time ends it too, so that no later question waits behind it.
  */
+import { withDeadline } from '../../../actors/deadline.ts';
 import {
   FatalError,
   type SpectaclesError,
@@ -14,7 +15,6 @@ import {
 import { SESSION_STORE_TIMEOUT_MS } from '../../../protocols/limits.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 import { isReplyError, type RedisPlace, redisError } from '../../brokers/redis-connection.ts';
-import { withDeadline } from '../../brokers/redis-node.ts';
 import { RedisTopologies, type RedisTopology } from '../../brokers/redis-topology.ts';
 
 type Attempt = { readonly topology: Promise<RedisTopology>; readonly end: AbortController };
@@ -27,7 +27,7 @@ export class RedisDoor {
 
   constructor(place: RedisPlace, clock: Clock) {
     this.label = place.label;
-    this.#topologies = new RedisTopologies(place, clock);
+    this.#topologies = new RedisTopologies(place, clock, { carriesEvents: false });
     this.#clock = clock;
   }
 

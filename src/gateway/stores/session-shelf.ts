@@ -1,13 +1,14 @@
 /**
- * Sessions of one place as a value in memory, and the rules of claiming and saving, for the stores that have
- * no server to hold to them. The Redis store's scripts say the same in Redis' language.
+ * Sessions of one place as a value in memory, and the rules of claiming and saving, for the stores
+ * that have no server to hold to them. The Redis store's scripts say the same in Redis' language.
  */
 import type { SessionBatch, SessionClaim, SessionRefusal } from '../../../actors/sessions/ports.ts';
 import type { SessionRecord } from '../../../protocols/gateway/messages.ts';
 
 export type ShelfEntry = {
-  /** Who has claimed the shard last, and how often it had changed hands by then. */
+  /** Who has claimed the shard last. */
   readonly owner: string;
+  /** The time of that claim, unless an earlier one bore a later time. */
   readonly generation: number;
   /** The last batch of that owner. */
   readonly batch: number;
@@ -30,7 +31,8 @@ export function claimShards(
   return shards.map((shard) => {
     const entry = shelf.get(shard);
     const isOurs = entry?.owner === owner;
-    const generation = isOurs ? entry.generation : (entry?.generation ?? 0) + 1;
+    const next = Math.max((entry?.generation ?? 0) + 1, Math.floor(epochMs));
+    const generation = isOurs ? entry.generation : next;
     const batch = isOurs ? entry.batch : 0;
     const record = entry?.record;
     shelf.set(shard, { owner, generation, batch, touchedAtEpochMs: epochMs, record });

@@ -1,12 +1,18 @@
 /**
  * Reads what a client sent and says which close code Discord has for what is wrong with it.
  *
- * Opcodes that only Discord sends are as unknown here as opcodes that do not exist. Fields that Discord
- * does not document pass: clients send some that were documented once. Failure is a value, never a throw.
+ * Opcodes that only Discord sends are as unknown here as opcodes that do not exist. Fields that
+ * Discord does not document pass: clients send some that were documented once. Failure is a value,
+ * never a throw.
  */
 import { GatewayCloseCodes, GatewayOpcodes } from 'discord-api-types/v10';
 import { z } from 'zod';
-import { GATEWAY_FRAME_MAX_BYTES, MEMBER_REQUEST_USERS_MAX } from '../../../protocols/limits.ts';
+import {
+  GATEWAY_FRAME_MAX_BYTES,
+  LARGE_THRESHOLD_MAX,
+  LARGE_THRESHOLD_MIN,
+  MEMBER_REQUEST_USERS_MAX,
+} from '../../../protocols/limits.ts';
 import type { BreachName } from '../audit.ts';
 
 const snowflake = z.string().regex(/^\d{1,20}$/);
@@ -19,7 +25,9 @@ const presence = z.object({
   afk: z.boolean(),
 });
 
-/** Both spellings are in use; Discord calls the one with the dollar sign deprecated and takes it. */
+/**
+ * Both spellings are in use; Discord calls the one with the dollar sign deprecated and takes it.
+ */
 const properties = z.union([
   z.looseObject({ os: z.string(), browser: z.string(), device: z.string() }),
   z.looseObject({ $os: z.string(), $browser: z.string(), $device: z.string() }),
@@ -29,7 +37,7 @@ const identify = z.object({
   token: z.string(),
   properties,
   compress: z.boolean().optional(),
-  large_threshold: z.int().min(50).max(250).optional(),
+  large_threshold: z.int().min(LARGE_THRESHOLD_MIN).max(LARGE_THRESHOLD_MAX).optional(),
   shard: z.tuple([z.number(), z.number()]).optional(),
   presence: presence.optional(),
   intents: z.number().optional(),

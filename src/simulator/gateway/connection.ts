@@ -1,9 +1,10 @@
 /**
  * One socket as the simulated gateway sees it: HELLO, heartbeats, the frame limit, and the end.
  *
- * What concerns sessions is handed to the owner; a connection only knows which session it carries, to
- * judge the sequence in heartbeats. It never throws at a client's doing: whatever Discord punishes
- * becomes a record in the audit log and, where Discord closes, a close with Discord's code.
+ * What concerns sessions is handed to the owner; a connection only knows which session it carries,
+ * to judge the sequence in heartbeats. It never throws at a client's doing: whatever Discord
+ * punishes becomes a record in the audit log and, where Discord closes, a close with Discord's
+ * code.
  */
 import { GatewayCloseCodes, GatewayOpcodes } from 'discord-api-types/v10';
 import { SIMULATOR_BACKLOG_MAX_BYTES } from '../../../protocols/limits.ts';
@@ -43,7 +44,10 @@ export class Connection {
   readonly outbox: Outbox;
   phase: Phase = 'connected';
   session: GatewaySession | undefined;
-  /** A RESUME was answered with op 9, or the session was taken away: Discord expects a new connection. */
+  /**
+   * A RESUME was answered with op 9, or the session was taken away: Discord expects a new
+   * connection.
+   */
   invalidated = false;
   /** Dispatches are kept in the session and not sent: a resume that never ends. */
   stalled = false;
@@ -56,6 +60,8 @@ export class Connection {
   readonly #frames = new FrameWindow();
   #heartbeatIntervalMs = 0;
   #frozen = false;
+  /** Op 9 that could not be said yet. */
+  #owesInvalidSession: boolean | undefined;
   #triedResume = false;
   #heartbeatSequence: number | null = null;
   #sequenceBeforeSession: number | null = null;
@@ -116,8 +122,23 @@ export class Connection {
     if (this.outbox.backlogBytes() > SIMULATOR_BACKLOG_MAX_BYTES) this.drop();
   }
 
+  /**
+   * A server that is silent says it when it speaks again: the session is gone before the client
+   * knows.
+   */
   sendInvalidSession(resumable: boolean): void {
-    this.#sendControl(GatewayOpcodes.InvalidSession, resumable);
+    if (this.outbox.isMuted) this.#owesInvalidSession = resumable;
+    else this.#sendControl(GatewayOpcodes.InvalidSession, resumable);
+  }
+
+  /** Swallows everything that is sent from now on, or ends that. */
+  mute(muted: boolean): void {
+    if (this.#frozen) return;
+    this.outbox.mute(muted);
+    const owed = this.#owesInvalidSession;
+    if (muted || owed === undefined || this.phase === 'ended') return;
+    this.#owesInvalidSession = undefined;
+    this.sendInvalidSession(owed);
   }
 
   /** Asks for a heartbeat out of turn; one that does not come is a breach. */
@@ -253,8 +274,8 @@ export class Connection {
   }
 
   /**
-   * Discord says that the connection is closed and the client forced to resume, so the session stays;
-   * the code is the one clients report for it.
+   * Discord says that the connection is closed and the client forced to resume, so the session
+   * stays; the code is the one clients report for it.
    */
   #heartbeatMissed(): void {
     if (this.#frozen) this.drop();

@@ -1,8 +1,9 @@
 /**
- * Strikes the faults of a scenario: one function a fault, each on the connections or sessions it names.
+ * Strikes the faults of a scenario: one function a fault, each on the connections or sessions it
+ * names.
  *
- * What a fault breaks for a time is mended by a timer; `stop` cancels those that are left. A fault that
- * finds nobody to strike is recorded all the same, with zero struck.
+ * What a fault breaks for a time is mended by a timer; `stop` cancels those that are left. A fault
+ * that finds nobody to strike is recorded all the same, with zero struck.
  */
 import { GatewayCloseCodes, GatewayIntentBits } from 'discord-api-types/v10';
 import type { Clock, Random, Timer } from '../../../protocols/ports.ts';
@@ -97,7 +98,7 @@ export class FaultInjector {
       slow: (fault: FaultOf<'slow'>) =>
         this.#lasting(fault, (connection, on) => connection.outbox.slow(on ? fault.delayMs : 0)),
       mute: (fault: FaultOf<'mute'>) =>
-        this.#lasting(fault, (connection, on) => connection.outbox.mute(on)),
+        this.#lasting(fault, (connection, on) => connection.mute(on)),
       'no-acks': (fault: FaultOf<'no-acks'>) =>
         this.#lasting(fault, (connection, on) => {
           connection.withholdsAcks = on;
@@ -140,8 +141,7 @@ export class FaultInjector {
       invalid: (fault: FaultOf<'invalid'>) =>
         this.#sessions(fault, (session) => {
           const { connection } = session;
-          // A server that says nothing does not say op 9 either, and without it the session goes on.
-          if (connection === undefined || connection.outbox.isMuted) return;
+          if (connection === undefined) return;
           if (fault.resumable) gateway.suspendSession(session);
           else gateway.endSession(session, 'invalidated');
           connection.sendInvalidSession(fault.resumable);
@@ -260,7 +260,9 @@ export class FaultInjector {
     return struck;
   }
 
-  /** Switches something on for a time, for as long as the connection lives; zero switches it off. */
+  /**
+   * Switches something on for a time, for as long as the connection lives; zero switches it off.
+   */
   #lasting(
     fault: { readonly shard?: number | undefined; readonly durationMs?: number | undefined },
     turn: (connection: Connection, on: boolean) => void,

@@ -2,8 +2,10 @@
  * How many sessions an application may start: one per `shard_id % max_concurrency` in five seconds,
  * and a number per day. Both are measured when the IDENTIFY arrives.
  *
- * Every IDENTIFY with a valid token counts against the day, whatever becomes of it; only one that was
- * let through starts a new window for its key. The day begins with the first IDENTIFY.
+ * Every IDENTIFY with a valid token counts against the day, whatever becomes of it; only one that
+ * was let through starts a new window for its key. The day begins with the first IDENTIFY. Keys are
+ * those of `max_concurrency` as it is when an IDENTIFY arrives, also for what was let through
+ * before.
  */
 
 import { IDENTIFY_BUDGET_PERIOD_MS, IDENTIFY_WINDOW_MS } from '../../../protocols/limits.ts';
@@ -24,7 +26,8 @@ export class IdentifyLimits {
   #maxConcurrency: number;
   #remaining: number;
   #dayStartedMs: number | undefined;
-  readonly #acceptedMs = new Map<number, number>();
+  /** What was let through within a window, oldest first: one a shard at most. */
+  #accepted: readonly { readonly shard: number; readonly atMs: number }[] = [];
 
   constructor(clock: Clock, options: GatewayOptions) {
     this.#clock = clock;
@@ -36,7 +39,6 @@ export class IdentifyLimits {
   /** Changes `max_concurrency`, as Discord does while a bot runs. */
   setMaxConcurrency(maxConcurrency: number): void {
     this.#maxConcurrency = maxConcurrency;
-    this.#acceptedMs.clear();
   }
 
   key(shard: number): number {
@@ -56,9 +58,9 @@ export class IdentifyLimits {
   admit(shard: number): boolean {
     const key = this.key(shard);
     const nowMs = this.#clock.nowMs();
-    const lastMs = this.#acceptedMs.get(key);
-    if (lastMs !== undefined && nowMs - lastMs < IDENTIFY_WINDOW_MS) return false;
-    this.#acceptedMs.set(key, nowMs);
+    this.#accepted = this.#accepted.filter(({ atMs }) => nowMs - atMs < IDENTIFY_WINDOW_MS);
+    if (this.#accepted.some((other) => this.key(other.shard) === key)) return false;
+    this.#accepted = [...this.#accepted, { shard, atMs: nowMs }];
     return true;
   }
 
