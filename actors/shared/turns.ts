@@ -1,24 +1,26 @@
 /**
- * A machine whose knowledge is shared with other proxies: each of its steps counts only if the store
- * agrees that nobody else's came first.
+ * A machine whose knowledge is shared with other proxies: each of its steps counts only if the
+ * store agrees that nobody else's came first.
  *
- * Purpose: that a bucket, or a gate, is one for all proxies, with the same machine that decides alone.
+ * Purpose: that a bucket, or a gate, is one for all proxies, with the same machine that decides
+ * alone.
  *
- * Inner workings. A machine is a pure function, so a step can be tried. What comes in is tried on what
- * is known here; if the step says nothing that others have to know, it counts at once. If it does, the
- * new knowledge is offered to the store with the version it was made from, and the effects wait until it
- * is kept. If somebody else was first, their knowledge takes the place of ours and the same inputs are
- * tried again, at the time it is then. What comes in meanwhile waits for the next try, so a busy
- * machine puts more into one. Every conflict is somebody else's progress.
+ * Inner workings. A machine is a pure function, so a step can be tried. What comes in is tried on
+ * what is known here; if the step says nothing that others have to know, it counts at once. If it
+ * does, the new knowledge is offered to the store with the version it was made from, and the
+ * effects wait until it is kept. If somebody else was first, their knowledge takes the place of
+ * ours and the same inputs are tried again, at the time it is then. What comes in meanwhile waits
+ * for the next try, so a busy machine puts more into one. Every conflict is somebody else's
+ * progress.
  *
- * Whoever waits says for what, is told of changes, and looks again every SHARED_POLL_MS all the same, since
- * the word may be lost. It also learns what those wait for who have waited longer, and leaves that to
- * them: otherwise the proxy that is nearest to the store would always be first.
+ * Whoever waits says for what, is told of changes, and looks again every SHARED_POLL_MS all the
+ * same, since the word may be lost. It also learns what those wait for who have waited longer, and
+ * leaves that to them: otherwise the proxy that is nearest to the store would always be first.
  *
  * Failure modes. While the store is away, steps count at once, on the share of the limits that this
- * proxy has then, once what others did before cannot matter any more. When it is back, what was decided
- * alone is united with what is there before anything else counts; and likewise what is known here with a
- * store that has forgotten it.
+ * proxy has then, once what others did before cannot matter any more. When it is back, what was
+ * decided alone is united with what is there before anything else counts; and likewise what is
+ * known here with a store that has forgotten it.
  */
 import { SHARED_HEARTBEAT_MS, SHARED_MISSED_MS, SHARED_POLL_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
@@ -51,8 +53,8 @@ export interface SharedMachine<State, Input, Effect> {
   ): { readonly text: string; readonly keptMs: number };
   /** Takes over what the store has; `apart`: and unites it with what is known here. */
   adopt(state: State, text: string | null, apart: boolean, time: StoreTime, nowMs: number): State;
-  /** Others may have done what is not heard of here, and may do so for `forMs` more. */
-  unsure(state: State, forMs: number, nowMs: number): State;
+  /** Until `untilMs` others may have done what is not heard of here. */
+  unsure(state: State, untilMs: number): State;
 }
 
 /** A step that is not known to count yet. */
@@ -95,7 +97,7 @@ export class SharedTurns<State, Input, Effect> {
   /** What is known here is to be offered whether it is news or not. */
   #mustTell = false;
   #mustLook = false;
-  #isAlone: boolean;
+  #isAlone = false;
   #joined: number;
   #forgotten: number;
   /** When the store last took something; and whether it knows that we wait. */
@@ -107,8 +109,7 @@ export class SharedTurns<State, Input, Effect> {
     this.#options = options;
     this.#state = options.state;
     this.#apart = options.apart;
-    const { joined, forgotten, together } = options.limits.standing;
-    this.#isAlone = !together;
+    const { joined, forgotten } = options.limits.standing;
     this.#joined = joined;
     this.#forgotten = forgotten;
   }
@@ -170,7 +171,7 @@ export class SharedTurns<State, Input, Effect> {
     if (this.#question !== null) return [];
     const { limits } = this.#options;
     const { standing } = limits;
-    if (!standing.together) return this.#goAlone(standing.share);
+    if (!standing.together) return this.#goAlone(standing);
     this.#notice(standing);
     if (this.#apart) {
       this.#ask(null);
@@ -202,10 +203,10 @@ export class SharedTurns<State, Input, Effect> {
   }
 
   /** Nobody can be asked: what comes in counts at once. */
-  #goAlone(share: number): readonly Step<State, Effect>[] {
-    const { machine, clock } = this.#options;
+  #goAlone({ share, sinceMs }: SharedStanding): readonly Step<State, Effect>[] {
+    const { machine } = this.#options;
     if (!this.#isAlone && share < 1) {
-      this.#state = machine.unsure(this.#state, UNNOTICED_MS, clock.nowMs());
+      this.#state = machine.unsure(this.#state, sinceMs + UNNOTICED_MS);
     }
     this.#isAlone = true;
     this.#apart = true;
@@ -225,7 +226,7 @@ export class SharedTurns<State, Input, Effect> {
     this.#forgotten = forgotten;
     this.#apart = true;
     const { machine, clock } = this.#options;
-    this.#state = machine.unsure(this.#state, 0, clock.nowMs());
+    this.#state = machine.unsure(this.#state, clock.nowMs());
   }
 
   #try(share: number, ahead: readonly string[]): readonly [State, Tried<State, Effect>] {

@@ -6,7 +6,10 @@ import { startVitest } from 'vitest/node';
 
 const NUMBER = { pattern: /^[1-9]\d*$/, allowed: 'a positive number' };
 
-/** Each: the file, and its options with default, what is allowed, and the variable that passes them on. */
+/**
+ * Each: the file, and its options with default, what is allowed, and the variable that passes them
+ * on.
+ */
 const RUNS = {
   simulate: {
     file: 'test/long/gateway-simulation.long.ts',
@@ -19,6 +22,13 @@ const RUNS = {
     file: 'test/long/proxy-schedules.long.ts',
     options: {
       schedules: { default: '50000', variable: 'SCHEDULES', ...NUMBER },
+      seed: { default: '1', variable: 'FIRST_SEED', ...NUMBER },
+    },
+  },
+  fleet: {
+    file: 'test/long/fleet-schedules.long.ts',
+    options: {
+      schedules: { default: '10000', variable: 'SCHEDULES', ...NUMBER },
       seed: { default: '1', variable: 'FIRST_SEED', ...NUMBER },
     },
   },

@@ -1,142 +1,152 @@
 /** Several proxies that share their limits, in front of one simulated REST API, on virtual time. */
-import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
 import type { Clock } from '../../protocols/ports.ts';
-import type { RestMethod, RestOutcome } from '../../protocols/proxy.ts';
-import { createRandom } from '../../src/random.ts';
-import { Credentials } from '../../src/simulator/gateway/credentials.ts';
+import type { RestMethod } from '../../protocols/proxy.ts';
+import { RedisLimits } from '../../src/proxy/limits/redis-limits.ts';
 import type { RestOptions } from '../../src/simulator/rest/options.ts';
-import { SimulatedRest } from '../../src/simulator/rest/simulated-rest.ts';
-import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
-import { createWorld } from '../../src/simulator/world.ts';
-import { type ProxyTree, startProxyTree } from '../../supervisors/proxy.ts';
-import { RecordingLog } from './recording-log.ts';
-import { MemoryLimits, MemoryStore } from './shared-store.ts';
 import {
-  type Network,
-  NO_METRICS,
-  QUIET_NETWORK,
-  requestOf,
+  createProxyStage,
+  createSurroundings,
+  type ProxyStage,
+  type ProxyStageOptions,
+  type Send,
   type SendOptions,
-  SimulatedUpstream,
-  TOKENS,
+  type Sent,
 } from './simulated-upstream.ts';
+import { StoreHost, StoreWay } from './store-way.ts';
 
-export type FleetOptions = Partial<RestOptions> & {
-  readonly proxies: number;
-  readonly seed?: number;
-  readonly network?: Network;
-  /** The longest way from a proxy to the store. */
-  readonly storeMs?: number;
-  /** The part of the store's words that never arrive. */
-  readonly wordLoss?: number;
-  readonly globalLimit?: number;
-};
+export type FleetOptions = Partial<RestOptions> &
+  Omit<ProxyStageOptions, 'sharedLimits' | 'address'> & {
+    readonly proxies: number;
+    readonly seed?: number;
+    /**
+     * The longest way to the store of the first proxy; of the second it is twice as long, and so
+     * on.
+     */
+    readonly storeMs?: number;
+    /** The part of the store's words that never arrive. */
+    readonly wordLoss?: number;
+    /** How many proxies each of them knows there to be at least. */
+    readonly proxiesMin?: number;
+  };
 
-export type FleetSent = { readonly proxy: number; outcome: RestOutcome | null; settledMs: number };
-
-export type FleetProxy = {
-  readonly tree: ProxyTree;
-  readonly upstream: SimulatedUpstream;
-  readonly limits: MemoryLimits;
-  isDead: boolean;
+export type FleetProxy = ProxyStage & {
+  readonly way: StoreWay;
+  readonly limits: RedisLimits;
+  /** When it was killed. */
+  deadMs: number | null;
 };
 
 export class ProxyFleet {
-  readonly clock = new VirtualClock();
-  readonly log = new RecordingLog();
-  readonly store = new MemoryStore(this.clock);
-  readonly rest: SimulatedRest;
-  readonly proxies: readonly FleetProxy[];
-  readonly sent: FleetSent[] = [];
-  readonly #systems: readonly ActorSystem[];
+  readonly host: StoreHost;
+  /** All there ever were, in the order in which they were started. */
+  readonly proxies: FleetProxy[] = [];
+  /** What was asked of any of them, in order. */
+  readonly sent: Sent[] = [];
+  #started = 0;
+  readonly #surroundings: ReturnType<typeof createSurroundings>;
+  readonly #options: FleetOptions;
 
   constructor(options: FleetOptions) {
-    const { seed = 1, network = QUIET_NETWORK, storeMs = 2, globalLimit = 50 } = options;
-    const { wordLoss = 0.2 } = options;
-    const { clock, log } = this;
-    const random = createRandom(seed);
-    this.#systems = Array.from({ length: options.proxies }, (_, index) =>
-      createActorSystem({
-        name: `proxy-${index}`,
-        clock: skewed(clock, skewMs(index)),
-        random,
-        log,
-      }),
-    );
-    const ports = {
-      clock,
+    this.#options = options;
+    this.#surroundings = createSurroundings(options);
+    this.host = new StoreHost(this.clock);
+  }
+
+  get clock() {
+    return this.#surroundings.clock;
+  }
+
+  get rest() {
+    return this.#surroundings.rest;
+  }
+
+  get log() {
+    return this.#surroundings.log;
+  }
+
+  /** What any of them has sent, in order. */
+  get sends(): readonly Send[] {
+    return this.proxies
+      .flatMap(({ upstream }) => upstream.sends)
+      .sort((one, other) => one.atMs - other.atMs);
+  }
+
+  get requests(): number {
+    return this.proxies.reduce((sum, { tree }) => sum + tree.requests, 0);
+  }
+
+  /**
+   * Starts one more, while time passes; like the service, it takes requests once it has reached the
+   * store or tried to.
+   */
+  async join(): Promise<FleetProxy> {
+    const { storeMs = 2, wordLoss = 0.2, proxiesMin = 1 } = this.#options;
+    const { random, clock, log } = this.#surroundings;
+    const index = this.#started++;
+    const ownClock = skewed(clock, 1_000_000 * index);
+    const way = new StoreWay(this.host, { random, wayMs: storeMs * (index + 1), wordLoss });
+    const limits = new RedisLimits({
+      store: way,
+      prefix: 'test',
+      proxiesMin,
+      proxy: `proxy-${index}`,
+      clock: ownClock,
       random,
-      world: createWorld({ seed, guildCount: 1, startEpochMs: clock.epochMs() }),
-      credentials: new Credentials(TOKENS),
-      gatewayFacts: () => {
-        throw new Error('not asked for');
-      },
-      publish: () => {},
-    };
-    this.rest = new SimulatedRest(ports, options);
-    this.proxies = this.#systems.map((system, index) => {
-      const limits = new MemoryLimits(this.store, {
-        proxy: `proxy-${index}`,
-        firstRequest: index * 1_000_000,
-        random,
-        wayMs: storeMs * (index + 1),
-        skewMs: -skewMs(index),
-        wordLoss,
-      });
-      const upstream = new SimulatedUpstream(this.rest, clock, random, network);
-      const tree = startProxyTree({
-        system,
-        upstream,
-        clock: skewed(clock, skewMs(index)),
-        log,
-        metrics: NO_METRICS,
-        globalLimit,
-        sharedLimits: limits,
-      });
-      return { tree, upstream, limits, isDead: false };
+      log,
+      counted: () => {},
+      wentAway: () => {},
     });
+    await limits.start(new AbortController().signal);
+    const address = `192.0.2.${index + 1}`;
+    const stage = createProxyStage(this.#surroundings, `proxy-${index}`, ownClock, {
+      ...this.#options,
+      sharedLimits: limits,
+      address,
+    });
+    const proxy: FleetProxy = { ...stage, way, limits, deadMs: null };
+    this.proxies.push(proxy);
+    return proxy;
   }
 
   /** Through one of the proxies. */
-  send(proxy: number, method: RestMethod, path: string, options: SendOptions = {}): FleetSent {
-    const record: FleetSent = { proxy, outcome: null, settledMs: 0 };
-    this.sent.push(record);
-    const request = requestOf(method, `${path}?n=${this.sent.length}`, options);
-    void this.#proxy(proxy)
-      .tree.submit(request)
-      .outcome.then((outcome) => {
-        if (record.outcome !== null) throw new Error('a request has two fates');
-        record.outcome = outcome;
-        record.settledMs = this.clock.nowMs();
-        if (outcome.kind === 'answered') outcome.answer.discard();
-      });
-    return record;
+  send(index: number, method: RestMethod, path: string, options: SendOptions = {}): Sent {
+    const sent = this.#proxy(index).send(method, path, options);
+    this.sent.push(sent);
+    return sent;
   }
 
   /** Ends a proxy as `kill -9` does: what it has in the air arrives, and it hears of nothing. */
-  kill(proxy: number): void {
-    const killed = this.#proxy(proxy);
-    killed.isDead = true;
-    killed.limits.die();
+  kill(index: number): void {
+    const killed = this.#proxy(index);
+    killed.deadMs = this.clock.nowMs();
+    killed.way.cut('silent');
     void killed.tree.stop();
+    void killed.limits.close();
   }
 
   pass(ms: number): Promise<void> {
-    const idle = async (): Promise<void> => {
-      await Promise.all(this.#systems.map((system) => system.idle()));
-    };
-    return this.clock.advanceSettled(ms, idle);
+    return this.clock.advanceSettled(ms, () => this.#idle());
   }
 
   /** Lets time pass until nothing is under way; returns the time of the last send. */
   async finish(withinMs: number): Promise<number> {
     const endMs = this.clock.nowMs() + withinMs;
-    while (this.clock.nowMs() < endMs && this.proxies.some(({ tree }) => tree.requests > 0)) {
-      await this.pass(50);
-    }
-    return Math.max(
-      ...this.proxies.flatMap(({ upstream }) => upstream.sends.map((one) => one.atMs)),
-    );
+    while (this.clock.nowMs() < endMs && this.requests > 0) await this.pass(50);
+    return this.sends.at(-1)?.atMs ?? 0;
+  }
+
+  async #idle(): Promise<void> {
+    await Promise.all(this.proxies.map(({ system }) => system.idle()));
+  }
+
+  /** Lets time pass until something has settled. */
+  async until(work: Promise<unknown>): Promise<void> {
+    let isDone = false;
+    const done = work.finally(() => {
+      isDone = true;
+    });
+    while (!isDone) await this.pass(1);
+    await done;
   }
 
   #proxy(index: number): FleetProxy {
@@ -146,17 +156,15 @@ export class ProxyFleet {
   }
 }
 
-/** No two machines have the same monotonic clock. */
-const skewMs = (index: number): number => 1_000_000 * index;
+export async function startFleet(options: FleetOptions): Promise<ProxyFleet> {
+  const fleet = new ProxyFleet(options);
+  for (let index = 0; index < options.proxies; index++) await fleet.until(fleet.join());
+  return fleet;
+}
 
-const skewed = (clock: VirtualClock, byMs: number): Clock => ({
+/** No two machines have the same monotonic clock. */
+const skewed = (clock: Clock, byMs: number): Clock => ({
   nowMs: () => clock.nowMs() + byMs,
   epochMs: () => clock.epochMs() + byMs,
   setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
 });
-
-/** The status Discord answered with, or the kind of another outcome, or null while there is none. */
-export function fateOf({ outcome }: FleetSent): number | string | null {
-  if (outcome === null) return null;
-  return outcome.kind === 'answered' ? outcome.answer.status : outcome.kind;
-}

@@ -1,16 +1,16 @@
 /**
- * What must hold after a random schedule of the proxy, whatever it was. Each rule looks at what was sent
- * and what came of it, as the network and the simulated API saw it, and says what broke it.
+ * What must hold after a random schedule of the proxy, whatever it was. Each rule looks at what was
+ * sent and what came of it, as the network and the simulated API saw it, and says what broke it.
  *
  * The 429s that Discord's own counters may give are these, and no others:
  *
  * - none of the global limit, ever;
- * - any of a limit that no header shows, or that is shared with others; but while a 429's time runs,
- *   nothing that it means is sent;
- * - of a counter that several routes share, until it has been seen that they do: for each of them one
- *   for its first request, and what is in the air in its first two windows;
- * - where a crash took along what was known, where the very first answers were lost, and, of messages
- *   that are limited by their age, where our own clock was stepped.
+ * - any of a limit that no header shows, or that is shared with others; but while a 429's time
+ *   runs, nothing that it means is sent;
+ * - of a counter that several routes share, until it has been seen that they do: for each of them
+ *   one for its first request, and what is in the air in its first two windows;
+ * - where a crash took along what was known, where the very first answers were lost, and, of
+ *   messages that are limited by their age, where our own clock was stepped.
  */
 import { classesBetween, classRuleOf } from '../../protocols/discord/request-class.ts';
 import {
@@ -20,11 +20,13 @@ import {
   LIMITED_ATTEMPTS_MAX,
   TOKEN_PROBE_MIN_MS,
 } from '../../protocols/limits.ts';
+import type { Clock } from '../../protocols/ports.ts';
 import type { BucketSpec } from '../../src/simulator/rest/bucket-table.ts';
 import { header } from '../../src/simulator/rest/http.ts';
 import type { RestBreach } from '../../src/simulator/rest/rest-audit.ts';
+import type { SimulatedRest } from '../../src/simulator/rest/simulated-rest.ts';
 import { type ProxyPlan, UNKNOWN_IDENTITY } from './proxy-plan.ts';
-import { fate, type ProxyWorld, type Send, type Sent } from './simulated-upstream.ts';
+import { fate, type ProxyStage, type Send, type Sent } from './simulated-upstream.ts';
 
 const LIMITED = 429;
 
@@ -39,14 +41,24 @@ type Journey = {
   readonly epochMs: number;
 };
 
+/** Where a schedule was played, as far as its judge looks. */
+export type Played = {
+  readonly clock: Clock;
+  readonly rest: SimulatedRest;
+  readonly sent: readonly Sent[];
+  /** In order. */
+  readonly sends: readonly Send[];
+};
+
 type Case = {
   readonly plan: ProxyPlan;
-  readonly world: ProxyWorld;
+  readonly world: Played;
   readonly journeys: readonly Journey[];
   readonly byTarget: ReadonlyMap<string, Journey>;
 };
 
-type Rule = (one: Case) => Iterable<string>;
+/** What holds for each proxy by itself. */
+type Rule = (one: Case, proxy: ProxyStage, tellMs: number) => Iterable<string>;
 
 const RULES: readonly Rule[] = [
   fatesAreTrue,
@@ -54,25 +66,60 @@ const RULES: readonly Rule[] = [
   retriesAreBounded,
   nobodyIsOvertaken,
   waitsAreKept,
-  refusalsAreExcused,
   theGuardCounts,
   whatIsLockedStaysSo,
   familiesAreCapped,
 ];
 
-/** Judges the first `played` requests, those of the schedule itself, and all of what was sent. */
-export function judge(plan: ProxyPlan, world: ProxyWorld, played: number): string[] {
-  const byTarget = new Map<string, Journey>();
-  for (const sent of world.sent) byTarget.set(sent.request.target, journeyOf(sent, world));
-  for (const send of world.upstream.sends) {
-    (byTarget.get(send.target)?.sends as Send[] | undefined)?.push(send);
-  }
-  const journeys = [...byTarget.values()].slice(0, played);
-  const one = { plan, world, journeys, byTarget };
-  return RULES.flatMap((rule) => [...rule(one)]);
+/**
+ * Judges a proxy by those of its requests that are of the schedule itself, and by all that it has
+ * sent. `tellMs` is how long others have to be told before what it has heard counts: till then it
+ * may send what they have been told of already.
+ */
+export function judgeProxy(
+  plan: ProxyPlan,
+  world: Pick<Played, 'clock' | 'rest'>,
+  proxy: ProxyStage,
+  isPlayed: (sent: Sent) => boolean,
+  tellMs = 0,
+): string[] {
+  const { clock, rest } = world;
+  const { sent, upstream } = proxy;
+  const one = caseOf(plan, { clock, rest, sent, sends: upstream.sends }, isPlayed);
+  return RULES.flatMap((rule) => [...rule(one, proxy, tellMs)]);
 }
 
-function journeyOf(sent: Sent, world: ProxyWorld): Journey {
+function caseOf(plan: ProxyPlan, world: Played, isPlayed: (sent: Sent) => boolean): Case {
+  const byTarget = new Map<string, Journey>();
+  for (const sent of world.sent) byTarget.set(sent.request.target, journeyOf(sent, world));
+  for (const send of world.sends) {
+    (byTarget.get(send.target)?.sends as Send[] | undefined)?.push(send);
+  }
+  const journeys = [...byTarget.values()].filter(({ sent }) => isPlayed(sent));
+  return { plan, world, journeys, byTarget };
+}
+
+/** Judges Discord's refusals of all that was sent, by however many proxies. */
+export function judgeRefusals(plan: ProxyPlan, world: Played, fleet: FleetExcuses): string[] {
+  return [
+    ...refusalsAreExcused(
+      caseOf(plan, world, () => true),
+      fleet,
+    ),
+  ];
+}
+
+/** What several proxies do not know of each other. */
+export type FleetExcuses = {
+  readonly proxies: number;
+  /**
+   * Their store was away at times: then each may send one request, however small a limit is, and
+   * asks with one where it does not know what others know.
+   */
+  readonly isTornApart: boolean;
+};
+
+function journeyOf(sent: Sent, world: Pick<Played, 'clock'>): Journey {
   const { identity, route } = sent.request;
   const label = `${route.method} ${route.template}`;
   const epochMs = world.clock.epochMs() - world.clock.nowMs() + sent.submittedMs;
@@ -126,9 +173,9 @@ function* nothingIsRepeated({ byTarget }: Case): Iterable<string> {
   }
 }
 
-function* retriesAreBounded({ byTarget, world }: Case): Iterable<string> {
+function* retriesAreBounded({ byTarget }: Case, proxy: ProxyStage): Iterable<string> {
   // Each crash starts the counting anew.
-  const lives = 1 + world.actorClock.count;
+  const lives = 1 + proxy.actorClock.count;
   const most = lives * (LIMITED_ATTEMPTS_MAX + FAILED_ATTEMPTS_MAX - 1);
   for (const { sent, sends } of byTarget.values()) {
     if (sends.length > most) yield `request ${sent.id} was sent ${sends.length} times`;
@@ -143,8 +190,12 @@ function classesAt({ sent, epochMs }: Journey, atMs: number): string {
 }
 
 /** Of one lane of one route nobody is sent while one who came earlier, and could as well, waits. */
-function* nobodyIsOvertaken({ plan, journeys, world }: Case): Iterable<string> {
-  const position = new Map(world.upstream.sends.map((send, index) => [send, index] as const));
+function* nobodyIsOvertaken(
+  { plan, journeys, world }: Case,
+  _proxy: ProxyStage,
+  tellMs: number,
+): Iterable<string> {
+  const position = new Map(world.sends.map((send, index) => [send, index] as const));
   const lines = grouped(
     journeys,
     ({ place, label, sent }) => `${place} ${label} ${sent.request.priority}`,
@@ -157,7 +208,7 @@ function* nobodyIsOvertaken({ plan, journeys, world }: Case): Iterable<string> {
       for (const send of late.sends) {
         const over = line.slice(0, index).find((early) => {
           if (classesAt(early, send.atMs) !== classesAt(late, send.atMs)) return false;
-          return isWaiting(early, send, position);
+          return isWaiting(early, send, position, tellMs);
         });
         if (over === undefined) continue;
         yield `request ${late.sent.id} was sent before ${over.sent.id} at ${send.atMs}`;
@@ -166,11 +217,19 @@ function* nobodyIsOvertaken({ plan, journeys, world }: Case): Iterable<string> {
   }
 }
 
-function isWaiting({ sent, sends }: Journey, at: Send, position: Map<Send, number>): boolean {
+function isWaiting(
+  { sent, sends }: Journey,
+  at: Send,
+  position: Map<Send, number>,
+  tellMs: number,
+): boolean {
   if (sent.settledMs !== null && sent.settledMs <= at.atMs) return false;
   const index = position.get(at) ?? 0;
   const before = sends.filter((send) => (position.get(send) ?? 0) < index).at(-1);
-  return before === undefined || (before.endedMs !== null && before.endedMs < at.atMs);
+  if (before === undefined) return true;
+  // What has its answer waits no more, though a store may still have to be told.
+  const isDone = before.end === 'answered' && !refused429(before);
+  return !isDone && before.endedMs !== null && before.endedMs + tellMs < at.atMs;
 }
 
 type Shut = { readonly fromMs: number; readonly untilMs: number; readonly send: Send };
@@ -189,14 +248,18 @@ const scopeOf = ({ response }: Send): string =>
   (response && header(response.headers, 'x-ratelimit-scope')) ?? 'edge';
 
 /** While the time of a 429 runs, nothing that it means is sent. */
-function* waitsAreKept({ plan, world, byTarget }: Case): Iterable<string> {
+function* waitsAreKept(
+  { plan, world, byTarget }: Case,
+  _proxy: ProxyStage,
+  tellMs: number,
+): Iterable<string> {
   // A crash can take along the word of a 429 that has just come.
   if (plan.crashes.length > 0) return;
-  const shuts: Shut[] = world.upstream.sends.filter(refused429).map((send) => {
+  const shuts: Shut[] = world.sends.filter(refused429).map((send) => {
     const fromMs = send.endedMs ?? 0;
-    return { fromMs, untilMs: fromMs + waitOf(send), send };
+    return { fromMs: fromMs + tellMs, untilMs: fromMs + waitOf(send), send };
   });
-  for (const send of world.upstream.sends) {
+  for (const send of world.sends) {
     const journey = byTarget.get(send.target);
     if (journey === undefined) continue;
     const broken = shuts.find(
@@ -225,12 +288,17 @@ function isMeant(one: Journey, send: Send, refused: Send, other: Journey | undef
 }
 
 /** Discord's own counters have refused only what could not be known to be too much. */
-function* refusalsAreExcused({ plan, world, byTarget }: Case): Iterable<string> {
+function* refusalsAreExcused(
+  { plan, world, byTarget }: Case,
+  { proxies, isTornApart }: FleetExcuses,
+): Iterable<string> {
   const joint = new Map<string, number>();
   for (const breach of world.rest.audit.breaches) {
     if (['hidden', 'shared', 'unauthorized', 'forbidden'].includes(breach.name)) continue;
     const where = `${breach.route} at ${breach.atMs}`;
     if (breach.name === 'global' && isOfStrangers(breach, plan)) continue;
+    const limit = limitOf(plan, breach);
+    if (isTornApart && (limit < proxies || isFirstOfSender(breach, byTarget, world))) continue;
     if (breach.name !== 'user') yield `${breach.name} was broken: ${where}`;
     else if (plan.crashes.length > 0 || isLostFromTheStart(breach, byTarget)) continue;
     else if (isAged(breach) && plan.steps.length > 0) continue;
@@ -238,13 +306,15 @@ function* refusalsAreExcused({ plan, world, byTarget }: Case): Iterable<string> 
       const spec = specOf(plan, breach);
       const key = `${breach.identity} ${breach.route}`;
       joint.set(key, (joint.get(key) ?? 0) + 1);
-      const most = spec === undefined ? 0 : unknownMost(plan, spec);
+      const most = spec === undefined ? 0 : proxies * unknownMost(plan, spec);
       if ((joint.get(key) ?? 0) > most) yield `a shown limit was broken: ${where}`;
     }
   }
 }
 
-/** Discord counts a token that it does not know as the address, which has a gate of its own with us. */
+/**
+ * Discord counts a token that it does not know as the address, which has a gate of its own with us.
+ */
 const isOfStrangers = ({ identity }: RestBreach, { requests }: ProxyPlan): boolean =>
   identity === 'address' && requests.some(({ token }) => token === UNKNOWN_IDENTITY);
 
@@ -253,6 +323,33 @@ const isAged = ({ route }: RestBreach): boolean =>
 
 const specOf = (plan: ProxyPlan, { route, bucket }: RestBreach): BucketSpec | undefined =>
   plan.buckets[route]?.find(({ name }) => name === bucket);
+
+/** Whether the one who was refused had never been answered there before. */
+function isFirstOfSender(breach: RestBreach, byTarget: Case['byTarget'], world: Played): boolean {
+  if (breach.name !== 'user') return false;
+  const refused = world.sends.find(
+    ({ atMs, endedMs, status, target }) =>
+      status === LIMITED &&
+      atMs <= breach.atMs &&
+      (endedMs ?? Number.POSITIVE_INFINITY) >= breach.atMs &&
+      byTarget.get(target)?.label === breach.route,
+  );
+  const journey = byTarget.get(refused?.target ?? '');
+  if (refused === undefined || journey === undefined) return false;
+  return !world.sends.some(
+    ({ address, target, end, endedMs }) =>
+      address === refused.address &&
+      end === 'answered' &&
+      (endedMs ?? 0) < refused.atMs &&
+      byTarget.get(target)?.label === journey.label &&
+      byTarget.get(target)?.place === journey.place,
+  );
+}
+
+const limitOf = (plan: ProxyPlan, breach: RestBreach): number =>
+  breach.name === 'global'
+    ? plan.globalLimit
+    : (specOf(plan, breach)?.window.limit ?? Number.POSITIVE_INFINITY);
 
 /** How often a counter may refuse one of its routes before it is known that it has several. */
 function unknownMost({ buckets }: ProxyPlan, spec: BucketSpec): number {
@@ -280,16 +377,16 @@ const tells = (response: Send['response']): boolean =>
   response !== null && header(response.headers, 'x-ratelimit-limit') !== undefined;
 
 /** What counts towards a ban is counted, but for answers that never came. */
-function* theGuardCounts({ world }: Case): Iterable<string> {
-  const known = world.tree.standing.invalidRequests;
-  const lost = world.upstream.sends.filter(({ end }) => end === 'lost').length;
-  const counted = world.rest.invalidRequests('192.0.2.1');
+function* theGuardCounts({ world }: Case, proxy: ProxyStage): Iterable<string> {
+  const known = proxy.tree.standing.invalidRequests;
+  const lost = world.sends.filter(({ end }) => end === 'lost').length;
+  const counted = world.rest.invalidRequests(proxy.address);
   if (known + lost < counted) yield `${counted} bad answers, ${known} of them counted`;
 }
 
 /** After a 401 a token is only probed; what Discord says is gone is left alone. */
 function* whatIsLockedStaysSo({ world, byTarget }: Case): Iterable<string> {
-  const refused = world.upstream.sends.filter(
+  const refused = world.sends.filter(
     ({ identity, target }) =>
       identity === UNKNOWN_IDENTITY &&
       byTarget.get(target)?.sent.request.route.unauthenticated === false,
@@ -317,7 +414,7 @@ const endOf = ({ endedMs }: Send): number => endedMs ?? Number.POSITIVE_INFINITY
 
 function* familiesAreCapped({ plan, world }: Case): Iterable<string> {
   for (const [family, { count, windowMs }] of plan.familyLimits) {
-    const times = world.upstream.sends
+    const times = world.sends
       .filter(({ target }) => target.startsWith(`/api/v10/${family}/`))
       .map(({ atMs }) => atMs);
     for (const [index, atMs] of times.entries()) {
@@ -327,7 +424,9 @@ function* familiesAreCapped({ plan, world }: Case): Iterable<string> {
   }
 }
 
-/** Bursts that show whether any permit was lost: of each identity one plain bucket's whole limit. */
+/**
+ * Bursts that show whether any permit was lost: of each identity one plain bucket's whole limit.
+ */
 export function limitsToProbe(
   plan: ProxyPlan,
   places: readonly Sent[],

@@ -1,4 +1,7 @@
-/** The parts of shared limits that are plain values: shares, the store's time, and what is written of a bucket. */
+/**
+ * The parts of shared limits that are plain values: shares, the store's time, and what is written
+ * of a bucket.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readKnowledge, writeKnowledge } from '../../actors/bucket/knowledge.ts';
@@ -8,7 +11,8 @@ import { SHARED_MISSED_MS, SHARED_SEEN_MS } from '../../protocols/limits.ts';
 import { shareAlone, shareTogether } from '../../src/proxy/limits/fleet.ts';
 import { StoreClock } from '../../src/proxy/limits/store-clock.ts';
 import { readinessOf } from '../../src/proxy/readiness.ts';
-import { fateOf, ProxyFleet } from '../support/proxy-fleet.ts';
+import { startFleet } from '../support/proxy-fleet.ts';
+import { fate } from '../support/simulated-upstream.ts';
 
 describe('a share', () => {
   const others = new Map([
@@ -85,13 +89,13 @@ describe('what is written of a bucket', () => {
   /** What is stored of a bucket that has been busy. */
   async function storedText(): Promise<string> {
     const stubs = { [GET]: { status: 200, body: {} } };
-    const fleet = new ProxyFleet({ proxies: 2, buckets: { [GET]: [bucket] }, stubs });
+    const fleet = await startFleet({ proxies: 2, buckets: { [GET]: [bucket] }, stubs });
     for (let index = 0; index < 30; index++) fleet.send(index % 2, 'GET', '/channels/1/messages');
     await fleet.pass(7_000);
-    expect(fleet.sent.filter((one) => fateOf(one) === 200).length).toBeGreaterThan(5);
-    const [text] = [...fleet.store.places]
-      .filter(([place]) => place.startsWith('bucket:'))
-      .map(([, stored]) => stored.text);
+    expect(fleet.sent.filter((one) => fate(one) === 200).length).toBeGreaterThan(5);
+    const [text] = [...fleet.host.store.texts]
+      .filter(([place]) => place.includes('bucket:'))
+      .map(([, stored]) => stored);
     return text ?? '';
   }
 

@@ -4,18 +4,20 @@
  * Purpose: to carry exchanges to Redis and words of others back, and to say how the proxies stand.
  *
  * Inner workings. There is one connection for questions and one that listens, however many requests
- * wait: waiting uses none. Questions are written one after the other without waiting for answers. Each
- * proxy listens on one channel of its own, before it says for the first time that it is there, and
- * whoever changes a place publishes the place's name to those that wait for it. Once a second the proxy
- * says that it is there, and learns who else is.
+ * wait: waiting uses none. Questions are written one after the other without waiting for answers.
+ * Each proxy listens on one channel of its own, before it says for the first time that it is there,
+ * and whoever changes a place publishes the place's name to those that wait for it. Once a second
+ * the proxy says that it is there, and learns who else is.
  *
  * Failure modes. Redis is away as soon as a connection ends, an answer does not come within
  * SHARED_ANSWER_MS, or its answers take so long that its time cannot be told to
- * SHARED_CLOCK_ERROR_MAX_MS. Then every exchange fails at once, and Redis is tried again and again. While
- * it is away the share is that of one among those seen; when it is back, see `fleet.ts`. A Redis that
- * has lost its memory, or whose clock was set, is told from one that has not by the name of its memory.
+ * SHARED_CLOCK_ERROR_MAX_MS. Then every exchange fails at once, and Redis is tried again and again.
+ * While it is away the share is that of one among those seen; when it is back, see `fleet.ts`. A
+ * Redis that has lost its memory, or whose clock was set, is told from one that has not by the name
+ * of its memory.
  */
 import { z } from 'zod';
+import { withDeadline } from '../../../actors/deadline.ts';
 import { type BackoffState, FRESH_BACKOFF, nextBackoff } from '../../../protocols/backoff.ts';
 import { FatalError, StoreUnavailableError } from '../../../protocols/errors.ts';
 import {
@@ -36,10 +38,10 @@ import type {
   SharedLimits,
   SharedStanding,
 } from '../../../protocols/shared-limits.ts';
-import { type RedisPlace, redisError } from '../../brokers/redis-connection.ts';
-import { withDeadline } from '../../brokers/redis-node.ts';
-import { RedisTopologies, type RedisTopology } from '../../brokers/redis-topology.ts';
+import { redisError } from '../../brokers/redis-connection.ts';
+import { unlessAborted } from '../../unless-aborted.ts';
 import { type Others, seen, shareAlone, shareTogether } from './fleet.ts';
+import type { LimitsLink, LimitsStore } from './limits-store.ts';
 import { EXCHANGE_SCRIPT, GREET_SCRIPT, LEAVE_SCRIPT } from './scripts.ts';
 import { StoreClock } from './store-clock.ts';
 
@@ -47,7 +49,7 @@ import { StoreClock } from './store-clock.ts';
 export type ExchangeResult = 'kept' | 'looked' | 'conflict' | 'failed';
 
 export type RedisLimitsOptions = {
-  readonly place: RedisPlace;
+  readonly store: LimitsStore;
   /** What every key begins with. */
   readonly prefix: string;
   /** How many proxies there are at least. */
@@ -61,7 +63,10 @@ export type RedisLimitsOptions = {
   wentAway(): void;
 };
 
-/** Numbers of requests are whole numbers below 2 ** 53: so many proxies, and so many requests of each. */
+/**
+ * Numbers of requests are whole numbers below 2 ** 53: so many proxies, and so many requests of
+ * each.
+ */
 const PROXY_NUMBERS = 2 ** 22;
 const REQUESTS_OF_PROXY = 2 ** 31;
 
@@ -80,16 +85,15 @@ const greetAnswer = z
   .tuple([z.coerce.number(), z.coerce.number(), z.string()])
   .rest(z.union([z.string(), z.number()]));
 
-type Link = { readonly topology: RedisTopology; readonly end: AbortController };
-
 export class RedisLimits implements SharedLimits {
   readonly proxy: string;
   readonly firstRequest: number;
   readonly #options: RedisLimitsOptions;
-  readonly #topologies: RedisTopologies;
   readonly #watchers = new Map<string, Set<() => void>>();
   readonly #clockOfStore = new StoreClock();
-  #link: Link | null = null;
+  #link: LimitsLink | null = null;
+  /** Ends what is open, or is being opened. */
+  #end = new AbortController();
   #standing: SharedStanding;
   #others: Others = new Map();
   #joinedMs = 0;
@@ -102,9 +106,9 @@ export class RedisLimits implements SharedLimits {
     this.#options = options;
     this.proxy = options.proxy;
     this.firstRequest = Math.floor(options.random() * PROXY_NUMBERS) * REQUESTS_OF_PROXY;
-    this.#topologies = new RedisTopologies(options.place, options.clock);
     const share = shareAlone(this.#others, options.proxiesMin, 0);
-    this.#standing = { together: false, share, joined: 0, forgotten: 0, proxies: 1 };
+    const sinceMs = options.clock.nowMs();
+    this.#standing = { together: false, sinceMs, share, joined: 0, forgotten: 0, proxies: 1 };
   }
 
   get standing(): SharedStanding {
@@ -112,7 +116,7 @@ export class RedisLimits implements SharedLimits {
   }
 
   get label(): string {
-    return this.#options.place.label;
+    return this.#options.store.label;
   }
 
   get offsetMs(): number {
@@ -123,12 +127,18 @@ export class RedisLimits implements SharedLimits {
     return this.#clockOfStore.errorMs(this.#options.clock.nowMs());
   }
 
-  /** Tries to reach Redis once, and goes on trying. Rejects only with what a person has to heal. */
-  async start(): Promise<void> {
+  /**
+   * Tries to reach Redis once, and goes on trying. Rejects only with what a person has to heal, or
+   * with the signal's reason.
+   */
+  async start(signal: AbortSignal): Promise<void> {
     try {
-      await this.#open();
+      await unlessAborted(signal, this.#open());
     } catch (error) {
-      if (error instanceof FatalError) throw error;
+      if (error instanceof FatalError || signal.aborted) {
+        await this.close();
+        throw error;
+      }
       this.#tellAway(error);
       this.#tryLater();
     }
@@ -156,7 +166,6 @@ export class RedisLimits implements SharedLimits {
       const reply = await this.#run(
         link,
         EXCHANGE_SCRIPT,
-        key,
         [key],
         [
           this.proxy,
@@ -189,35 +198,41 @@ export class RedisLimits implements SharedLimits {
     const link = this.#link;
     this.#isClosed = true;
     this.#timer?.cancel();
-    if (link === null) return;
+    if (link === null) {
+      this.#end.abort();
+      return;
+    }
     const [proxies] = this.#fleetKeys;
-    await this.#run(link, LEAVE_SCRIPT, proxies, [proxies], [this.proxy]).catch(() => undefined);
+    await this.#run(link, LEAVE_SCRIPT, [proxies], [this.proxy]).catch(() => undefined);
     this.#drop(link);
+    this.#stand({ together: false });
   }
 
   async #open(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, store } = this.#options;
     const end = new AbortController();
-    let link: Link | null = null;
+    this.#end = end;
+    let link: LimitsLink | null = null;
     const lost = (reason: unknown): void => {
-      if (link !== null) this.#lost(link, reason);
+      if (link !== null && this.#link === link) this.#lost(link, reason);
+      else end.abort();
     };
     const late = () =>
       new StoreUnavailableError(`${this.label} gave no answer when asked to connect`);
     try {
-      const opening = this.#topologies.open(end.signal, lost);
-      const topology = await withDeadline(clock, SHARED_CONNECT_MS, opening, late);
-      link = { topology, end };
-      await withDeadline(clock, SHARED_CONNECT_MS, this.#listen(link), late);
+      const opening = store.open(end.signal, lost);
+      link = await withDeadline(clock, SHARED_CONNECT_MS, opening, late);
+      const listening = link.listen(this.#channelOf(this.proxy), (key) => this.#news(key));
+      await withDeadline(clock, SHARED_CONNECT_MS, listening, late);
       this.#joinedMs = clock.nowMs();
       await this.#meet(link);
     } catch (error) {
       end.abort();
-      link?.topology.destroy();
+      link?.close();
       throw redisError(error, this.label);
     }
     if (this.#isClosed || end.signal.aborted) {
-      link.topology.destroy();
+      link.close();
       throw new StoreUnavailableError(`${this.label} was lost while it was greeted`);
     }
     this.#link = link;
@@ -226,14 +241,8 @@ export class RedisLimits implements SharedLimits {
     this.#beatLater(link);
   }
 
-  async #listen({ topology }: Link): Promise<void> {
-    const listener = await topology.connect(topology.any, 'replies');
-    listener.on('message', (_channel: string, key: string) => this.#news(key));
-    await listener.subscribe(this.#channelOf(this.proxy));
-  }
-
   /** Greets until the store's time is known well enough. */
-  async #meet(link: Link): Promise<void> {
+  async #meet(link: LimitsLink): Promise<void> {
     for (let greeting = 0; greeting < GREETINGS_MAX; greeting++) {
       await this.#greet(link);
       if (this.errorMs <= SHARED_CLOCK_ERROR_MAX_MS) return;
@@ -252,12 +261,12 @@ export class RedisLimits implements SharedLimits {
     for (const news of this.#watchers.get(key) ?? []) news();
   }
 
-  #beatLater(link: Link): void {
+  #beatLater(link: LimitsLink): void {
     const { clock } = this.#options;
     this.#timer = clock.setTimer(SHARED_HEARTBEAT_MS, () => void this.#beat(link));
   }
 
-  async #beat(link: Link): Promise<void> {
+  async #beat(link: LimitsLink): Promise<void> {
     try {
       await this.#greet(link);
       if (this.errorMs > SHARED_CLOCK_ERROR_MAX_MS) throw this.#tooSlow();
@@ -271,12 +280,12 @@ export class RedisLimits implements SharedLimits {
   }
 
   /** Says that this proxy is there, and hears of the others. */
-  async #greet(link: Link): Promise<void> {
+  async #greet(link: LimitsLink): Promise<void> {
     const { clock, random, proxy } = this.#options;
     const askedMs = clock.nowMs();
     const name = `${proxy} ${random()}`;
     const known = [...seen(this.#others, askedMs)].slice(0, SHARED_PROXIES_MAX);
-    const reply = await this.#run(link, GREET_SCRIPT, this.#fleetKeys[0], this.#fleetKeys, [
+    const reply = await this.#run(link, GREET_SCRIPT, this.#fleetKeys, [
       proxy,
       name,
       String(SHARED_KEPT_MAX_MS),
@@ -306,19 +315,18 @@ export class RedisLimits implements SharedLimits {
   }
 
   async #run(
-    { topology }: Link,
+    link: LimitsLink,
     script: string,
-    key: string,
     keys: readonly string[],
     values: readonly string[],
   ): Promise<unknown> {
     const late = () =>
       new StoreUnavailableError(`${this.label} gave no answer for ${SHARED_ANSWER_MS} ms`);
-    const answer = topology.nodeOf(key).run(script, keys, values);
+    const answer = link.run(script, keys, values);
     return withDeadline(this.#options.clock, SHARED_ANSWER_MS, answer, late);
   }
 
-  #lost(link: Link, reason: unknown): void {
+  #lost(link: LimitsLink, reason: unknown): void {
     if (this.#link !== link) return;
     this.#drop(link);
     if (this.#isClosed) return;
@@ -328,11 +336,11 @@ export class RedisLimits implements SharedLimits {
     this.#tryLater();
   }
 
-  #drop(link: Link): void {
+  #drop(link: LimitsLink): void {
     this.#link = null;
     this.#timer?.cancel();
-    link.end.abort();
-    link.topology.destroy();
+    this.#end.abort();
+    link.close();
   }
 
   #tellAway(reason: unknown): void {
@@ -368,7 +376,8 @@ export class RedisLimits implements SharedLimits {
       : shareAlone(this.#others, this.#options.proxiesMin, nowMs);
     const proxies = seen(this.#others, nowMs).size + 1;
     const before = this.#standing;
-    this.#standing = { ...before, ...change, share, proxies };
+    const sinceMs = together === before.together ? before.sinceMs : nowMs;
+    this.#standing = { ...before, ...change, sinceMs, share, proxies };
     const isNew = before.share !== share || Object.keys(change).length > 0;
     if (isNew) for (const key of [...this.#watchers.keys()]) this.#news(key);
   }
