@@ -21,6 +21,8 @@ export type BrokerHost = {
   readonly onFailure: (error: Error) => void;
   /** Gives the start up. */
   readonly signal?: AbortSignal;
+  /** Whether a broker that is away is tried again; it is unless told. */
+  readonly triesAgain?: boolean;
   /** Where incidents are counted. */
   readonly registry: Registry;
   /** The name in the actor tree. */
@@ -38,14 +40,15 @@ export async function openProxyBroker(
   host: BrokerHost,
 ): Promise<Broker | undefined> {
   const broker = proxyBroker(config, host);
-  // Whatever may wait in the tree is taken from the broker: else a single bucket whose requests are not
-  // settled for long would keep those of all others there. The tree refuses what is above its bounds.
+  // Whatever may wait in the tree is taken from the broker: else a single bucket whose requests are
+  // not settled for long would keep those of all others there. The tree refuses what is above its
+  // bounds.
   return broker && createBroker({ ...broker, prefetch: PROXY_REQUESTS_MAX }, host);
 }
 
 /**
- * The broker by which the gateway's events come to a proxy's cache; undefined when it goes without. Each
- * proxy gets every event, from the moment on that it asks.
+ * The broker by which the gateway's events come to a proxy's cache; undefined when it goes without.
+ * Each proxy gets every event, from the moment on that it asks.
  */
 export async function openCacheBroker(
   config: ProxyConfig,
@@ -53,7 +56,8 @@ export async function openCacheBroker(
 ): Promise<Broker | undefined> {
   const { events, group } = config.cache;
   if (events.length === 0) return undefined;
-  const broker = proxyBroker({ ...config, broker: { ...config.broker, group } }, host);
+  const ofGateway = { ...config.broker, group, subgroup: undefined };
+  const broker = proxyBroker({ ...config, broker: ofGateway }, host);
   return broker && createBroker({ ...broker, audience: 'each' }, { ...host, name: 'cache-events' });
 }
 
@@ -90,7 +94,7 @@ function gatewayBroker(config: GatewayConfig, host: BrokerHost): BrokerConfig {
 }
 
 function proxyBroker(config: ProxyConfig, host: BrokerHost): BrokerConfig | undefined {
-  const { type, group } = config.broker;
+  const { type, group, subgroup } = config.broker;
   // Requests and answers have an encoding of their own; the mode of events does not touch them.
   const payload = 'raw';
   switch (type) {
@@ -111,6 +115,7 @@ function proxyBroker(config: ProxyConfig, host: BrokerHost): BrokerConfig | unde
       return {
         type,
         group,
+        ...(subgroup !== undefined && { subgroup }),
         payload,
         endpoint: config.amqp,
         messageTimeoutMs: config.timeoutMs ?? 0,

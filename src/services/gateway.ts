@@ -1,10 +1,11 @@
 /**
  * The gateway service: from a configuration to running shards.
  *
- * It starts from the bottom: the health server, the broker that takes the events, Discord's word on shards
- * and budget, then what the shards need, and at the very end the shards themselves; it stops the other way
- * round, so that the last events still find their broker. To claim the stored sessions is to take them from
- * a process that runs, so that comes when nothing is left that could fail.
+ * It starts from the bottom: the health server, the broker that takes the events, Discord's word on
+ * shards and budget, then what the shards need, and at the very end the shards themselves; it stops
+ * the other way round, so that the last events still find their broker. To claim the stored
+ * sessions is to take them from a process that runs, so that comes when nothing is left that could
+ * fail.
  *
  * It fails for good when the broker refuses it, or when no shard is left that could run.
  */
@@ -43,7 +44,7 @@ import { GatewayMetrics } from '../metrics/gateway-metrics.ts';
 import { processRandom } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
 import { gatewayRedis, openGatewayBroker } from './broker.ts';
-import { type GatewayHealth, openGatewayHealth } from './gateway-health.ts';
+import { type Health, openHealth } from './health.ts';
 import { startSessions } from './sessions.ts';
 
 /** What a gateway shares with the other services of its process. */
@@ -57,7 +58,7 @@ export type GatewayHost = {
   /** What its health server shows, the broker's share included. */
   readonly registry: Registry;
   /** Told how the start goes on, and then how the gateway stands. */
-  readonly health?: Pick<GatewayHealth, 'waitFor' | 'follow'>;
+  readonly health?: Pick<Health, 'waitFor' | 'follow'>;
   /** How often the log says how many events came in. */
   readonly summaryMs: number;
   /** How connections are opened; over ws unless given. */
@@ -74,7 +75,7 @@ export async function startGateway(
   const registry = new Registry();
   const failure = createFailure();
   const onFailure = failure.report;
-  const health = await openGatewayHealth(config, registry);
+  const health = await openHealth({ service: 'gateway', ...config.prometheus, registry, signal });
   const system = createActorSystem({ name: 'spectacles', clock, random, log });
   try {
     health.waitFor('its broker');
@@ -244,7 +245,7 @@ function identifyOptions(
 
 function shardWorld(
   config: GatewayConfig,
-  { broker, sockets }: GatewayHost,
+  { broker, clock, sockets }: GatewayHost,
   { bot, shardCount }: DiscordWord,
   { decoder, events, metrics }: Parts,
 ): Omit<ShardWorld, 'sessions' | 'onNotice'> {
@@ -253,7 +254,7 @@ function shardWorld(
     identity: identityOf(config),
     mainUrl: bot.url,
     connectUrl: (address) => connectUrl(address, config),
-    sockets: sockets ?? webSockets,
+    sockets: sockets ?? webSockets(clock),
     createDecompressor: decoder.create,
     writer: broker.writer,
     events,
@@ -283,10 +284,13 @@ function eventTable({ events }: GatewayConfig, { writer }: Broker): EventTable {
   );
 }
 
-function identityOf({ token, intents, presence }: GatewayConfig): Identity {
-  return presence === undefined
-    ? { token, intents }
-    : { token, intents, presence: { ...presence } };
+function identityOf({ token, intents, largeThreshold, presence }: GatewayConfig): Identity {
+  return {
+    token,
+    intents,
+    ...(largeThreshold === undefined ? {} : { largeThreshold }),
+    ...(presence === undefined ? {} : { presence: { ...presence } }),
+  };
 }
 
 /** Adds the parameters, which are the same for the main host and for a session's own. */

@@ -1,12 +1,13 @@
 /**
- * The requests that a handler makes in the process of its proxy, so that a stop does not overtake them.
+ * The requests that a handler makes in the process of its proxy, so that a stop does not overtake
+ * them.
  *
  * A proxy that stops takes no more requests, and what was on its way to it would have no answer. So
- * `close` comes first: it lets what is under way land, and what follows from it, within RUN_DRAIN_MS.
- * What takes longer has reached the proxy by then, which waits for it. After that nothing is taken: a
- * request is refused at once with a BrokerUnavailableError.
+ * `close` comes first: it lets what is under way land, and what follows from it, within
+ * RUN_DRAIN_MS. What takes longer has reached the proxy by then, which waits for it. After that
+ * nothing is taken: a request is refused at once with a BrokerUnavailableError.
  */
-import { within } from '../../actors/channel/actor.ts';
+import { within } from '../../actors/deadline.ts';
 import { BrokerUnavailableError } from '../../protocols/errors.ts';
 import { RUN_DRAIN_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';

@@ -78,7 +78,7 @@ describe('a wrong call ends with 2 and a line that says what and what to do', ()
       expect(lines).toContainEqual(expect.stringContaining(`spectacles: ${key} in gateway.toml: `));
     }
     expect(lines).toContainEqual(
-      'spectacles: BROKER_PAYLOAD: "mpa" is not one of json, raw, map, discordjs; did you mean map?',
+      'spectacles: BROKER_PAYLOAD: "mpa" is not one of json, go, raw, map, discordjs; did you mean map?',
     );
     expect(lines).toHaveLength(keys.length + 1);
     expect(stderr).not.toContain('hunter2');

@@ -1,4 +1,7 @@
-/** The HTTP door, byte by byte: what it takes, what it refuses, what it passes on, and what it costs. */
+/**
+ * The HTTP door, byte by byte: what it takes, what it refuses, what it passes on, and what it
+ * costs.
+ */
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -14,7 +17,7 @@ import { createRandom } from '../../src/random.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import { startProxyTree } from '../../supervisors/proxy.ts';
 import { until } from '../support/broker-bench.ts';
-import { exchange, type RawServer, startRawServer } from '../support/raw-http.ts';
+import { ANY_PORT, exchange, type RawServer, startRawServer } from '../support/raw-http.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 import { NO_METRICS } from '../support/simulated-upstream.ts';
 
@@ -38,7 +41,7 @@ async function openDoor(upstreamPort: number, patience: Patience = LONG) {
   const bodies = new BodyStore();
   const admission = { token: undefined, timeoutMs: undefined };
   const server = httpDoor({ tree, bodies, admission, log, patience });
-  const port = await listen(server, '127.0.0.1', 0);
+  const port = await listen(server, ANY_PORT);
   onTestFinished(async () => {
     server.close();
     server.closeAllConnections();
@@ -67,7 +70,7 @@ async function httpUpstream(
     server.closeAllConnections();
     server.close();
   });
-  return listen(server, '127.0.0.1', 0);
+  return listen(server, ANY_PORT);
 }
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';

@@ -1,15 +1,19 @@
-/** `spectacles proxy` is told to stop while Discord is slow: what was taken is answered, and it ends. */
+/**
+ * `spectacles proxy` is told to stop while Discord is slow: what was taken is answered, and it
+ * ends.
+ */
 import { createServer, type ServerResponse } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
 import { listen } from '../../src/listen.ts';
 import { until } from '../support/broker-bench.ts';
 import { startSpectacles } from '../support/process.ts';
+import { ANY_PORT } from '../support/raw-http.ts';
 import { freePort } from '../support/servers.ts';
 
 it('answers what is in the air, refuses what waits, and ends with 0 in time', async () => {
   const asked = new Map<string, ServerResponse>();
   const discord = createServer((request, response) => asked.set(request.url ?? '', response));
-  const discordPort = await listen(discord, '127.0.0.1', 0);
+  const discordPort = await listen(discord, ANY_PORT);
   onTestFinished(() => {
     discord.closeAllConnections();
     discord.close();

@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createActorSystem } from '../../actors/runtime.ts';
 import { UPSTREAM_CONNECTIONS_MAX } from '../../protocols/limits.ts';
+import type { RestRequest } from '../../protocols/proxy.ts';
 import { decodeProxyAnswer } from '../../protocols/wire/proxy.ts';
 import { createBroker } from '../../src/brokers/create-broker.ts';
 import { MemoryHub } from '../../src/brokers/memory.ts';
@@ -14,6 +15,7 @@ import { startProxy } from '../../src/proxy/proxy.ts';
 import { createUpstream } from '../../src/proxy/upstream.ts';
 import { createRandom } from '../../src/random.ts';
 import { systemClock } from '../../src/system-clock.ts';
+import { ANY_PORT } from '../support/raw-http.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 import { NO_METRICS, requestOf } from '../support/simulated-upstream.ts';
 
@@ -36,7 +38,7 @@ async function createDiscord(answer: (path: string) => Answer) {
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify(body));
   });
-  const port = await listen(server, '127.0.0.1', 0);
+  const port = await listen(server, ANY_PORT);
   open.push(async () => {
     server.closeAllConnections();
     server.close();
@@ -150,19 +152,19 @@ describe('the lane of a request', () => {
     const server = createServer((incoming, response) => {
       if (incoming.url?.includes('/callback')) response.end('{}');
     });
-    const port = await listen(server, '127.0.0.1', 0);
+    const port = await listen(server, ANY_PORT);
     open.push(async () => {
       server.closeAllConnections();
       server.close();
     });
     const upstream = createUpstream({ scheme: 'http', host: `127.0.0.1:${port}` });
     open.push(() => upstream.close());
-    const { signal } = new AbortController();
+    const send = (request: RestRequest) => upstream.send(request).result;
     const hanging = Array.from({ length: UPSTREAM_CONNECTIONS_MAX + 10 }, () =>
-      upstream.send(requestOf('GET', '/users/@me', {}), signal),
+      send(requestOf('GET', '/users/@me', {})),
     );
     const path = '/interactions/1/aW50ZXJhY3Rpb246MQ/callback';
-    const quick = await upstream.send(requestOf('POST', path, { token: null }), signal);
+    const quick = await send(requestOf('POST', path, { token: null }));
     expect(quick).toMatchObject({ kind: 'answer', answer: { status: 200 } });
     await upstream.close();
     for (const result of await Promise.all(hanging)) expect(result.kind).toBe('failure');

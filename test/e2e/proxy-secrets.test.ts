@@ -1,6 +1,6 @@
 /**
- * The proxy and its secrets: tokens of bots, of webhooks and of interactions go through it all day, and
- * stand in none of what it says of itself, whatever becomes of the requests.
+ * The proxy and its secrets: tokens of bots, of webhooks and of interactions go through it all day,
+ * and stand in none of what it says of itself, whatever becomes of the requests.
  */
 import { inspect } from 'node:util';
 import { Registry } from 'prom-client';
@@ -15,7 +15,8 @@ import { createBroker } from '../../src/brokers/create-broker.ts';
 import { MemoryHub } from '../../src/brokers/memory.ts';
 import { loadProxyConfig } from '../../src/config/proxy-config.ts';
 import { createRandom } from '../../src/random.ts';
-import { startProxyOn } from '../../src/services/proxy.ts';
+import { openProxyHealth, startProxyOn } from '../../src/services/proxy.ts';
+import { StopList } from '../../src/services/stop-list.ts';
 import { startSimulator } from '../../src/simulator/index.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import { loadText } from '../support/configuration.ts';
@@ -68,11 +69,15 @@ async function start(discordHost: string) {
     TIMEOUT: '2s',
   });
   const registry = new Registry();
-  const proxy = await startProxyOn(config, { ...surroundings, broker, registry });
-  const stop = (): Promise<void> => proxy.stop();
+  const { signal } = new AbortController();
+  const health = await openProxyHealth(config, { registry, signal });
+  onTestFinished(() => health.close());
+  const stops = new StopList(systemClock, log);
+  await startProxyOn(config, { ...surroundings, broker, registry, health, signal, stops });
+  const { stop } = stops;
   const door = `http://127.0.0.1:${httpPort}`;
-  const health = `http://127.0.0.1:${metricsPort}`;
-  return { log, caller, door, health, stop };
+  const healthUrl = `http://127.0.0.1:${metricsPort}`;
+  return { log, caller, door, healthUrl, stop };
 }
 
 type Started = Awaited<ReturnType<typeof start>>;
@@ -112,8 +117,8 @@ it.each(['there', 'away'])(
       started.caller.call('REQUEST', encodeProxyRequest({ ...sent, path }), { timeoutMs: 20_000 }),
     );
     await Promise.all(calls);
-    const metrics = await (await fetch(`${started.health}/metrics`)).text();
-    const ready = await (await fetch(`${started.health}/readyz`)).text();
+    const metrics = await (await fetch(`${started.healthUrl}/metrics`)).text();
+    const ready = await (await fetch(`${started.healthUrl}/readyz`)).text();
     await started.stop();
     expect(metrics).toContain('/webhooks/:webhook/:token');
     const text = [metrics, ready, inspect(started.log.lines, { depth: 20 })].join('\n');

@@ -1,4 +1,7 @@
-/** The way to Discord on real connections: HTTP/1.1 and HTTP/2, and which failures are certainly unsent. */
+/**
+ * The way to Discord on real connections: HTTP/1.1 and HTTP/2, and which failures are certainly
+ * unsent.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
@@ -101,7 +104,7 @@ function open(options: UpstreamOptions) {
   const upstream = createUpstream(options);
   onTestFinished(() => upstream.close());
   return (parts?: Partial<RestRequest>): Promise<UpstreamResult> =>
-    upstream.send(request(parts), new AbortController().signal);
+    upstream.send(request(parts)).result;
 }
 
 async function textOf(result: UpstreamResult): Promise<string> {

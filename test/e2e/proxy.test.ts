@@ -134,6 +134,20 @@ describe('the RPC door', () => {
     expect(seen).toEqual([`/api/v10/channels/${channel}/messages?limit=2&around=1+2%263%3D%C3%A9`]);
   });
 
+  it('leaves a query as it is that its client has encoded, as the original asked for', async () => {
+    const { call, simulator } = await createStage();
+    const seen: string[] = [];
+    const { rest } = simulator.discord;
+    const handle = rest.handle.bind(rest);
+    rest.handle = (sent) => {
+      seen.push(sent.path);
+      return handle(sent);
+    };
+    const query = { query: 'a%20b%26%c3%a9', limit: '5%' };
+    await call({ method: 'GET', path: '/guilds/1/members/search', query, headers: AUTHORIZATION });
+    expect(seen).toEqual(['/api/v10/guilds/1/members/search?query=a%20b%26%c3%a9&limit=5%25']);
+  });
+
   it.each([
     ['no MessagePack', 2, new Uint8Array([0xc1])],
     ['a path that climbs', 3, encodeProxyRequest({ method: 'GET', path: '/users/../../x' })],

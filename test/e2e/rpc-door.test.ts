@@ -1,4 +1,6 @@
-/** The RPC door, delivery by delivery: what each is answered with, and how often it is carried out. */
+/**
+ * The RPC door, delivery by delivery: what each is answered with, and how often it is carried out.
+ */
 import { encode } from '@msgpack/msgpack';
 import { Registry } from 'prom-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -6,7 +8,7 @@ import { createActorSystem } from '../../actors/runtime.ts';
 import type { Delivery } from '../../protocols/broker.ts';
 import { UpstreamError } from '../../protocols/errors.ts';
 import { CONSUMER_PREFETCH } from '../../protocols/limits.ts';
-import type { RestRequest, Upstream, UpstreamResult } from '../../protocols/proxy.ts';
+import type { RestRequest, Sending, Upstream, UpstreamResult } from '../../protocols/proxy.ts';
 import {
   decodeProxyAnswer,
   encodeProxyRequest,
@@ -24,6 +26,7 @@ import { type ProxyTree, startProxyTree } from '../../supervisors/proxy.ts';
 import { until } from '../support/broker-bench.ts';
 import { loadText } from '../support/configuration.ts';
 import { RecordingLog } from '../support/recording-log.ts';
+import { sendingOf } from '../support/sending.ts';
 import { NO_METRICS } from '../support/simulated-upstream.ts';
 
 /** Answers everything with 200 at once, but for what it is told to hold. */
@@ -33,7 +36,11 @@ class ScriptedUpstream implements Upstream {
   fails = false;
   readonly #held: (() => void)[] = [];
 
-  send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult> {
+  send(request: RestRequest): Sending {
+    return sendingOf((signal) => this.#send(request, signal));
+  }
+
+  #send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult> {
     this.sent.push(request);
     if (this.fails) {
       const failure = { error: new UpstreamError('discord.com is away'), unsent: false };

@@ -1,6 +1,6 @@
 /**
- * `spectacles run` and `spectacles simulate` as processes, on real sockets: what a person sees who types
- * the first line of the README, how it ends, and what is said when something is wrong.
+ * `spectacles run` and `spectacles simulate` as processes, on real sockets: what a person sees who
+ * types the first line of the README, how it ends, and what is said when something is wrong.
  */
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,9 @@ import { freePort } from '../support/servers.ts';
 const PING_PONG = join(PROJECT_FOLDER, 'examples/ping-pong.mjs');
 const STOPPED = { status: 0, signal: null };
 
-/** What `npm start` runs, from anywhere: the folder of a clone may hold somebody's configuration. */
+/**
+ * What `npm start` runs, from anywhere: the folder of a clone may hold somebody's configuration.
+ */
 function startCommand(): readonly string[] {
   const text = readFileSync(join(PROJECT_FOLDER, 'package.json'), 'utf8');
   const { scripts } = JSON.parse(text) as { scripts: { start: string } };
@@ -212,10 +214,44 @@ describe('spectacles run against a Discord that is judged', () => {
       'the listener of MESSAGE_CREATE failed with TypeError: thrown here',
       'the listener of MESSAGE_CREATE failed with TypeError: thrown here',
     ]);
+    const places = program.logs.filter(({ level }) => level === 'error').map(({ at }) => at);
+    expect(places.toSorted()).toEqual(['bot.mjs:4', 'bot.mjs:4', 'bot.mjs:7', 'bot.mjs:7']);
     // One line each: nothing but log lines, so no stack by itself.
     expect(program.logs).toHaveLength(program.stderrLines.length);
     expect(await program.end('SIGINT')).toEqual(STOPPED);
     expectNoBreach(simulator);
+  });
+
+  it('needs no list of events, and warns of a name that is nearly one of them', async () => {
+    const simulator = await simulate();
+    const bot = `export default ({ broker }) => {
+      broker.on('MESSAGE_CRATE', () => {});
+      broker.on('MY_OWN_EVENT', () => {});
+      broker.on('MESSAGE_CREATE', (message, { ack }) => ack());
+    };`;
+    const program = runAgainst(simulator, 'bot.mjs', { DISCORD_EVENTS: '' }, { 'bot.mjs': bot });
+    await program.log('shard is ready', 2);
+    expect(program.logsOf('the handler listens to').map(({ msg }) => msg)).toEqual([
+      'the handler listens to MESSAGE_CRATE, which is no event of Discord; did you mean MESSAGE_CREATE?',
+    ]);
+    expect(await program.end('SIGINT')).toEqual(STOPPED);
+  });
+
+  it('tells the handler of a session that is lost', async () => {
+    const simulator = await simulate();
+    const bot = `export default ({ broker, log }) => {
+      broker.on('MESSAGE_CREATE', (message, { ack }) => ack());
+      broker.on('SPECTACLES_GAP', (gap, { ack }) => {
+        log.info({ gap }, 'told of a gap');
+        ack();
+      });
+    };`;
+    const program = runAgainst(simulator, 'bot.mjs', {}, { 'bot.mjs': bot });
+    await program.log('shard is ready', 2);
+    simulator.discord.scenario.strike({ fault: 'invalid', resumable: false, shard: 1 });
+    const { gap } = await program.log('told of a gap');
+    expect(gap).toMatchObject({ shard: 1, session: expect.any(String) });
+    expect(await program.end('SIGINT')).toEqual(STOPPED);
   });
 
   it('stops when it is asked to while it waits for Discord', async () => {
@@ -265,6 +301,11 @@ describe('spectacles run that cannot go on', () => {
       'export default async () => { await null; throw new Error("later"); }',
       1,
       /^spectacles: handler bot\.mjs:1: Error: later$/,
+    ],
+    [
+      'Promise.reject(new Error("forgotten")); export default () => {};',
+      1,
+      /^spectacles: handler bot\.mjs:1: Error: forgotten; nobody caught it: await what it comes from/,
     ],
     ['export const bot = 1;', 2, /^spectacles: handler .*bot\.mjs: it has no default export/],
   ])('ends with the error of the handler %s', async (bot, status, line) => {

@@ -1,4 +1,7 @@
-/** Starts that do not come to their end: what they leave alone, what they say, and that a signal ends them. */
+/**
+ * Starts that do not come to their end: what they leave alone, what they say, and that a signal
+ * ends them.
+ */
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SIMULATED_TOKEN } from '../../src/simulator/index.ts';
@@ -8,6 +11,24 @@ import { freePort } from '../support/servers.ts';
 import { expectKept, SHARDS, setStopStage, startGateway } from '../support/stop-stage.ts';
 
 const STOPPED = { status: 0, signal: null };
+
+/** It takes connections, and says nothing. */
+async function startSilentServer() {
+  const sockets = new Set<Socket>();
+  const silent = createServer((socket) => {
+    socket.on('error', () => undefined);
+    sockets.add(socket);
+  });
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => {
+    silent.listen(port, '127.0.0.1', resolve);
+  });
+  return { port, sockets };
+}
 
 async function ask(port: number, path: string): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`);
@@ -51,19 +72,7 @@ describe('a gateway that starts', () => {
   });
 
   it('stops when it is asked to while its broker says nothing', async () => {
-    const sockets = new Set<Socket>();
-    const silent = createServer((socket) => {
-      socket.on('error', () => undefined);
-      sockets.add(socket);
-    });
-    onTestFinished(() => {
-      for (const socket of sockets) socket.destroy();
-      silent.close();
-    });
-    const port = await freePort();
-    await new Promise<void>((resolve) => {
-      silent.listen(port, '127.0.0.1', resolve);
-    });
+    const { port, sockets } = await startSilentServer();
     const gateway = startGateway(await setStopStage(), {
       BROKER_TYPE: 'amqp',
       AMQP_URL: `amqp://127.0.0.1:${port}`,
@@ -72,6 +81,41 @@ describe('a gateway that starts', () => {
     expect(await gateway.end('SIGTERM')).toEqual(STOPPED);
     // It did not wait until the attempt was given up.
     expect(gateway.logsOf('cannot be reached')).toEqual([]);
+  });
+});
+
+describe('a proxy that starts', () => {
+  it('says what it waits for, and stops when it is asked to while its Redis says nothing', async () => {
+    const redis = await startSilentServer();
+    const metricsPort = await freePort();
+    const proxy = startSpectacles(['proxy'], {
+      environment: {
+        BROKER_TYPE: 'none',
+        HTTP_ADDRESS: `127.0.0.1:${await freePort()}`,
+        METRICS_ADDR: `127.0.0.1:${metricsPort}`,
+        RATELIMITER_TYPE: 'redis',
+        REDIS_URL: `redis://127.0.0.1:${redis.port}`,
+      },
+    });
+    await until('it has connected', () => redis.sockets.size > 0);
+    expect(await ask(metricsPort, '/healthz')).toBe('200 ok\n');
+    expect(await ask(metricsPort, '/readyz')).toBe('503 the proxy waits for its shared limits\n');
+    expect(await proxy.end('SIGTERM')).toEqual(STOPPED);
+    // It neither waited until the attempt was given up, nor went on without.
+    expect(proxy.logsOf('limits are not shared')).toEqual([]);
+    expect(proxy.logsOf('the proxy takes requests')).toEqual([]);
+  });
+
+  it('ends without having touched its broker if its health port is taken', async () => {
+    const [taken, broker] = [await startSilentServer(), await startSilentServer()];
+    const proxy = startSpectacles(['proxy'], {
+      environment: {
+        METRICS_ADDR: `127.0.0.1:${taken.port}`,
+        AMQP_URL: `amqp://127.0.0.1:${broker.port}`,
+      },
+    });
+    expect(await proxy.ended).toEqual({ status: 2, signal: null });
+    expect(broker.sockets.size).toBe(0);
   });
 });
 
