@@ -1,19 +1,20 @@
 /**
  * The tree of one broker: a supervisor actor with one channel at a time, and the `Broker` in front.
  *
- * A lost link is an ordinary end of a channel: it is answered by a new channel after a wait that grows,
- * jittered, up to BROKER_BACKOFF_MAX_MS, for as long as it takes, and it costs no restart budget. A
- * crash is a programming error: it is answered the same way, but BROKER_CRASHES_MAX of them in
- * BROKER_CRASH_WINDOW_MS are the end. That end, and a fatal refusal by the broker (credentials, vhost,
- * arguments), fails everything that waits and is told once to `onFailure`.
+ * A lost link is an ordinary end of a channel: it is answered by a new channel after a wait that
+ * grows, jittered, up to BROKER_BACKOFF_MAX_MS, for as long as it takes, and it costs no restart
+ * budget. A crash is a programming error: it is answered the same way, but BROKER_CRASHES_MAX of
+ * them in BROKER_CRASH_WINDOW_MS are the end. That end, and a fatal refusal by the broker
+ * (credentials, vhost, arguments), fails everything that waits and is told once to `onFailure`.
  *
  * What was asked of the broker stands on the desk and in the writer, which no restart touches.
  */
-import { channelActor, within } from '../actors/channel/actor.ts';
+import { channelActor } from '../actors/channel/actor.ts';
 import { Desk } from '../actors/channel/desk.ts';
 import type { LinkDriver } from '../actors/channel/link.ts';
 import type { ChannelExit, ChannelMessage } from '../actors/channel/machine.ts';
 import { ChannelWriter } from '../actors/channel/writer.ts';
+import { within } from '../actors/deadline.ts';
 import { type ActorContext, type ActorSystem, ask, type Behaviour } from '../actors/runtime.ts';
 import type { ActorRef, Exit, Reply } from '../protocols/actor.ts';
 import {
@@ -29,7 +30,7 @@ import {
   AskTimeoutError,
   BrokerUnavailableError,
   FatalError,
-  type SpectaclesError,
+  SpectaclesError,
 } from '../protocols/errors.ts';
 import {
   BROKER_BACKOFF_MAX_MS,
@@ -53,6 +54,10 @@ export type BrokerTreeOptions = {
   readonly makeId: () => string;
   /** The supervisor's name among its siblings. */
   readonly name?: string;
+  /**
+   * Whether a link that is lost, or cannot be opened, is followed by another; it is unless told.
+   */
+  readonly triesAgain?: boolean;
   /** Gives the start up; it changes nothing afterwards. */
   readonly signal?: AbortSignal;
   /** The broker has failed for good after it had started. At most once. */
@@ -106,7 +111,9 @@ function startChannel(
       writer,
       announce: (brokerState) => {
         announce(brokerState);
-        if (brokerState === 'open') shared.firstAttempt(undefined);
+        if (brokerState !== 'open') return;
+        if (generation > 1) options.log.info({}, `${options.driver.label} is open again`);
+        shared.firstAttempt(undefined);
       },
     }),
     (exit) => ({ kind: 'ended', exit }),
@@ -134,11 +141,16 @@ function restartLater(
   shared: Shared,
   context: ActorContext<SupervisorMessage>,
 ): SupervisorState {
-  const { log, driver } = shared.options;
+  const { log, driver, triesAgain = true } = shared.options;
+  const message = reason instanceof Error ? reason.message : String(reason);
+  if (!triesAgain) {
+    const isOurs = reason instanceof SpectaclesError;
+    const error = isOurs ? reason : new BrokerUnavailableError(message, { cause: reason });
+    return fail(state, error, shared, context);
+  }
   const livedMs = context.clock.nowMs() - state.startedMs;
   const before = wasOpen ? stable(state.backoff, BACKOFF, livedMs) : state.backoff;
   const { state: backoff, delayMs: waitMs } = nextBackoff(before, BACKOFF, context.random);
-  const message = reason instanceof Error ? reason.message : String(reason);
   log.warn(
     { reason: message, waitMs: Math.round(waitMs) },
     `${driver.label} ${wasOpen ? 'was lost' : 'cannot be reached'}; trying again`,
@@ -325,8 +337,9 @@ function brokerFront(front: Front): Broker {
 }
 
 /**
- * Starts a broker and waits for its first attempt to connect. Resolves with a broker that is open, or
- * away and trying; rejects with a `FatalError` when trying again cannot help, and with the signal's reason.
+ * Starts a broker and waits for its first attempt to connect. Resolves with a broker that is open,
+ * or away and trying; rejects with a `FatalError` when trying again cannot help, with the reason of
+ * the first attempt when it is not to be tried again, and with the signal's reason.
  */
 export async function startBroker(options: BrokerTreeOptions): Promise<Broker> {
   const { driver, clock, log, onFailure, signal } = options;

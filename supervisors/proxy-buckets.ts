@@ -1,16 +1,17 @@
 /**
  * The bucket actors of the proxy's tree: which there are, and what outlives them.
  *
- * Inner workings. One actor has all the buckets of one identity and one major parameter, since Discord
- * lets routes share a counter within these and never beyond; which of them do is known only later.
- * Requests of different channels, guilds, webhooks or bots never meet in one. A record holds the
- * actor's tickets and what it has learned. The map is no actor's state: a bucket is looked up and
- * counted in the same turn in which it is told of a request, so that none can be forgotten while a
- * request is on its way to it.
+ * Inner workings. One actor has all the buckets of one identity and one major parameter, since
+ * Discord lets routes share a counter within these and never beyond; which of them do is known only
+ * later. Requests of different channels, guilds, webhooks or bots never meet in one. A record holds
+ * the actor's tickets and what it has learned. The map is no actor's state: a bucket is looked up
+ * and counted in the same turn in which it is told of a request, so that none can be forgotten
+ * while a request is on its way to it.
  *
- * Failure modes: a bucket that crashes is started anew with what was known of its limits; what waits
- * goes to the new one in the old order, what flies is answered as it lands, and what has landed is
- * settled. At BUCKETS_MAX the one idle for longest makes room; if none is idle, no new one is made.
+ * Failure modes: a bucket that crashes is started anew with what was known of its limits; what
+ * waits goes to the new one in the old order, what flies is answered as it lands, and what has
+ * landed is settled. At BUCKETS_MAX the one idle for longest makes room; if none is idle, no new
+ * one is made.
  */
 import { type BucketMemory, bucketActor } from '../actors/bucket/actor.ts';
 import { quietAtMs } from '../actors/bucket/ledger.ts';
@@ -78,7 +79,7 @@ export class ProxyBuckets {
     const key = `${request.identity}|${major}`;
     const known = this.#buckets.get(key);
     if (known !== undefined) {
-      this.#moveBehind(known);
+      if (this.#buckets.size > BUCKETS_MAX / 2) this.#moveBehind(known);
       return known;
     }
     if (this.#buckets.size >= BUCKETS_MAX && !this.#makeRoom()) return null;
@@ -127,6 +128,8 @@ export class ProxyBuckets {
     }
     this.#start(bucket);
     for (const ticket of waiting) bucket.ref.tell({ kind: 'enqueue', ticket });
+    // Where nothing waits it has to find out all the same when it may be forgotten.
+    bucket.ref.tell({ kind: 'wake' });
     if (this.#draining) bucket.ref.tell({ kind: 'drain' });
   }
 
@@ -148,7 +151,9 @@ export class ProxyBuckets {
     bucket.ref = this.#services.spawn(name, behaviour, bucket);
   }
 
-  /** Tells every bucket what one has learned; that happens once for each few routes of Discord's. */
+  /**
+   * Tells every bucket what one has learned; that happens once for each few routes of Discord's.
+   */
   #learned(evidence: SiblingEvidence): void {
     const siblings = learnSiblings(this.#siblings, evidence);
     if (siblings === this.#siblings) return;
@@ -173,8 +178,9 @@ export class ProxyBuckets {
   }
 
   /**
-   * Forgets a bucket that nothing is to be known of, the one used longest ago first. It looks at a few
-   * only, and puts those that must stay behind all others, so that they are not looked at every time.
+   * Forgets a bucket that nothing is to be known of, the one used longest ago first. It looks at a
+   * few only, and puts those that must stay behind all others, so that they are not looked at every
+   * time.
    */
   #makeRoom(): boolean {
     const nowMs = this.#services.clock.nowMs();
@@ -190,7 +196,11 @@ export class ProxyBuckets {
     return false;
   }
 
-  /** The map is in the order of use. */
+  /**
+   * The map is in the order of use once it is half full, and in the order of creation before: long
+   * before anybody has to go, those in use have moved behind. Each move leaves a hole in the map,
+   * which is closed by copying all of it; that would be done every so many requests.
+   */
   #moveBehind(bucket: Bucket): void {
     this.#buckets.delete(bucket.key);
     this.#buckets.set(bucket.key, bucket);

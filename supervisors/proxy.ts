@@ -1,21 +1,23 @@
 /**
  * The proxy's tree: every bucket, every gate, and every request that is on its way.
  *
- * Purpose: to bring each request to the bucket it counts against, to restart what crashes, and to see
- * to it that each request has exactly one fate, whatever happens to the actors in between.
+ * Purpose: to bring each request to the bucket it counts against, to restart what crashes, and to
+ * see to it that each request has exactly one fate, whatever happens to the actors in between.
  *
  * Inner workings. A bucket actor has all requests of one identity and one major parameter; what of
  * that shares a counter it finds out by itself (`actors/bucket/ledger.ts`). A gate belongs to one
- * identity; requests without credentials share one, since Discord limits them by address. Requests that
- * the global limit leaves alone pass no gate.
+ * identity; requests without credentials share one, since Discord limits them by address. Requests
+ * that the global limit leaves alone pass no gate.
  *
- * Who is there is kept in `proxy-buckets.ts` and `proxy-gates.ts`; here are the requests themselves and
- * how many of them are taken. The tree's own actor is the parent of all others and hears of their ends.
+ * Who is there is kept in `proxy-buckets.ts` and `proxy-gates.ts`; here are the requests themselves
+ * and how many of them are taken. The tree's own actor is the parent of all others and hears of
+ * their ends.
  *
  * Failure modes. Actors that crash are started anew, see the two. A request that has lived through
  * BUCKET_CRASHES_MAX crashes is failed, which also bounds the restarts. When the tree itself ends,
  * every request that is left is failed or refused.
  */
+import { ServerClock } from '../actors/bucket/server-clock.ts';
 import { RestTicket, type TicketServices } from '../actors/bucket/ticket.ts';
 import type { ActorContext, ActorSystem, Behaviour } from '../actors/runtime.ts';
 import type { ActorRef, Exit } from '../protocols/actor.ts';
@@ -64,7 +66,9 @@ export type Submission = {
 
 export interface ProxyTree {
   submit(request: RestRequest): Submission;
-  /** Refuses what waits and what comes, and resolves when nothing is in flight, or after `withinMs`. */
+  /**
+   * Refuses what waits and what comes, and resolves when nothing is in flight, or after `withinMs`.
+   */
   drain(withinMs: number): Promise<void>;
   /** Ends every actor of the tree; what is left is refused or failed. */
   stop(): Promise<void>;
@@ -108,7 +112,8 @@ class Tree implements ProxyTree {
     const guard = new ProxyGuard({ ...options, closed: (identity) => this.#lookAgain(identity) });
     this.#guard = guard;
     const settled = (ticket: RestTicket): void => this.#settled(ticket);
-    this.#services = { upstream, clock, metrics, guard, settled };
+    const serverClock = new ServerClock(sharedLimits !== null);
+    this.#services = { upstream, clock, metrics, guard, serverClock, settled };
     this.#gates = new ProxyGates({
       ...options,
       sharedLimits,

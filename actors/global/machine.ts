@@ -1,23 +1,26 @@
 /**
  * The gate of one identity: Discord's limit over all routes of one bot, user or address.
  *
- * Purpose: in any span of one second, as Discord sees it, no more requests than the limit; and nothing
- * at all while Discord has shut the gate.
+ * Purpose: in any span of one second, as Discord sees it, no more requests than the limit; and
+ * nothing at all while Discord has shut the gate.
  *
  * Inner workings: buckets ask, each for a lane. The lane whose turn it is (`protocols/lanes.ts`) is
  * served, and within it the buckets by turns, so that one in which much waits does not keep out the
  * others. The bulk lane leaves a part of the limit free for the others. A permit counts against the
  * limit until one second has passed since Discord certainly counted its request: since the answer,
- * or since ARRIVAL_MAX_MS after the send, whichever was first. The send is no earlier than the grant
- * and the count no later than the answer, so any span holds no more than the limit, however the
- * requests' ways to Discord differ in length. A permit that comes back unused counts no more.
+ * or since ARRIVAL_MAX_MS after the send, whichever was first. The send is no earlier than the
+ * grant and the count no later than the answer, so any span holds no more than the limit, however
+ * the requests' ways to Discord differ in length. A permit that comes back unused counts no more.
  *
- * While the gate is shut nothing passes. When it opens, permits are spaced evenly for one window, so
- * that what has piled up does not arrive as one heap.
+ * While the gate is shut nothing passes. When it opens, permits are spaced evenly for one window,
+ * so that what has piled up does not arrive as one heap.
  *
  * Failure modes: a request that needs longer than ARRIVAL_MAX_MS to reach Discord may be counted
- * late; the alternative, to count every slow answer for as long as it takes, would let a few hanging
- * requests stop a bot.
+ * late; the alternative, to count every slow answer for as long as it takes, would let a few
+ * hanging requests stop a bot.
+ *
+ * A step costs the same however many permits count: of those that are answered only the times at
+ * which they end are kept, in order (`times.ts`), and only those on their way are looked through.
  */
 import {
   afterTurn,
@@ -36,6 +39,7 @@ import {
   GLOBAL_WINDOW_MS,
   LANE_PATIENCE,
 } from '../../protocols/limits.ts';
+import { after, append, count, first, NO_TIMES, type Times, toArray } from './times.ts';
 
 type Permit<Asker> = {
   readonly id: number;
@@ -53,7 +57,10 @@ export type Line<Asker> = readonly { readonly asker: Asker; readonly wants: numb
 
 export type GateState<Asker> = {
   readonly limit: number;
-  readonly permits: readonly Permit<Asker>[];
+  /** Permits that count, and of which Discord may not have counted the request yet. */
+  readonly open: readonly Permit<Asker>[];
+  /** When those count no more of which it certainly has. */
+  readonly counted: Times;
   /** Of other proxies that share the limit; they count `slackMs` longer than they say. */
   readonly others: readonly OthersPermit[];
   readonly slackMs: number;
@@ -102,7 +109,8 @@ const COUNTED_MS = GLOBAL_WINDOW_MS + GLOBAL_MARGIN_MS;
 export function newGate<Asker>(limit: number, shutUntilMs: number): GateState<Asker> {
   return {
     limit,
-    permits: [],
+    open: [],
+    counted: NO_TIMES,
     others: [],
     slackMs: 0,
     share: 1,
@@ -131,10 +139,17 @@ export function transition<Asker>(
 
 /** Forgets the permits that count no more. */
 export function roll<Asker>(state: GateState<Asker>, nowMs: number): GateState<Asker> {
-  const permits = state.permits.filter((permit) => permit.untilMs > nowMs);
-  if (state.others.length === 0) return { ...state, permits };
-  const others = state.others.filter(({ untilMs }) => untilMs + state.slackMs > nowMs);
-  return { ...state, permits, others };
+  const { open, others, slackMs } = state;
+  const counted = after(state.counted, nowMs);
+  const isPast = open.some(({ untilMs }) => untilMs <= nowMs);
+  const isOthersPast = others.some(({ untilMs }) => untilMs + slackMs <= nowMs);
+  if (!isPast && !isOthersPast) return counted === state.counted ? state : { ...state, counted };
+  return {
+    ...state,
+    counted,
+    open: open.filter(({ untilMs }) => untilMs > nowMs),
+    others: others.filter(({ untilMs }) => untilMs + slackMs > nowMs),
+  };
 }
 
 function take<Asker>(
@@ -150,11 +165,11 @@ function take<Asker>(
       }
       return join(state, input.asker, input.lane);
     case 'sent':
-      return count(state, input.permit, nowMs, nowMs + ARRIVAL_MAX_MS + COUNTED_MS);
+      return noteSent(state, input.permit, nowMs);
     case 'settled':
-      return count(state, input.permit, nowMs, nowMs + COUNTED_MS);
+      return settle(state, input.permit, nowMs);
     case 'returned':
-      return { ...state, permits: state.permits.filter(({ id }) => id !== input.permit) };
+      return { ...state, open: state.open.filter(({ id }) => id !== input.permit) };
     case 'withdraw':
       return withdraw(state, input.asker, nowMs);
     case 'shut':
@@ -173,30 +188,33 @@ function join<Asker>(state: GateState<Asker>, asker: Asker, lane: Priority): Gat
   return { ...state, lines: { ...state.lines, [lane]: longer } };
 }
 
-function count<Asker>(
-  state: GateState<Asker>,
-  permit: number,
-  nowMs: number,
-  untilMs: number,
-): GateState<Asker> {
-  const permits = state.permits.map((one) =>
-    one.id === permit
-      ? { ...one, sentMs: one.sentMs ?? nowMs, untilMs: Math.min(one.untilMs, untilMs) }
-      : one,
+function noteSent<Asker>(state: GateState<Asker>, permit: number, nowMs: number): GateState<Asker> {
+  const untilMs = nowMs + ARRIVAL_MAX_MS + COUNTED_MS;
+  const open = state.open.map((one) =>
+    one.id === permit && one.sentMs === null ? { ...one, sentMs: nowMs, untilMs } : one,
   );
-  return { ...state, permits };
+  return { ...state, open };
+}
+
+function settle<Asker>(state: GateState<Asker>, permit: number, nowMs: number): GateState<Asker> {
+  const untilMs = nowMs + COUNTED_MS;
+  const one = state.open.find(({ id }) => id === permit);
+  // After a late answer it counts no longer than it would have without.
+  if (one === undefined || one.untilMs <= untilMs) return state;
+  const open = state.open.filter((other) => other !== one);
+  return { ...state, open, counted: append(state.counted, untilMs) };
 }
 
 /** The asker is gone: its asks with it, and what it was granted is taken to have been sent. */
 function withdraw<Asker>(state: GateState<Asker>, asker: Asker, nowMs: number): GateState<Asker> {
   const untilMs = nowMs + ARRIVAL_MAX_MS + COUNTED_MS;
-  const permits = state.permits.map((one) =>
+  const open = state.open.map((one) =>
     one.asker === asker && one.sentMs === null ? { ...one, sentMs: nowMs, untilMs } : one,
   );
   const without = (lane: Priority): Line<Asker> =>
     state.lines[lane].filter((one) => one.asker !== asker);
   const lines = { high: without('high'), normal: without('normal'), bulk: without('bulk') };
-  return { ...state, permits, lines };
+  return { ...state, open, lines };
 }
 
 function shut<Asker>(
@@ -214,14 +232,15 @@ function shut<Asker>(
 function mostFor<Asker>(state: GateState<Asker>, lane: Priority): number {
   const { patience, share } = state;
   const limit = share < 1 ? Math.max(1, Math.floor(state.limit * share)) : state.limit;
-  // Whoever comes in a higher lane finds a permit there and need not wait for the window to move on.
+  // Whoever comes in a higher lane finds a permit there and need not wait for the window to move
+  // on.
   const isReserved = lane === 'bulk' && patience.bulk < LANE_PATIENCE;
   return isReserved ? limit - Math.floor(limit * GLOBAL_RESERVED_SHARE) : limit;
 }
 
 /** Permits that count, and one for each proxy whose turn comes before ours. */
-const taken = <Asker>({ permits, others, ahead }: GateState<Asker>): number =>
-  permits.length + others.length + ahead;
+const taken = <Asker>({ open, counted, others, ahead }: GateState<Asker>): number =>
+  open.length + count(counted) + others.length + ahead;
 
 const hasRoom = <Asker>(state: GateState<Asker>, lane: Priority): boolean =>
   taken(state) < mostFor(state, lane);
@@ -255,7 +274,7 @@ function grant<Asker>(
       // Who wants more has had a turn, and goes behind the others.
       lines: { ...lines, [lane]: wants > 1 ? [...others, { asker, wants: wants - 1 }] : others },
       patience: afterTurn(next.patience, lane, waits),
-      permits: [...next.permits, permit],
+      open: [...next.open, permit],
       nextId: id + 1,
       lastGrantMs: nowMs,
     };
@@ -264,18 +283,23 @@ function grant<Asker>(
 }
 
 /** When so many of the permits will have stopped to count. */
-function goneMs<Asker>({ permits, others, slackMs }: GateState<Asker>, count: number): number {
-  const untilMs = permits.map((permit) => permit.untilMs);
+function goneMs<Asker>(state: GateState<Asker>, many: number): number {
+  const { open, counted, others, slackMs } = state;
+  const untilMs = open.map((permit) => permit.untilMs);
   for (const other of others) untilMs.push(other.untilMs + slackMs);
   // Nearly always it is the next one that is asked for.
-  if (count === 1) return Math.min(...untilMs);
-  return untilMs.sort((one, other) => one - other)[count - 1] ?? Number.POSITIVE_INFINITY;
+  if (many === 1) return Math.min(first(counted), ...untilMs);
+  const all = [...toArray(counted), ...untilMs].sort((one, other) => one - other);
+  return all[many - 1] ?? Number.POSITIVE_INFINITY;
 }
 
 function nextChangeMs<Asker>(state: GateState<Asker>, nowMs: number): number | null {
-  const lanes = PRIORITIES.filter((lane) => state.lines[lane].length > 0);
-  if (lanes.length === 0) return null;
-  const most = Math.max(...lanes.map((lane) => mostFor(state, lane)));
+  let most = 0;
+  for (const lane of PRIORITIES) {
+    if (state.lines[lane].length > 0) most = Math.max(most, mostFor(state, lane));
+  }
+  // Nobody waits.
+  if (most === 0) return null;
   const tooMany = taken(state) - most + 1;
   const roomMs = tooMany > 0 ? goneMs(state, tooMany) : nowMs;
   const atMs = Math.max(roomMs, openMs(state));

@@ -1,8 +1,10 @@
 /**
- * How the gate of an identity is shared with other proxies: the permits that count are those of all.
+ * How the gate of an identity is shared with other proxies: the permits that count are those of
+ * all.
  *
- * A permit that was not used yet stands in the store for SHARED_LEASE_MS and is said anew meanwhile, so
- * that those of a proxy that dies go by themselves. The lines of those who wait stay where they are.
+ * A permit that was not used yet stands in the store for SHARED_LEASE_MS and is said anew
+ * meanwhile, so that those of a proxy that dies go by themselves. The lines of those who wait stay
+ * where they are.
  */
 import { z } from 'zod';
 import {
@@ -22,6 +24,7 @@ import {
   roll,
   transition,
 } from './machine.ts';
+import { areSame, toArray } from './times.ts';
 
 const storedGate = z.object({
   permits: z.array(z.object({ proxy: z.string(), untilMs: z.number() })),
@@ -60,9 +63,10 @@ export function gateSharing<Asker>(
     isNews(before, after, _effects, nowMs) {
       const past = roll(before, nowMs);
       const isSame =
-        past.permits.length === after.permits.length &&
-        past.permits.every(({ id, untilMs }, index) => {
-          const now = after.permits[index];
+        areSame(past.counted, after.counted) &&
+        past.open.length === after.open.length &&
+        past.open.every(({ id, untilMs }, index) => {
+          const now = after.open[index];
           return now?.id === id && now.untilMs === untilMs;
         });
       return !isSame || past.shutUntilMs !== after.shutUntilMs;
@@ -70,12 +74,13 @@ export function gateSharing<Asker>(
     isTurn: (effects) => effects.some(({ kind }) => kind === 'grant'),
     waitsFor: ({ lines }) =>
       Object.values(lines).some(({ length }) => length > 0) ? 'a turn' : null,
-    holds: ({ permits }) => permits.some(({ untilMs }) => !Number.isFinite(untilMs)),
+    holds: ({ open }) => open.some(({ untilMs }) => !Number.isFinite(untilMs)),
     write(state, { offsetMs, errorMs }, nowMs) {
-      const own = state.permits.map(
-        ({ untilMs }): OthersPermit => ({
+      const untilMs = [...toArray(state.counted), ...state.open.map((one) => one.untilMs)];
+      const own = untilMs.map(
+        (endMs): OthersPermit => ({
           proxy,
-          untilMs: Number.isFinite(untilMs) ? untilMs + errorMs : nowMs + SHARED_LEASE_MS,
+          untilMs: Number.isFinite(endMs) ? endMs + errorMs : nowMs + SHARED_LEASE_MS,
         }),
       );
       const { shutUntilMs, pacedUntilMs, lastGrantMs } = state;
@@ -96,10 +101,10 @@ export function gateSharing<Asker>(
         lastGrantMs: Math.max(state.lastGrantMs, stored.lastGrantMs),
       };
     },
-    unsure(state, forMs, nowMs) {
+    unsure(state, untilMs) {
       // What others have sent of late still counts, and nobody knows any more what that was.
-      const countedMs = forMs + ARRIVAL_MAX_MS + GLOBAL_WINDOW_MS + GLOBAL_MARGIN_MS;
-      return { ...state, shutUntilMs: Math.max(state.shutUntilMs, nowMs + countedMs) };
+      const countedMs = ARRIVAL_MAX_MS + GLOBAL_WINDOW_MS + GLOBAL_MARGIN_MS;
+      return { ...state, shutUntilMs: Math.max(state.shutUntilMs, untilMs + countedMs) };
     },
   };
 }

@@ -4,8 +4,8 @@
  *
  * Bytes that mean something to Discord are left alone: target, body, and every header that is not
  * about one connection only. An `Authorization` is taken away where the path carries a token that
- * authorises it, since with one Discord counts the request against the bot; it is added, if there is
- * a token of the proxy's own, where the client brought none and Discord asks for one.
+ * authorises it, since with one Discord counts the request against the bot; it is added, if there
+ * is a token of the proxy's own, where the client brought none and Discord asks for one.
  *
  * Whatever cannot be sent on is an `AdmissionError`, which names the part that is wrong.
  */
@@ -14,7 +14,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { type Route, resolveRoute } from '../../protocols/discord/routes.ts';
 import { AdmissionError, PathRefusedError } from '../../protocols/errors.ts';
 import { PRIORITIES, type Priority } from '../../protocols/lanes.ts';
-import { INTERACTION_ANSWER_MS } from '../../protocols/limits.ts';
+import { GATES_MAX, INTERACTION_ANSWER_MS } from '../../protocols/limits.ts';
 import {
   ANONYMOUS,
   type HeaderList,
@@ -72,28 +72,54 @@ const IDENTITY_CHARACTERS = 24;
 export function admit(request: DoorRequest, options: AdmissionOptions): AdmittedRequest {
   const method = methodOf(request.method);
   const route = routeOf(method, request.target);
-  const headers = request.headers.map(([name, value]) => headerOf(name, value));
-  const named = request.priority ?? headerValue(headers, PRIORITY_HEADER);
-  let kept = withoutHopByHop(headers).filter(
-    ([name]) => !SET_ANEW.has(name) && name !== PRIORITY_HEADER,
-  );
-  if (route.tokenInPath) kept = kept.filter(([name]) => name !== 'authorization');
-  const { token } = options;
-  if (token !== undefined && !route.unauthenticated && !has(kept, 'authorization')) {
-    kept = [...kept, ['authorization', `Bot ${token}`]];
-  }
-  if (!has(kept, 'user-agent')) kept = [...kept, ['user-agent', PACKAGE_USER_AGENT]];
+  const { headers, authorization, priority } = clean(request, route, options);
   return {
     method,
     target: request.target,
     route,
-    headers: kept,
-    identity: identityOf(kept),
+    headers,
+    identity: authorization === undefined ? ANONYMOUS : identityOf(authorization),
     timeoutMs: earliest(request.timeoutMs, options.timeoutMs),
     sendWithinMs: isInteractionAnswer(route) ? INTERACTION_ANSWER_MS : null,
-    priority: priorityOf(route, named),
+    priority: priorityOf(route, priority),
     repeatable: request.idempotent === true || REPEATABLE_METHODS.has(method),
   };
+}
+
+type Cleaned = {
+  readonly headers: HeaderList;
+  readonly authorization: string | undefined;
+  /** The lane that the client has named. */
+  readonly priority: string | undefined;
+};
+
+/** The headers as Discord is to get them, in one pass: every request comes through here. */
+function clean(request: DoorRequest, route: Route, { token }: AdmissionOptions): Cleaned {
+  const checked = request.headers.map(headerOf);
+  const isHop = hopByHopIn(checked);
+  const headers: (readonly [string, string])[] = [];
+  let { priority } = request;
+  let authorization: string | undefined;
+  let hasAgent = false;
+  for (const header of checked) {
+    const [name, value] = header;
+    if (name === PRIORITY_HEADER) {
+      priority ??= value;
+      continue;
+    }
+    if (isHop(name) || SET_ANEW.has(name)) continue;
+    if (name === 'authorization') {
+      if (route.tokenInPath) continue;
+      authorization ??= value;
+    } else if (name === 'user-agent') hasAgent = true;
+    headers.push(header);
+  }
+  if (token !== undefined && !route.unauthenticated && authorization === undefined) {
+    authorization = `Bot ${token}`;
+    headers.push(['authorization', authorization]);
+  }
+  if (!hasAgent) headers.push(['user-agent', PACKAGE_USER_AGENT]);
+  return { headers, authorization, priority };
 }
 
 /** Which no limit concerns, and which Discord takes for a few seconds only. */
@@ -111,15 +137,21 @@ function priorityOf(route: Route, named: string | undefined): Priority {
   return route.globalExempt ? 'high' : known;
 }
 
-/** Takes away what concerns one connection only, also by the word of the `Connection` header. */
-export function withoutHopByHop(headers: HeaderList): HeaderList {
-  const named = new Set<string>();
+/** Which headers concern one connection only, also by the word of the `Connection` header. */
+export function hopByHopIn(headers: HeaderList): (name: string) => boolean {
+  let named: Set<string> | null = null;
   for (const [name, value] of headers) {
-    if (name !== 'connection') continue;
+    // What nearly everybody says, and which names nothing new.
+    if (name !== 'connection' || value === 'keep-alive') continue;
+    named ??= new Set();
     for (const option of value.split(',')) named.add(option.trim().toLowerCase());
   }
-  return headers.filter(([name]) => !HOP_BY_HOP.has(name) && !named.has(name));
+  if (named === null) return isHopByHop;
+  const more = named;
+  return (name) => isHopByHop(name) || more.has(name);
 }
+
+const isHopByHop = (name: string): boolean => HOP_BY_HOP.has(name);
 
 function methodOf(method: string): RestMethod {
   const known = REST_METHODS.find((one) => one === method);
@@ -137,7 +169,8 @@ function routeOf(method: RestMethod, target: string): Route {
   }
 }
 
-function headerOf(name: string, value: string): readonly [string, string] {
+function headerOf(header: readonly [string, string]): readonly [string, string] {
+  const [name, value] = header;
   try {
     validateHeaderName(name);
     validateHeaderValue(name, value);
@@ -148,26 +181,27 @@ function headerOf(name: string, value: string): readonly [string, string] {
       `the header ${shown} has a name or value HTTP cannot carry`,
     );
   }
-  return [name.toLowerCase(), value];
+  const lowerCase = name.toLowerCase();
+  return lowerCase === name ? header : [lowerCase, value];
 }
 
-const headerValue = (headers: HeaderList, name: string): string | undefined =>
-  headers.find(([key]) => key === name)?.[1];
+/** The same few tokens come again and again: what each is known by is found out once. */
+const knownIdentities = new Map<string, string>();
 
-const has = (headers: HeaderList, name: string): boolean =>
-  headerValue(headers, name) !== undefined;
-
-function identityOf(headers: HeaderList): string {
-  const authorization = headerValue(headers, 'authorization');
-  return authorization === undefined ? ANONYMOUS : identityOfCredentials(authorization);
-}
-
-function identityOfCredentials(authorization: string): string {
-  return createHash('sha256').update(authorization).digest('hex').slice(0, IDENTITY_CHARACTERS);
+function identityOf(authorization: string): string {
+  const known = knownIdentities.get(authorization);
+  if (known !== undefined) return known;
+  const identity = createHash('sha256')
+    .update(authorization)
+    .digest('hex')
+    .slice(0, IDENTITY_CHARACTERS);
+  if (knownIdentities.size >= GATES_MAX) knownIdentities.clear();
+  knownIdentities.set(authorization, identity);
+  return identity;
 }
 
 /** The identity of a bot's requests; `token` is without `Bot `. */
-export const identityOfBot = (token: string): string => identityOfCredentials(`Bot ${token}`);
+export const identityOfBot = (token: string): string => identityOf(`Bot ${token}`);
 
 function earliest(one: number | undefined, other: number | undefined): number | null {
   if (one === undefined) return other ?? null;

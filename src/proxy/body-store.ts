@@ -1,17 +1,18 @@
 /**
- * Where the bodies of requests wait for their turn: small ones in memory, the rest of a large one in a
- * file.
+ * Where the bodies of requests wait for their turn: small ones in memory, the rest of a large one
+ * in a file.
  *
- * Purpose: a request may wait for minutes, and be sent more than once, while its upload has hundreds of
- * megabytes. Memory stays bounded all the same, and every attempt sends the same bytes.
+ * Purpose: a request may wait for minutes, and be sent more than once, while its upload has
+ * hundreds of megabytes. Memory stays bounded all the same, and every attempt sends the same bytes.
  *
- * Inner workings: a body that grows beyond BODY_HELD_MAX_BYTES, or finds BODIES_HELD_MAX_BYTES taken,
- * moves to a file in the system's folder for such (`TMPDIR`) and goes on there; the client is read no
- * faster than the disk takes it. The file is readable by its owner alone, and has lost its name before
- * the first byte is written: whatever becomes of the process, the system frees it.
+ * Inner workings: a body that grows beyond BODY_HELD_MAX_BYTES, or finds BODIES_HELD_MAX_BYTES
+ * taken, moves to a file in the system's folder for such (`TMPDIR`) and goes on there; the client
+ * is read no faster than the disk takes it. The file is readable by its owner alone, and has lost
+ * its name before the first byte is written: whatever becomes of the process, the system frees it.
  *
- * Failure modes: a body that cannot be taken ends with a RequestBodyError and leaves nothing behind.
- * Reading a body that has been given up fails; whoever was sending it has no use for it any more.
+ * Failure modes: a body that cannot be taken ends with a RequestBodyError and leaves nothing
+ * behind. Reading a body that has been given up fails; whoever was sending it has no use for it any
+ * more.
  */
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
@@ -46,6 +47,14 @@ export class BodyStore {
   /** What all bodies together take at the moment. */
   get usage(): { readonly heldBytes: number; readonly files: number; readonly fileBytes: number } {
     return { heldBytes: this.#heldBytes, files: this.#files, fileBytes: this.#spooledBytes };
+  }
+
+  /** Takes a body that is there already; null if there is no room for it in memory. */
+  hold(content: Uint8Array): StoredBody | null {
+    const body = new Body((change) => this.#account(change));
+    if (!this.#holds(body, content.length)) return null;
+    body.hold(content);
+    return body;
   }
 
   /**
@@ -120,11 +129,15 @@ class Body implements StoredBody {
     return this.#file === null ? this.bytes : 0;
   }
 
+  hold(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.bytes += chunk.length;
+    this.#account({ heldBytes: chunk.length, fileBytes: 0, files: 0 });
+  }
+
   async append(chunk: Uint8Array): Promise<void> {
     if (this.#file === null) {
-      this.#chunks.push(chunk);
-      this.bytes += chunk.length;
-      this.#account({ heldBytes: chunk.length, fileBytes: 0, files: 0 });
+      this.hold(chunk);
       return;
     }
     const position = this.bytes;

@@ -1,18 +1,20 @@
 /**
  * The door for any library that speaks HTTP: what it would send to Discord, it sends here.
  *
- * Purpose: the answer is Discord's, headers included, streamed as it comes. What the proxy refuses by
- * itself has the shape of Discord's own refusals and carries the header `x-spectacles-proxy`, which
- * says why.
+ * Purpose: the answer is Discord's, headers included, streamed as it comes. What the proxy refuses
+ * by itself has the shape of Discord's own refusals and carries the header `x-spectacles-proxy`,
+ * which says why.
  *
- * Inner workings: a request is judged by its head first; what cannot be sent on is refused before its
- * body is read, and before a client that asked (`Expect`) is told to send it. The body is read whole
- * before the request queues, because it may have to be sent again after a 429. The limiter is done with
- * a request when the answer's headers are in, so a slow client holds up nobody else.
+ * Inner workings: a request is judged by its head first; what cannot be sent on is refused before
+ * its body is read, and before a client that asked (`Expect`) is told to send it. The body is read
+ * whole before the request queues, because it may have to be sent again after a 429. Nearly always
+ * it comes with the head, and is then there at once; only one that does not is waited for. The
+ * limiter is done with a request when the answer's headers are in, so a slow client holds up nobody
+ * else.
  *
- * Failure modes: bytes that are no HTTP, and heads that may mean two things (both lengths, two lengths),
- * get a 4xx and the end of their connection. A client that goes away takes its request with it, if it
- * was still waiting; one that stalls is let go after HTTP_STALL_MS.
+ * Failure modes: bytes that are no HTTP, and heads that may mean two things (both lengths, two
+ * lengths), get a 4xx and the end of their connection. A client that goes away takes its request
+ * with it, if it was still waiting; one that stalls is let go after HTTP_STALL_MS.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -28,7 +30,7 @@ import {
 } from '../../protocols/limits.ts';
 import type { Log } from '../../protocols/ports.ts';
 import type { HeaderList, RestOutcome } from '../../protocols/proxy.ts';
-import type { ProxyTree } from '../../supervisors/proxy.ts';
+import type { ProxyTree, Submission } from '../../supervisors/proxy.ts';
 import { type AdmissionOptions, type AdmittedRequest, admit } from './admission.ts';
 import type { BodyStore, StoredBody } from './body-store.ts';
 import { pass } from './http-answer.ts';
@@ -81,15 +83,13 @@ export function httpDoor(options: HttpDoorOptions): Server {
   const answering = new WeakMap<Duplex, ServerResponse>();
   const take = (request: IncomingMessage, response: ServerResponse, asks: boolean): void => {
     answering.set(request.socket, response);
-    response.once('close', () => {
+    const exchange = new Exchange(request, response, options);
+    response.on('close', () => {
+      exchange.closed();
       // Once the door is shut a connection has nothing to stay open for.
       if (!server.listening) setImmediate(() => server.closeIdleConnections());
     });
-    serve(request, response, asks, options).catch((error: unknown) => {
-      options.log.error({ error }, 'a request failed in the proxy itself');
-      if (!response.headersSent) refuse(response, refuseRequest(500, 'failed'));
-      else response.destroy();
-    });
+    exchange.serve(asks);
   };
   server.on('request', (request, response) => take(request, response, false));
   server.on('checkContinue', (request, response) => take(request, response, true));
@@ -119,28 +119,102 @@ function endWith(socket: Duplex, refusal: Refusal): void {
   socket.end(refusalText(refusal), () => socket.destroy());
 }
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  asks: boolean,
-  { tree, bodies, admission, patience = PATIENCE }: HttpDoorOptions,
-): Promise<void> {
-  const admitted = judge(request, admission);
-  if ('status' in admitted) {
-    refuseUnread(request, response, admitted);
-    return;
+/** A request of a client, and what it is answered with. */
+class Exchange {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #options: HttpDoorOptions;
+  #body: StoredBody | null = null;
+  #submission: Submission | null = null;
+
+  constructor(request: IncomingMessage, response: ServerResponse, options: HttpDoorOptions) {
+    this.#request = request;
+    this.#response = response;
+    this.#options = options;
   }
-  if (asks) response.writeContinue();
-  const { stallMs } = patience;
-  const body = await readBody(request, response, bodies, stallMs);
-  if (body === 'unreadable') return;
-  try {
-    const submission = tree.submit({ ...admitted, body });
-    response.once('close', () => submission.cancel());
-    await deliver(await submission.outcome, response, stallMs);
-  } finally {
-    body?.dispose();
+
+  serve(asks: boolean): void {
+    try {
+      const admitted = judge(this.#request, this.#options.admission);
+      if ('status' in admitted) refuseUnread(this.#request, this.#response, admitted);
+      else if (asks) void this.#serveLater(admitted, true);
+      // By then the parser has handed over the body, if it came with the head.
+      else process.nextTick(serveNext, this, admitted);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
+
+  serveNext(admitted: AdmittedRequest): void {
+    try {
+      if (this.#response.destroyed || this.#response.headersSent) return;
+      if (this.#isWhole()) this.#submit(admitted);
+      else void this.#serveLater(admitted, false);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The answer has gone out, or there is nobody to take it. */
+  closed(): void {
+    this.#submission?.cancel();
+    this.#submission = null;
+    this.#body?.dispose();
+    this.#body = null;
+  }
+
+  /** Whether all of the request is there, and in its place. */
+  #isWhole(): boolean {
+    const { 'content-length': length = '0', 'transfer-encoding': encoding } = this.#request.headers;
+    if (encoding !== undefined || this.#request.readableLength < Number(length)) return false;
+    const content: Buffer | null = this.#request.read();
+    if (content === null) return true;
+    this.#body = this.#options.bodies.hold(content);
+    if (this.#body === null) this.#request.unshift(content);
+    return this.#body !== null;
+  }
+
+  async #serveLater(admitted: AdmittedRequest, asks: boolean): Promise<void> {
+    try {
+      const { bodies, patience = PATIENCE } = this.#options;
+      if (asks) this.#response.writeContinue();
+      const body = await readBody(this.#request, this.#response, bodies, patience.stallMs);
+      if (body === 'unreadable') return;
+      this.#body = body;
+      this.#submit(admitted);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #submit(admitted: AdmittedRequest): void {
+    const submission = this.#options.tree.submit({ ...admitted, body: this.#body });
+    this.#submission = submission;
+    submission.outcome.then((outcome) => this.#deliver(outcome));
+  }
+
+  #deliver(outcome: RestOutcome): void {
+    // It is settled: there is nothing left to cancel.
+    this.#submission = null;
+    const { stallMs } = this.#options.patience ?? PATIENCE;
+    try {
+      if (outcome.kind === 'cancelled') this.#response.destroy();
+      else if (outcome.kind !== 'answered') refuse(this.#response, refusalOf(outcome));
+      else pass(outcome.answer, this.#response, stallMs);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#options.log.error({ error }, 'a request failed in the proxy itself');
+    if (!this.#response.headersSent) refuse(this.#response, refuseRequest(500, 'failed'));
+    else this.#response.destroy();
+  }
+}
+
+function serveNext(exchange: Exchange, admitted: AdmittedRequest): void {
+  exchange.serveNext(admitted);
 }
 
 /** What a request's head says; a refusal where nothing of it can be sent on. */
@@ -149,7 +223,8 @@ function judge(request: IncomingMessage, admission: AdmissionOptions): AdmittedR
   if (request.headers.host === undefined && request.httpVersion === '1.1') {
     return refuseRequest(400, 'headers', 'a request of HTTP/1.1 needs the header Host');
   }
-  // A target may also be a whole URL; Discord's clients never send one, and no other host is served.
+  // A target may also be a whole URL; Discord's clients never send one, and no other host is
+  // served.
   if (!/^\/api(?:[/?]|$)/.test(target)) return refuseRequest(404, 'path');
   if (Number(request.headers['content-length'] ?? 0) > REQUEST_BODY_MAX_BYTES) {
     const message = `a body may have ${REQUEST_BODY_MAX_BYTES} bytes`;
@@ -164,7 +239,9 @@ function judge(request: IncomingMessage, admission: AdmissionOptions): AdmittedR
   }
 }
 
-/** The whole body, null if there is none; `unreadable` when the client has been answered or is gone. */
+/**
+ * The whole body, null if there is none; `unreadable` when the client has been answered or is gone.
+ */
 async function readBody(
   request: IncomingMessage,
   response: ServerResponse,
@@ -185,16 +262,6 @@ async function readBody(
     if (error instanceof RequestBodyError) refuseUnread(request, response, refuseBody(error));
   }
   return 'unreadable';
-}
-
-async function deliver(
-  outcome: RestOutcome,
-  response: ServerResponse,
-  stallMs: number,
-): Promise<void> {
-  if (outcome.kind === 'cancelled') response.destroy();
-  else if (outcome.kind !== 'answered') refuse(response, refusalOf(outcome));
-  else await pass(outcome.answer, response, stallMs);
 }
 
 function pairs(raw: readonly string[]): HeaderList {

@@ -1,10 +1,12 @@
 /**
- * The proxy as a service: the tree that keeps Discord's limits, the cache and the doors in front of it.
+ * The proxy as a service: the tree that keeps Discord's limits, the cache and the doors in front of
+ * it.
  *
  * It starts from the inside out, and stops from the outside in: no new requests, then what is in
  * flight lands, then the connections to Discord close.
  */
 import type { Server } from 'node:http';
+import { within } from '../../actors/deadline.ts';
 import type { ActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { GLOBAL_REQUESTS_PER_WINDOW, PROXY_DRAIN_MS } from '../../protocols/limits.ts';
@@ -13,8 +15,10 @@ import type { ProxyMetrics, Upstream } from '../../protocols/proxy.ts';
 import type { SharedLimits } from '../../protocols/shared-limits.ts';
 import { type ProxyTree, startProxyTree } from '../../supervisors/proxy.ts';
 import type { GuardStanding } from '../../supervisors/proxy-guard.ts';
+import { optionName } from '../config/options.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
-import { listen } from '../listen.ts';
+import { PROXY_OPTIONS } from '../config/proxy-options.ts';
+import { ANY_ADDRESS, listen } from '../listen.ts';
 import { identityOfBot } from './admission.ts';
 import { BodyStore } from './body-store.ts';
 import { followEvents } from './cache/follow-events.ts';
@@ -56,11 +60,11 @@ export interface RunningProxy {
   readonly standing: GuardStanding;
   /** What the cache holds. */
   readonly cached: RestCache['standing'];
-  /** Takes nothing more, lets what is in flight land, refuses or hands back what waits. */
-  stop(): Promise<void>;
+  /** Takes nothing more, lets what is in flight land in time, refuses or hands back what waits. */
+  stop(withinMs?: number): Promise<void>;
 }
 
-const EVERY_INTERFACE = '0.0.0.0';
+const HTTP_SETTING = optionName('http.address', PROXY_OPTIONS['http.address']);
 
 const UNCOUNTED: CacheMetrics = { looked: () => {}, dropped: () => {} };
 
@@ -90,8 +94,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     const { address } = config.http;
     if (address !== undefined) {
       server = httpDoor({ tree: cache, bodies: new BodyStore(), admission, log });
-      const host = address.host ?? EVERY_INTERFACE;
-      http = { host, port: await listen(server, host, address.port) };
+      const at = { host: address.host ?? ANY_ADDRESS, port: address.port, setting: HTTP_SETTING };
+      http = { host: at.host, port: await listen(server, at) };
     }
     await broker?.subscribe(config.broker.event, rpc.handler);
   } catch (error) {
@@ -111,15 +115,16 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     get cached() {
       return cache.standing;
     },
-    async stop() {
+    async stop(withinMs = Number.POSITIVE_INFINITY) {
+      const endMs = clock.nowMs() + withinMs;
       const served = server === undefined ? undefined : shut(server);
       await broker?.unsubscribe(config.broker.event).catch((error: unknown) => {
         log.warn({ error }, 'the broker did not take back the subscription');
       });
-      const bound = withinDrain(clock);
-      await tree.drain(PROXY_DRAIN_MS);
-      await Promise.race([bound.passed, Promise.all([rpc.settled(), served])]);
-      bound.cancel();
+      const untilMs = Math.min(clock.nowMs() + PROXY_DRAIN_MS, endMs);
+      const left = (): number => Math.max(0, untilMs - clock.nowMs());
+      await tree.drain(left());
+      await within(clock, left(), Promise.all([rpc.settled(), served]));
       unfollow();
       await tree.stop();
       server?.closeAllConnections();
@@ -149,13 +154,4 @@ function shut(server: Server): Promise<void> {
     server.close(() => resolve());
     server.closeIdleConnections();
   });
-}
-
-function withinDrain(clock: Clock): { readonly passed: Promise<void>; cancel(): void } {
-  let cancel = (): void => {};
-  const passed = new Promise<void>((resolve) => {
-    const timer = clock.setTimer(PROXY_DRAIN_MS, resolve);
-    cancel = () => timer.cancel();
-  });
-  return { passed, cancel };
 }

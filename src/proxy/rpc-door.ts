@@ -1,22 +1,23 @@
 /**
- * The door for clients on a message broker: event `REQUEST`, a MessagePack request in, an answer out.
+ * The door for clients on a message broker: event `REQUEST`, a MessagePack request in, an answer
+ * out.
  *
- * Purpose: every request that can be answered is answered, with one of the nine statuses, and none is
- * carried out twice.
+ * Purpose: every request that can be answered is answered, with one of the nine statuses, and none
+ * is carried out twice.
  *
- * Inner workings: the path may lack its slash and its `/api/vN`; the query is a map, encoded and put
- * behind what the path already has. A delivery is acknowledged once its answer is out. If the answer
- * cannot be sent the delivery is acknowledged all the same: Discord has done what was asked, and
- * handing it back would do it twice.
+ * Inner workings: the path may lack its slash and its `/api/vN`; the query is a map, encoded and
+ * put behind what the path already has. A delivery is acknowledged once its answer is out. If the
+ * answer cannot be sent the delivery is acknowledged all the same: Discord has done what was asked,
+ * and handing it back would do it twice.
  *
- * A delivery that is not the first may be of a proxy that died in the middle of it. If the message is
- * still remembered here it gets the same answer. Otherwise it is carried out only if a repeat does no
- * harm: by its method, by its nonce, or by its sender's word (`idempotent`); of all others the sender
- * is told that they may have been sent. For the same reason a proxy that stops hands back only what may
- * be repeated, and says of the rest that it was not sent.
+ * A delivery that is not the first may be of a proxy that died in the middle of it. If the message
+ * is still remembered here it gets the same answer. Otherwise it is carried out only if a repeat
+ * does no harm: by its method, by its nonce, or by its sender's word (`idempotent`); of all others
+ * the sender is told that they may have been sent. For the same reason a proxy that stops hands
+ * back only what may be repeated, and says of the rest that it was not sent.
  *
- * Failure modes: an answer's body that ends early or late becomes a status of its own; nothing in here
- * throws into the broker.
+ * Failure modes: an answer's body that ends early or late becomes a status of its own; nothing in
+ * here throws into the broker.
  */
 import type { Delivery } from '../../protocols/broker.ts';
 import { AdmissionError, AnswerBodyError, ProxyRequestError } from '../../protocols/errors.ts';
@@ -94,7 +95,7 @@ async function serve(
 
 async function encodedAnswerTo(delivery: Delivery, options: RpcDoorOptions): Answering {
   const answer = await answerTo(delivery, options);
-  return answer && encodeProxyAnswer(answer);
+  return answer && encodeProxyAnswer(answer, delivery.body);
 }
 
 /** The answer, or null for a request that another proxy must take. */
@@ -164,9 +165,17 @@ function targetOf(request: ProxyRequest, apiVersion: number): string {
   const path = encodePath(request.path.split('#', 1)[0] ?? '');
   const rooted = path.startsWith('/') ? path : `/${path}`;
   const whole = /^\/api(?:\/|$)/.test(rooted) ? rooted : `/api/v${apiVersion}${rooted}`;
-  const query = new URLSearchParams({ ...request.query }).toString();
+  const query = encodeQuery({ ...request.query });
   if (query === '') return whole;
   return `${whole}${whole.includes('?') ? '&' : '?'}${query}`;
+}
+
+/**
+ * Percent-encodes names and values; what is encoded already stays as it is. The original refused
+ * whatever needs encoding, so its clients do it themselves.
+ */
+function encodeQuery(query: Record<string, string>): string {
+  return new URLSearchParams(query).toString().replaceAll(/%25([0-9a-f]{2})/gi, '%$1');
 }
 
 /** Percent-encodes what no request line can hold; what is encoded already stays as it is. */

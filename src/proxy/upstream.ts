@@ -1,13 +1,16 @@
 /**
- * The way to Discord over undici: kept-alive connections, timeouts, and a plain answer to the question
- * whether a request that failed had been sent.
+ * The way to Discord over undici: kept-alive connections, timeouts, and a plain answer to the
+ * question whether a request that failed had been sent.
  *
- * The target goes out byte for byte: it is never parsed and put together again. The answer is handed
- * over when its headers are in; the body stays a stream, so a slow reader holds its own connection and
- * nothing else. Nothing is retried in here; the bucket decides that, since a repeat counts too.
+ * The target goes out byte for byte: it is never parsed and put together again. The answer is
+ * handed over when its headers are in, and its body arrives by itself (`arriving-body.ts`), so a
+ * slow reader holds its own connection and nothing else. Nothing is retried in here; the bucket
+ * decides that, since a repeat counts too. undici is used by its `dispatch`, beneath its streams
+ * and promises.
  *
- * A request that waited for a connection which could not be opened has certainly not been sent: such
- * errors are recognised by where they come from, whatever they are called. Of all others nobody knows.
+ * A request that waited for a connection which could not be opened has certainly not been sent:
+ * such errors are recognised by where they come from, whatever they are called. Of all others
+ * nobody knows.
  */
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
@@ -22,7 +25,15 @@ import {
   UPSTREAM_HTTP2_CONNECTIONS_MAX,
   UPSTREAM_STREAMS_MAX,
 } from '../../protocols/limits.ts';
-import type { HeaderList, RestAnswer, RestRequest, Upstream } from '../../protocols/proxy.ts';
+import type {
+  HeaderList,
+  RestRequest,
+  Sending,
+  Upstream,
+  UpstreamFailure,
+  UpstreamResult,
+} from '../../protocols/proxy.ts';
+import { ArrivingBody } from './arriving-body.ts';
 
 export type UpstreamOptions = {
   readonly scheme: 'http' | 'https';
@@ -49,27 +60,14 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   // The high lane has connections of its own: no slow answers of others may use them up.
   const [high, others] = [createAgent(), createAgent()];
   return {
-    async send(request, signal) {
-      const { headers, body } = bodyOf(request);
+    send(request) {
+      const flight = new Flight(request, origin, (error) => {
+        const unsent = connectErrors.has(error);
+        return { error: failureOf(error, options.host, unsent), unsent };
+      });
       const agent = request.priority === 'high' ? high : others;
-      try {
-        const response = await agent.request({
-          origin,
-          path: request.target,
-          method: request.method,
-          headers,
-          body,
-          signal,
-          responseHeaders: 'raw',
-        });
-        return { kind: 'answer', answer: answerOf(request, origin, response) };
-      } catch (error) {
-        const unsent = isObject(error) && connectErrors.has(error);
-        return {
-          kind: 'failure',
-          failure: { error: failureOf(error, options.host, unsent), unsent },
-        };
-      }
+      agent.dispatch(flight.options, flight);
+      return flight;
     },
     async close() {
       await Promise.all([high.destroy(), others.destroy()]);
@@ -110,62 +108,98 @@ const STREAMS = {
   maxConcurrentStreams: UPSTREAM_STREAMS_MAX,
 };
 
-type Sendable = {
-  readonly headers: string[];
-  readonly body: Uint8Array | Readable | null;
-};
+/** One request in the hands of undici, and what becomes of it. */
+class Flight implements Sending, Dispatcher.DispatchHandler {
+  readonly options: Dispatcher.DispatchOptions;
+  readonly result: Promise<UpstreamResult>;
+  readonly #url: string;
+  readonly #failureOf: (error: Error) => UpstreamFailure;
+  #resolve: (result: UpstreamResult) => void = () => {};
+  #controller: Dispatcher.DispatchController | null = null;
+  #body: ArrivingBody | null = null;
+  #isAborted = false;
+
+  constructor(request: RestRequest, origin: string, failureOf: (error: Error) => UpstreamFailure) {
+    const { method, target: path } = request;
+    this.options = { origin, path, method, ...contentOf(request) };
+    this.#url = origin + path;
+    this.#failureOf = failureOf;
+    this.result = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  abort(): void {
+    if (this.#body !== null) return;
+    this.#isAborted = true;
+    this.#controller?.abort(new Error('broken off'));
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isAborted) this.abort();
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    // Discord may say before its answer that there will be one.
+    if (status < FIRST_FINAL_STATUS) return;
+    const headers = headersOf(controller.rawHeaders);
+    const body = new ArrivingBody(controller);
+    this.#body = body;
+    const discard = (): void => body.discard();
+    this.#resolve({ kind: 'answer', answer: { status, headers, url: this.#url, body, discard } });
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#body?.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.#body?.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    const { body } = this.options;
+    if (body instanceof Readable) body.on('error', () => {}).destroy();
+    if (this.#body === null) this.#resolve({ kind: 'failure', failure: this.#failureOf(error) });
+    else this.#body.end(error);
+  }
+}
+
+const FIRST_FINAL_STATUS = 200;
 
 /** The headers in undici's form, and the body from its beginning. */
-function bodyOf({ headers, body }: RestRequest): Sendable {
-  const flat = headers.flat();
-  if (body === null) return { headers: flat, body: null };
+function contentOf({
+  headers: pairs,
+  body,
+}: RestRequest): Pick<Dispatcher.DispatchOptions, 'headers' | 'body'> {
+  const headers: string[] = [];
+  for (const [name, value] of pairs) headers.push(name, value);
+  if (body === null) return { headers, body: null };
   const content = body.read();
-  if (content instanceof Uint8Array) return { headers: flat, body: content };
+  if (content instanceof Uint8Array) return { headers, body: content };
   // Its length is known, so it needs no chunks.
-  return {
-    headers: [...flat, 'content-length', String(body.bytes)],
-    body: Readable.from(content, { objectMode: false }),
-  };
+  headers.push('content-length', String(body.bytes));
+  return { headers, body: Readable.from(content, { objectMode: false }) };
 }
 
-function answerOf(
-  request: RestRequest,
-  origin: string,
-  response: Dispatcher.ResponseData,
-): RestAnswer {
-  const { body, statusCode: status } = response;
-  // A body that breaks while nobody reads it must not end the process; whoever reads it is told.
-  body.on('error', () => {});
-  return {
-    status,
-    headers: headersOf(response.headers),
-    url: origin + request.target,
-    body,
-    discard: () => {
-      body.dump().catch(() => {});
-    },
-  };
-}
-
-/** With `responseHeaders: 'raw'` undici gives names and values in turn, whatever its type says. */
+/** Names and values in turn, as undici gives what stood on the wire. */
 function headersOf(raw: unknown): HeaderList {
   if (!Array.isArray(raw)) throw new TypeError('undici gave no raw headers');
   const headers: [string, string][] = [];
   for (let index = 0; index + 1 < raw.length; index += 2) {
-    headers.push([String(raw[index]).toLowerCase(), String(raw[index + 1])]);
+    headers.push([latin1(raw[index]).toLowerCase(), latin1(raw[index + 1])]);
   }
   return headers;
 }
 
-function failureOf(error: unknown, host: string, unsent: boolean): UpstreamError {
+const latin1 = (text: unknown): string =>
+  Buffer.isBuffer(text) ? text.toString('latin1') : String(text);
+
+function failureOf(error: Error, host: string, unsent: boolean): UpstreamError {
   const what = unsent ? 'could not be reached' : 'did not answer';
   return new UpstreamError(`${host} ${what} (${codeOf(error)})`, { cause: error });
 }
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
-
-function codeOf(error: unknown): string {
-  if (!isObject(error)) return 'unknown';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return error instanceof Error ? error.name : 'unknown';
-}
+const codeOf = (error: Error): string =>
+  'code' in error && typeof error.code === 'string' ? error.code : error.name;

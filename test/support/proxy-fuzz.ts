@@ -12,6 +12,7 @@ import { rpcDoor } from '../../src/proxy/rpc-door.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import type { Submission } from '../../supervisors/proxy.ts';
 import { mutated } from './mutations.ts';
+import { ANY_PORT } from './raw-http.ts';
 import { RecordingLog } from './recording-log.ts';
 
 /** How often each status came; a request that got none counts as `none`. */
@@ -145,7 +146,7 @@ export async function fuzzHttp(requests: number, seed: number): Promise<Fuzzed> 
     log,
     patience: { headMs: 600, requestMs: 600, stallMs: 300 },
   });
-  const port = await listen(server, '127.0.0.1', 0);
+  const port = await listen(server, ANY_PORT);
   const ask = (bytes: Uint8Array): Promise<string> => statusOf(port, bytes);
   await inBatches(mutated(HTTP_SEEDS, HTTP_TOKENS), requests, seed, statuses, ask);
   const [first = new Uint8Array()] = HTTP_SEEDS;

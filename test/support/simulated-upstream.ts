@@ -1,6 +1,7 @@
 /**
- * The proxy's tree in front of the simulated REST API, on virtual time: the network between them has
- * latency that differs each time, and loses what it is told to lose. The API's audit is the judge.
+ * The proxy's tree in front of the simulated REST API, on virtual time: the network between them
+ * has latency that differs each time, and loses what it is told to lose. The API's audit is the
+ * judge.
  */
 
 import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
@@ -18,9 +19,11 @@ import {
   type RestMethod,
   type RestOutcome,
   type RestRequest,
+  type Sending,
   type Upstream,
   type UpstreamResult,
 } from '../../protocols/proxy.ts';
+import type { SharedLimits } from '../../protocols/shared-limits.ts';
 import { createRandom } from '../../src/random.ts';
 import { Credentials } from '../../src/simulator/gateway/credentials.ts';
 import type { RestResponse } from '../../src/simulator/rest/http.ts';
@@ -31,6 +34,7 @@ import { createWorld } from '../../src/simulator/world.ts';
 import { type ProxyTree, type Submission, startProxyTree } from '../../supervisors/proxy.ts';
 import type { FamilyLimits } from '../../supervisors/proxy-guard.ts';
 import { RecordingLog } from './recording-log.ts';
+import { sendingOf } from './sending.ts';
 
 export const TOKENS = ['token-of-bot-one', 'token-of-bot-two'] as const;
 
@@ -67,6 +71,8 @@ export type Send = {
   readonly target: string;
   readonly method: string;
   readonly identity: string;
+  /** Where it came from. */
+  readonly address: string;
   /** What the API answered, whether or not the answer arrived. */
   status: number | null;
   response: RestResponse | null;
@@ -81,20 +87,34 @@ export class SimulatedUpstream implements Upstream {
   network: Network;
   /** Answers whose body nobody has read or discarded yet. */
   open = 0;
+  readonly #address: string;
   readonly #rest: SimulatedRest;
   readonly #clock: VirtualClock;
   readonly #random: Random;
 
-  constructor(rest: SimulatedRest, clock: VirtualClock, random: Random, network: Network) {
+  constructor(
+    rest: SimulatedRest,
+    clock: VirtualClock,
+    random: Random,
+    network: Network,
+    address: string,
+  ) {
+    this.#address = address;
     this.#rest = rest;
     this.#clock = clock;
     this.#random = random;
     this.network = network;
   }
 
-  send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult> {
+  send(request: RestRequest): Sending {
+    return sendingOf((signal) => this.#send(request, signal));
+  }
+
+  async close(): Promise<void> {}
+
+  #send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult> {
     const { method, target, identity } = request;
-    const asked = { atMs: this.#clock.nowMs(), target, method, identity };
+    const asked = { atMs: this.#clock.nowMs(), target, method, identity, address: this.#address };
     const send: Send = { ...asked, status: null, response: null, end: null, endedMs: null };
     this.sends.push(send);
     return new Promise((resolve) => {
@@ -118,7 +138,7 @@ export class SimulatedUpstream implements Upstream {
           path: request.target,
           headers: request.headers,
           body: contentOf(request),
-          remoteAddress: '192.0.2.1',
+          remoteAddress: this.#address,
         });
         send.status = response.status;
         send.response = response;
@@ -134,8 +154,6 @@ export class SimulatedUpstream implements Upstream {
       });
     });
   }
-
-  async close(): Promise<void> {}
 
   #end(send: Send, how: 'answered' | 'lost' | 'unsent'): void {
     send.end ??= how;
@@ -190,8 +208,8 @@ export type Sent = {
 };
 
 /**
- * The clock as the actors see it: reading it may crash whoever does, which is how tests crash an actor
- * in the middle of its work.
+ * The clock as the actors see it: reading it may crash whoever does, which is how tests crash an
+ * actor in the middle of its work.
  */
 export class CrashingClock implements Clock {
   /** Part of a file's path, such as `actors/bucket/actor`: who crashes. */
@@ -222,19 +240,25 @@ export class CrashingClock implements Clock {
   }
 }
 
-export type ProxyWorld = {
+/** One proxy in front of the API, and all that was asked of it. */
+export type ProxyStage = {
   readonly system: ActorSystem;
-  readonly clock: VirtualClock;
   readonly actorClock: CrashingClock;
-  readonly log: RecordingLog;
-  pass(ms: number): Promise<void>;
-  readonly rest: SimulatedRest;
-  readonly credentials: Credentials;
   readonly upstream: SimulatedUpstream;
+  /** Where Discord sees its requests come from. */
+  readonly address: string;
   readonly tree: ProxyTree;
   /** Submits a request; its number stands in its query. */
   send(method: RestMethod, path: string, options?: SendOptions): Sent;
   readonly sent: readonly Sent[];
+};
+
+export type ProxyWorld = ProxyStage & {
+  readonly clock: VirtualClock;
+  readonly log: RecordingLog;
+  pass(ms: number): Promise<void>;
+  readonly rest: SimulatedRest;
+  readonly credentials: Credentials;
 };
 
 export type SendOptions = {
@@ -248,51 +272,47 @@ export type SendOptions = {
   readonly authorization?: string;
 };
 
-export function createProxyWorld(
-  options: Partial<RestOptions> & {
-    readonly seed?: number;
-    readonly network?: Network;
-    readonly globalLimit?: number;
-    readonly familyLimits?: FamilyLimits;
-    readonly metrics?: ProxyMetrics;
-    /** The tree reads the clock that crashes too, so that an actor can crash within what it does. */
-    readonly crashesWithin?: boolean;
-  } = {},
-): ProxyWorld {
-  const { seed = 1, network = QUIET_NETWORK, globalLimit = 50 } = options;
-  const { metrics = NO_METRICS, familyLimits = new Map() } = options;
-  const clock = new VirtualClock();
-  const actorClock = new CrashingClock(clock);
-  const log = new RecordingLog();
-  const random = createRandom(seed);
-  const system = createActorSystem({ name: 'test', clock: actorClock, random, log });
-  const pass = (ms: number): Promise<void> => clock.advanceSettled(ms, () => system.idle());
-  const credentials = new Credentials(TOKENS);
-  const startEpochMs = clock.epochMs();
-  // Discord's clock does not step when ours does.
-  const discordClock: Clock = {
-    nowMs: () => clock.nowMs(),
-    epochMs: () => startEpochMs + clock.nowMs(),
-    setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
-  };
-  const ports = {
-    clock: discordClock,
-    random,
-    world: createWorld({ seed, guildCount: 1, startEpochMs: clock.epochMs() }),
-    credentials,
-    gatewayFacts: () => {
-      throw new Error('not asked for');
-    },
-    publish: () => {},
-  };
-  const rest = new SimulatedRest(ports, options);
-  const upstream = new SimulatedUpstream(rest, clock, random, network);
-  const limits = { globalLimit, familyLimits };
-  const treeClock = options.crashesWithin === true ? actorClock : clock;
+/** What a proxy is given, besides its place in the world. */
+export type ProxyStageOptions = {
+  readonly network?: Network;
+  readonly globalLimit?: number;
+  readonly familyLimits?: FamilyLimits;
+  readonly metrics?: ProxyMetrics;
+  /** The tree reads the clock that crashes too, so that an actor can crash within what it does. */
+  readonly crashesWithin?: boolean;
+  readonly sharedLimits?: SharedLimits;
+  /** Where Discord sees its requests come from. */
+  readonly address?: string;
+};
+
+/** What all proxies of a world have in common. */
+export type ProxySurroundings = {
+  readonly clock: VirtualClock;
+  readonly log: RecordingLog;
+  readonly random: Random;
+  readonly rest: SimulatedRest;
+  /** The number of the next request. */
+  nextId(): number;
+};
+
+/** Starts a proxy whose own clock is `ownClock`. */
+export function createProxyStage(
+  { clock, log, random, rest, nextId }: ProxySurroundings,
+  name: string,
+  ownClock: Clock,
+  options: ProxyStageOptions,
+): ProxyStage {
+  const { network = QUIET_NETWORK, globalLimit = 50, address = '192.0.2.1' } = options;
+  const { metrics = NO_METRICS, familyLimits = new Map(), sharedLimits } = options;
+  const actorClock = new CrashingClock(ownClock);
+  const system = createActorSystem({ name, clock: actorClock, random, log });
+  const upstream = new SimulatedUpstream(rest, clock, random, network, address);
+  const limits = { globalLimit, familyLimits, ...(sharedLimits && { sharedLimits }) };
+  const treeClock = options.crashesWithin === true ? actorClock : ownClock;
   const tree = startProxyTree({ system, upstream, clock: treeClock, log, metrics, ...limits });
   const sent: Sent[] = [];
   const send = (method: RestMethod, path: string, sending: SendOptions = {}): Sent => {
-    const id = sent.length;
+    const id = nextId();
     const request = requestOf(method, `${path}?n=${id}`, sending);
     const submission = tree.submit(request);
     const record: Sent = {
@@ -312,7 +332,48 @@ export function createProxyWorld(
     });
     return record;
   };
-  return { system, clock, actorClock, log, pass, rest, credentials, upstream, tree, send, sent };
+  return { system, actorClock, upstream, address, tree, send, sent };
+}
+
+/** The API, and what every proxy before it shares. */
+export function createSurroundings(
+  options: Partial<RestOptions> & { readonly seed?: number },
+): ProxySurroundings & { readonly credentials: Credentials } {
+  const { seed = 1 } = options;
+  const clock = new VirtualClock();
+  const random = createRandom(seed);
+  const credentials = new Credentials(TOKENS);
+  const startEpochMs = clock.epochMs();
+  // Discord's clock does not step when ours does.
+  const discordClock: Clock = {
+    nowMs: () => clock.nowMs(),
+    epochMs: () => startEpochMs + clock.nowMs(),
+    setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+  };
+  const ports = {
+    clock: discordClock,
+    random,
+    world: createWorld({ seed, guildCount: 1, startEpochMs }),
+    credentials,
+    gatewayFacts: () => {
+      throw new Error('not asked for');
+    },
+    publish: () => {},
+  };
+  const rest = new SimulatedRest(ports, options);
+  let requests = 0;
+  const nextId = (): number => requests++;
+  return { clock, log: new RecordingLog(), random, rest, credentials, nextId };
+}
+
+export function createProxyWorld(
+  options: Partial<RestOptions> & ProxyStageOptions & { readonly seed?: number } = {},
+): ProxyWorld {
+  const surroundings = createSurroundings(options);
+  const { clock, log, rest, credentials } = surroundings;
+  const stage = createProxyStage(surroundings, 'test', clock, options);
+  const pass = (ms: number): Promise<void> => clock.advanceSettled(ms, () => stage.system.idle());
+  return { ...stage, clock, log, pass, rest, credentials };
 }
 
 export function requestOf(method: RestMethod, target: string, options: SendOptions): RestRequest {
@@ -337,7 +398,9 @@ export function requestOf(method: RestMethod, target: string, options: SendOptio
   };
 }
 
-/** The status Discord answered with, or the kind of another outcome, or null while there is none. */
+/**
+ * The status Discord answered with, or the kind of another outcome, or null while there is none.
+ */
 export function fate(sent: Sent): number | string | null {
   if (sent.outcome === null) return null;
   return sent.outcome.kind === 'answered' ? sent.outcome.answer.status : sent.outcome.kind;

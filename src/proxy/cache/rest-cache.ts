@@ -1,21 +1,21 @@
 /**
  * The cache between the doors and the tree: takes requests as the tree does, and brings it fewer.
  *
- * Purpose: identical GETs share one request, and an answer that is known to be true still is given again.
- * A read that begins after a change was seen here, a write's answer or an event, never gets what was
- * before it.
+ * Purpose: identical GETs share one request, and an answer that is known to be true still is given
+ * again. A read that begins after a change was seen here, a write's answer or an event, never gets
+ * what was before it.
  *
  * Inner workings: a `Flight` is one request in the tree and all who wait for it. Until it is sent
- * anybody may join: Discord reads later than they ask. One that has been sent is joined only where an
- * answer of that age would be given anyway. A change drops the kept answers that show it, and makes
- * those flights stale that were sent before: nobody joins them any more, and their answers are not kept.
- * A write changes its things twice, when it sets out and before its answer is given out, so that
- * what was read in between is not kept either.
+ * anybody may join: Discord reads later than they ask. One that has been sent is joined only where
+ * an answer of that age would be given anyway. A change drops the kept answers that show it, and
+ * makes those flights stale that were sent before: nobody joins them any more, and their answers
+ * are not kept. A write changes its things twice, when it sets out and before its answer is given
+ * out, so that what was read in between is not kept either.
  *
- * Failure modes: the end of one waiter (its deadline, its cancel) is no end for the others; when it was
- * the one whose request went out and that ended with it, the next goes in its place. Refusals and failures are
- * shared. A body too large to be shared goes to one, and the others ask on their own. Without the
- * events, what they vouch for is dropped at once.
+ * Failure modes: the end of one waiter (its deadline, its cancel) is no end for the others; when it
+ * was the one whose request went out and that ended with it, the next goes in its place. Refusals
+ * and failures are shared. A body too large to be shared goes to one, and the others ask on their
+ * own. Without the events, what they vouch for is dropped at once.
  */
 import {
   type Changed,
@@ -54,7 +54,10 @@ import { ShownIndex } from './shown-index.ts';
 /** By which an answer says where it comes from. */
 export const CACHE_HEADER = 'x-spectacles-cache';
 
-/** Which identical GETs share a request: those that wait for their turn, all that are under way, or none. */
+/**
+ * Which identical GETs share a request: those that wait for their turn, all that are under way, or
+ * none.
+ */
 export type Coalescing = 'waiting' | 'flying' | 'off';
 
 export type CacheRules = {
@@ -65,7 +68,10 @@ export type CacheRules = {
   readonly told?: { readonly identity: string; readonly events: ReadonlySet<string> };
 };
 
-/** `hit`: kept; `joined`: another's; `miss`: could have been kept and was not; `passed`: was asked for anew. */
+/**
+ * `hit`: kept; `joined`: another's; `miss`: could have been kept and was not; `passed`: was asked
+ * for anew.
+ */
 export type Lookup = 'hit' | 'joined' | 'miss' | 'passed';
 
 export interface CacheMetrics {
@@ -177,16 +183,21 @@ export class RestCache {
   }
 
   #write(request: RestRequest): Submission {
-    const changed = changedByWrite(request.route, request.target);
     const { tree, upstream } = this.#options;
     // From then on Discord may have done it, whatever comes of its answer.
-    upstream.whenSent(request, () => this.change(changed));
+    upstream.whenSent(request, () => this.#changeBy(request));
     const submission = tree.submit(request);
     const outcome = submission.outcome.then((settled) => {
-      this.change(changed);
+      this.#changeBy(request);
       return settled;
     });
     return { outcome, cancel: () => submission.cancel() };
+  }
+
+  #changeBy({ route, target }: RestRequest): void {
+    // Nothing is kept or on its way that the write could change.
+    if (this.#table.entries === 0 && this.#sentFlights.size === 0) return;
+    this.change(changedByWrite(route, target));
   }
 
   #outdate(flight: Flight): void {
@@ -275,7 +286,8 @@ export class RestCache {
   }
 
   #sent(flight: Flight): void {
-    // Sent once more, after a 429: what it is told then is no older than what it was sent for first.
+    // Sent once more, after a 429: what it is told then is no older than what it was sent for
+    // first.
     if (flight.sentMs !== null) return;
     flight.sentMs = this.#options.clock.nowMs();
     this.#sentFlights.add(flight, flight.reading.cacheable?.shows ?? [UNLISTED]);

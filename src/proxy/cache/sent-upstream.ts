@@ -4,7 +4,7 @@
  * Until that moment its answer cannot be older than whatever has happened, so that anybody who asks
  * for the same may still wait for it.
  */
-import type { RestRequest, Upstream, UpstreamResult } from '../../../protocols/proxy.ts';
+import type { RestRequest, Sending, Upstream } from '../../../protocols/proxy.ts';
 
 export class SentUpstream implements Upstream {
   readonly #upstream: Upstream;
@@ -19,9 +19,9 @@ export class SentUpstream implements Upstream {
     this.#listeners.set(request, listener);
   }
 
-  send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult> {
+  send(request: RestRequest): Sending {
     this.#listeners.get(request)?.();
-    return this.#upstream.send(request, signal);
+    return this.#upstream.send(request);
   }
 
   close(): Promise<void> {
