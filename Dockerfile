@@ -10,20 +10,27 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:22-bookworm-slim AS base
 ENV NODE_ENV=production
-WORKDIR /app
-COPY --from=build --chown=node:node /app/package.json ./
-COPY --from=build --chown=node:node /app/node_modules ./node_modules
-COPY --from=build --chown=node:node /app/dist ./dist
-COPY --from=build --chown=node:node /app/examples ./examples
+COPY --from=build --chown=node:node /app/package.json /app/
+COPY --from=build --chown=node:node /app/node_modules /app/node_modules
+COPY --from=build --chown=node:node /app/dist /app/dist
+COPY --from=build --chown=node:node /app/examples /app/examples
+# The programs stand where the original's images have them. exec makes the service process 1, so that
+# SIGTERM reaches it and sessions are kept.
+RUN for service in gateway proxy; do \
+    printf '#!/bin/sh\nexec node /app/dist/src/main.js %s "$@"\n' $service > /$service \
+      && chmod 755 /$service; \
+  done
 USER node
-# Exec form, so that SIGTERM reaches the service and sessions are kept.
-ENTRYPOINT ["node", "dist/src/main.js"]
+# Where gateway.toml and proxy.toml are looked for.
+WORKDIR /
 
 FROM base AS gateway
-CMD ["gateway"]
+ENTRYPOINT ["/gateway"]
 
 FROM base AS proxy
-CMD ["proxy"]
+ENTRYPOINT ["/proxy"]
 
 FROM base AS run
+WORKDIR /app
+ENTRYPOINT ["node", "dist/src/main.js"]
 CMD ["run"]

@@ -1,17 +1,19 @@
 /**
- * The body of a published dispatch, in the four shapes that consumers expect.
+ * The body of a published dispatch, in the shapes that consumers expect.
  *
- * - `json`: a MessagePack string whose content is Discord's own JSON bytes of `d`. Nothing is parsed,
- *   so snowflakes and every other byte arrive as Discord sent them.
+ * - `json`: a MessagePack string whose content is Discord's own JSON bytes of `d`. Nothing is
+ *   parsed, so snowflakes and every other byte arrive as Discord sent them.
+ * - `go`: the same; between two processes it is framed as the Go gateway does (`stdio.ts`).
  * - `raw`: those JSON bytes alone.
  * - `map`: a MessagePack map, for consumers that decode MessagePack and look no further.
  * - `discordjs`: `{ shardId, payload: { op, t, s, d } }`, as `@discordjs/brokers` expects.
  *
- * An encoder writes into a buffer that its caller owns and has sized by `maxBytes`; `json` and `raw`
- * allocate nothing, and `map` nearly nothing: it is transcoded from bytes to bytes, and only what
- * needs more care is parsed (`json-transcoder.ts`). What cannot be a map (`packJson` says what) is written as in `json`, which every
- * ladder of decoders reads: an event that Discord sent is never dropped for its shape, and never
- * published in one that a consumer's decoder would choke on.
+ * An encoder writes into a buffer that its caller owns and has sized by `maxBytes`; `json` and
+ * `raw` allocate nothing, and `map` nearly nothing: it is transcoded from bytes to bytes, and only
+ * what needs more care is parsed (`json-transcoder.ts`). What cannot be a map (`packJson` says
+ * what) is written as in `json`, which every ladder of decoders reads: an event that Discord sent
+ * is never dropped for its shape, and never published in one that a consumer's decoder would choke
+ * on.
  */
 import { writeAscii } from './ascii.ts';
 import { packJson } from './json-to-message-pack.ts';
@@ -19,7 +21,7 @@ import { JsonTranscoder, NOT_PLAIN } from './json-transcoder.ts';
 import { writeCount, writeNumber, writeTextHeader } from './message-pack-write.ts';
 import { STRING_HEADER_MAX_BYTES, writeStringHeader } from './string-header.ts';
 
-export const PAYLOAD_MODES = ['json', 'raw', 'map', 'discordjs'] as const;
+export const PAYLOAD_MODES = ['json', 'go', 'raw', 'map', 'discordjs'] as const;
 export type PayloadMode = (typeof PAYLOAD_MODES)[number];
 
 /** What an encoder may need to know of a dispatch beside its bytes. */
@@ -32,7 +34,9 @@ export type DispatchFacts = {
 export interface PayloadEncoder {
   /** No body made of `length` bytes of JSON is longer than this. */
   maxBytes(length: number): number;
-  /** Writes the body of `source[start, end)` at `offset` of `target`; returns the offset after it. */
+  /**
+   * Writes the body of `source[start, end)` at `offset` of `target`; returns the offset after it.
+   */
   write(
     source: Uint8Array,
     start: number,
@@ -49,7 +53,9 @@ export interface PayloadEncoder {
  */
 const MAP_GROWTH_FACTOR = 3;
 
-/** The field names and numbers around `d` in the `discordjs` shape, and the headers of empty values. */
+/**
+ * The field names and numbers around `d` in the `discordjs` shape, and the headers of empty values.
+ */
 const MAP_OVERHEAD_BYTES = 256;
 
 const DISPATCH_OP = 0;
@@ -111,6 +117,7 @@ function writeDiscordJsHead(facts: DispatchFacts, target: Uint8Array, offset: nu
 
 const ENCODERS: Readonly<Record<PayloadMode, PayloadEncoder>> = {
   json: jsonEncoder,
+  go: jsonEncoder,
   raw: rawEncoder,
   map: mapEncoder((_facts, _target, offset) => offset),
   discordjs: mapEncoder(writeDiscordJsHead),

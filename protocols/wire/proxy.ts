@@ -1,17 +1,18 @@
 /**
- * What goes between a client and the proxy: a request as MessagePack, an answer as MessagePack.
+ * What goes between a client and the proxy: a request as MessagePack, an answer as MessagePack, or
+ * both in JSON, as the first clients had it.
  *
  * Requests come from clients of several years: as a map with field names, as a positional array
- * (`method, path, query, body, headers, timeout`), with nil or nothing for what is absent, with text
- * as str or as bin, and with bytes as bin or as an array of small integers. A timeout is
- * `{ secs, nanos }` or `[secs, nanos]`. Unknown keys are ignored.
+ * (`method, path, query, body, headers, timeout`), with nil or nothing for what is absent, with
+ * text as str or as bin, and with bytes as bin or as an array of small integers. A timeout is `{
+ * secs, nanos }` or `[secs, nanos]`. Unknown keys are ignored.
  *
  * A request that cannot be read is a `ProxyRequestError`, which carries the status the caller must
  * be answered with.
  */
 import { encode } from '@msgpack/msgpack';
 import { ProxyRequestError, UndecodableBodyError } from '../errors.ts';
-import { decodeBody, encodeBody } from './body.ts';
+import { decodeBody, encodeAnswer, encodeBody, isJsonText } from './body.ts';
 
 /** The status of an answer; 0 alone is success. */
 export const ProxyStatus = {
@@ -37,7 +38,10 @@ export type ProxyRequest = {
   readonly body?: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
-  /** Sending it twice does no more than sending it once; only for requests whose method does not say so. */
+  /**
+   * Sending it twice does no more than sending it once; only for requests whose method does not say
+   * so.
+   */
   readonly idempotent?: boolean;
   /** The lane in the proxy: `high`, `normal` or `bulk`. */
   readonly priority?: string;
@@ -197,8 +201,28 @@ export function encodeProxyRequest(request: ProxyRequest): Uint8Array {
   return encodeBody(timeoutMs === undefined ? fields : { ...fields, timeout: { secs, nanos } });
 }
 
-export function encodeProxyAnswer(answer: ProxyAnswer): Uint8Array {
-  return encode(answer);
+/**
+ * Writes the answer to a request: MessagePack with the body's bytes, or for one in JSON the body's
+ * value.
+ */
+export function encodeProxyAnswer(answer: ProxyAnswer, request: Uint8Array): Uint8Array {
+  if (!isJsonText(request)) return encode(answer);
+  if (answer.status !== ProxyStatus.success) return encodeAnswer(answer, request);
+  const body = { ...answer.body, body: readJson(answer.body.body) };
+  return encodeAnswer({ ...answer, body }, request);
+}
+
+/**
+ * The value of a body of JSON, null where there is none, and its text where it is something else.
+ */
+function readJson(body: Uint8Array): unknown {
+  if (body.length === 0) return null;
+  const content = new TextDecoder().decode(body);
+  try {
+    return JSON.parse(content);
+  } catch {
+    return content;
+  }
 }
 
 const STATUS_CODES: ReadonlySet<unknown> = new Set(Object.values(ProxyStatus));

@@ -1,27 +1,27 @@
 /**
  * Writing frames for another process.
  *
- * Two forms. JSON: one object a line, `{"event":"MESSAGE_CREATE","data":{…}}`, for the payload modes
- * `json` and `raw`. MessagePack: maps `{ event, data }` one after the other, without lengths between
- * them, for `map`, and for `discordjs`, whose own shape is one for Redis. A call and its answer carry
- * a `key` besides. In the JSON form Discord's own bytes of `d` are copied between a head that is made
- * once for each event and the end of the line, unparsed.
+ * Two forms. JSON: one object a line, `{"event":"MESSAGE_CREATE","data":{…}}`, for the payload
+ * modes `json` and `raw`. MessagePack: maps `{ event, data }` one after the other, without lengths
+ * between them, for `map`, for `go`, whose data is a string of JSON, and for `discordjs`, whose own
+ * shape is one for Redis. A call and its answer carry a `key` besides. In the JSON form Discord's
+ * own bytes of `d` are copied between a head that is made once for each event and the end of the
+ * line, unparsed.
  *
- * A body that the form cannot show as data travels as the bytes that it is: as MessagePack bin, or in
- * JSON, which has no bytes, in base64 under `bytes` instead of `data`.
+ * A body that the form cannot show as data travels as the bytes that it is: as MessagePack bin, or
+ * in JSON, which has no bytes, in base64 under `bytes` instead of `data`.
  */
 import { encode } from '@msgpack/msgpack';
-import { decodeBody } from './body.ts';
+import { decodeBody, isJsonText } from './body.ts';
 import type { Frame } from './frame.ts';
 import { packJson } from './json-to-message-pack.ts';
 import { messagePackLength } from './message-pack-length.ts';
-import { type PayloadMode, payloadEncoder } from './payload.ts';
+import { type PayloadEncoder, type PayloadMode, payloadEncoder } from './payload.ts';
 
 const utf8 = new TextEncoder();
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
-const FIRST_BYTE_NOT_TEXT = 0x80;
 const BIN8 = 0xc4;
 const BIN32 = 0xc6;
 const FIXMAP = 0x80;
@@ -50,7 +50,7 @@ export interface DispatchFramer {
 const NO_FACTS = { event: '', shard: 0, sequence: 0 };
 
 function isMap(mode: PayloadMode): boolean {
-  return mode === 'map' || mode === 'discordjs';
+  return mode === 'map' || mode === 'go' || mode === 'discordjs';
 }
 
 /** JSON may be broken over lines between its tokens, never inside them; a frame must not be. */
@@ -105,29 +105,25 @@ function mapTail({ key, id }: Pick<Frame, 'key' | 'id'>): readonly Uint8Array[] 
 }
 
 const NOTHING = new Uint8Array();
-const mapBody = payloadEncoder('map');
 
-const mapFramer: DispatchFramer = {
-  head: (event) => mapHead(event, 0),
-  tail: () => NOTHING,
-  maxBytes: (head, length, tail) => head.length + mapBody.maxBytes(length) + tail.length,
-  write(head, source, start, end, tail, target, offset) {
-    target.set(head, offset);
-    const after = mapBody.write(source, start, end, target, offset + head.length, NO_FACTS);
-    target.set(tail, after);
-    return after + tail.length;
-  },
-};
+function mapFramer(body: PayloadEncoder, withIds: boolean): DispatchFramer {
+  return {
+    head: (event) => mapHead(event, withIds ? 1 : 0),
+    tail: (id) => (withIds ? Buffer.concat(mapTail({ id })) : NOTHING),
+    maxBytes: (head, length, tail) => head.length + body.maxBytes(length) + tail.length,
+    write(head, source, start, end, tail, target, offset) {
+      target.set(head, offset);
+      const after = body.write(source, start, end, target, offset + head.length, NO_FACTS);
+      target.set(tail, after);
+      return after + tail.length;
+    },
+  };
+}
 
 const jsonFramerWithIds: DispatchFramer = { ...jsonFramer, tail: (id) => jsonTail({ id }) };
-const mapFramerWithIds: DispatchFramer = {
-  ...mapFramer,
-  head: (event) => mapHead(event, 1),
-  tail: (id) => Buffer.concat(mapTail({ id })),
-};
 
 export function dispatchFramer(mode: PayloadMode, withIds: boolean): DispatchFramer {
-  if (isMap(mode)) return withIds ? mapFramerWithIds : mapFramer;
+  if (isMap(mode)) return mapFramer(payloadEncoder(mode === 'go' ? 'go' : 'map'), withIds);
   return withIds ? jsonFramerWithIds : jsonFramer;
 }
 
@@ -153,10 +149,6 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-function isText(body: Uint8Array): boolean {
-  return body.length > 1 && (body[0] as number) < FIRST_BYTE_NOT_TEXT;
-}
-
 /** The value of a body that JSON can show; undefined for others. */
 function shownInJson(body: Uint8Array): { readonly data: unknown } | undefined {
   try {
@@ -174,12 +166,14 @@ function jsonFrame({ event, body, key, id }: Frame): Uint8Array {
     return utf8.encode(`${JSON.stringify({ event, bytes, key, id })}\n`);
   }
   // Text stays as it is, with every digit of its numbers.
-  const data = isText(body) ? new Uint8Array(body) : utf8.encode(JSON.stringify(shown.data));
+  const data = isJsonText(body) ? new Uint8Array(body) : utf8.encode(JSON.stringify(shown.data));
   keepOnOneLine(data);
   return Buffer.concat([jsonHead(event), data, jsonTail({ key, id })]);
 }
 
-/** Whether `body` is one MessagePack value that a reader will not take for bytes of another body. */
+/**
+ * Whether `body` is one MessagePack value that a reader will not take for bytes of another body.
+ */
 function isMessagePack(body: Uint8Array): boolean {
   const first = body[0] ?? BIN8;
   if (first >= BIN8 && first <= BIN32) return false;
@@ -193,7 +187,7 @@ function isMessagePack(body: Uint8Array): boolean {
 /** The data of a MessagePack frame: the body itself, its value, or its bytes. */
 function messagePackData(body: Uint8Array): Uint8Array {
   if (isMessagePack(body)) return body;
-  const packed = isText(body) ? packJson(new TextDecoder().decode(body)) : undefined;
+  const packed = isJsonText(body) ? packJson(new TextDecoder().decode(body)) : undefined;
   return packed ?? encode(body);
 }
 

@@ -1,10 +1,10 @@
 /**
  * The gateway's metrics, counted without an object or a label per event.
  *
- * The data plane adds one to a number in an array: an array a shard, a place an event of the table, then
- * a place an opcode. Labels are put together only when somebody reads the metrics.
+ * The data plane adds one to a number in an array: an array a shard, a place an event of the table,
+ * then a place an opcode. Labels are put together only when somebody reads the metrics.
  */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry, Summary } from 'prom-client';
 import type { CommandOutcome } from '../../actors/commands/ports.ts';
 import type { IdentifyStatus } from '../../actors/identify/actor.ts';
 import type { FrameCounter } from '../../actors/shard/dispatch-plane.ts';
@@ -15,19 +15,22 @@ import { UNKNOWN_EVENTS_MAX } from '../../protocols/limits.ts';
 const OPCODES = 64;
 const OTHER_OPCODE = OPCODES - 1;
 
+/** The quantiles that dashboards of the original show, over the window that its library had. */
+const PING_WINDOW = { percentiles: [0.5, 0.9, 0.95, 0.99], maxAgeSeconds: 600, ageBuckets: 5 };
+
 type ShardCounts = {
-  readonly dispatches: Float64Array;
+  dispatches: Float64Array;
   readonly received: Float64Array;
   readonly sent: Float64Array;
 };
 
 export class GatewayMetrics implements FrameCounter {
   readonly #shards = new Map<number, ShardCounts>();
-  readonly #eventsMax: number;
+  readonly #eventsKnown: number;
   readonly #eventName: (index: number) => string;
   readonly #alive: Gauge<'id'>;
   readonly #fenced: Gauge<'id'>;
-  readonly #ping: Gauge<'id'>;
+  readonly #ping: Summary<'id'>;
   readonly #identifiesLeft: Gauge;
   readonly #identifiesWaiting: Gauge;
   readonly #identifyFloorReached: Gauge;
@@ -36,16 +39,16 @@ export class GatewayMetrics implements FrameCounter {
   readonly #commands: Counter<'fate'>;
 
   /**
-   * @param eventsMax how many names the event table begins with
+   * @param events how many names the event table begins with
    * @param eventName gives the name of an index of the table
    */
   constructor(
     registry: Registry,
     shardCount: number,
-    eventsMax: number,
+    events: number,
     eventName: (index: number) => string,
   ) {
-    this.#eventsMax = eventsMax + UNKNOWN_EVENTS_MAX + 1;
+    this.#eventsKnown = events + 1;
     this.#eventName = eventName;
     const registers = [registry];
     const metrics = this;
@@ -81,10 +84,11 @@ export class GatewayMetrics implements FrameCounter {
       labelNames: ['id'],
       registers,
     });
-    this.#ping = new Gauge({
+    this.#ping = new Summary({
       name: 'gateway_ping',
-      help: 'Milliseconds from the last heartbeat to its acknowledgement',
+      help: 'Milliseconds from a heartbeat to its acknowledgement, over the last ten minutes',
       labelNames: ['id'],
+      ...PING_WINDOW,
       registers,
     });
     const total = new Gauge({
@@ -132,10 +136,12 @@ export class GatewayMetrics implements FrameCounter {
     this.#commands.inc({ fate });
   }
 
-  /** Every shard is known before the first frame, so that counting looks nothing up but an index. */
+  /**
+   * Every shard is known before the first frame, so that counting looks nothing up but an index.
+   */
   addShard(shard: number): void {
     this.#shards.set(shard, {
-      dispatches: new Float64Array(this.#eventsMax),
+      dispatches: new Float64Array(this.#eventsKnown),
       received: new Float64Array(OPCODES),
       sent: new Float64Array(OPCODES),
     });
@@ -144,8 +150,10 @@ export class GatewayMetrics implements FrameCounter {
   }
 
   dispatch(shard: number, entry: { readonly index: number }): void {
-    const counts = this.#shards.get(shard)?.dispatches;
-    if (counts !== undefined) counts[entry.index] = (counts[entry.index] ?? 0) + 1;
+    const counts = this.#shards.get(shard);
+    if (counts === undefined) return;
+    if (entry.index >= counts.dispatches.length) this.#makeRoom(counts);
+    counts.dispatches[entry.index] = (counts.dispatches[entry.index] ?? 0) + 1;
   }
 
   control(shard: number, op: number): void {
@@ -190,13 +198,20 @@ export class GatewayMetrics implements FrameCounter {
         this.sessionLost(shard);
         break;
       case 'latency':
-        this.#ping.set({ id: shard }, notice.milliseconds);
+        this.#ping.observe({ id: shard }, notice.milliseconds);
         break;
     }
   }
 
   sessionLost(shard: number): void {
     this.#sessionsLost.inc({ id: shard });
+  }
+
+  /** For all names that may come to be known; few shards ever see one of them. */
+  #makeRoom(counts: ShardCounts): void {
+    const dispatches = new Float64Array(this.#eventsKnown + UNKNOWN_EVENTS_MAX);
+    dispatches.set(counts.dispatches);
+    counts.dispatches = dispatches;
   }
 
   #eachReceived(see: (t: string, op: number, shard: number, count: number) => void): void {

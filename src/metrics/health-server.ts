@@ -1,6 +1,6 @@
 /**
- * The HTTP server that operators look at: metrics, `/healthz` (the process answers) and `/readyz` (it
- * does its work). It serves GET and HEAD, nothing else, and no request can make it fail.
+ * The HTTP server that operators look at: metrics, `/healthz` (the process answers) and `/readyz`
+ * (it does its work). It serves GET and HEAD, nothing else, and no request can make it fail.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
@@ -12,6 +12,8 @@ export type Readiness = { readonly ready: boolean; readonly detail: string };
 export type HealthServerOptions = {
   readonly host: string;
   readonly port: number;
+  /** What a person changes to have it listen elsewhere. */
+  readonly setting: string;
   /** The path of the metrics, with its leading slash. */
   readonly endpoint: string;
   readonly registry: Registry;
@@ -30,7 +32,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
       send(response, 500, 'text/plain', String(error));
     });
   });
-  const port = await listen(server, options.host, options.port);
+  const port = await listen(server, options);
   return { port, close: () => close(server) };
 }
 
