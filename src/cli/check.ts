@@ -1,8 +1,8 @@
 /**
  * `spectacles check`: says what a configuration means and tries every connection that it names.
  *
- * It changes nothing. Its answer goes to stdout; the status is 2 when a configuration cannot be used,
- * 1 when something could not be reached, 0 when all is well.
+ * It changes nothing. Its answer goes to stdout; the status is 2 when a configuration cannot be
+ * used, 1 when something could not be reached, 0 when all is well.
  */
 import { join } from 'node:path';
 import { ConfigurationError } from '../../protocols/errors.ts';
@@ -17,6 +17,7 @@ import { showInput } from '../config/show.ts';
 import { readArguments, refusePositionals } from './arguments.ts';
 import type { Command, Surroundings } from './command.ts';
 import { configurationSource, GATEWAY_FILE, PROXY_FILE } from './configure.ts';
+import { connectionProblem } from './connection-problem.ts';
 import { EXIT_FAILED, EXIT_STOPPED, exitStatus, failureLines } from './failure.ts';
 import { configFlag } from './flags.ts';
 import { isFile } from './handler.ts';
@@ -107,14 +108,16 @@ async function checkTarget(
   return status;
 }
 
-async function tryProbe({ name, run }: Probe, surroundings: Surroundings): Promise<number> {
+async function tryProbe({ name, place, run }: Probe, surroundings: Surroundings): Promise<number> {
   const { print, redactor } = surroundings;
   try {
     print(`  ok      ${redactor.redact(`${name}: ${await run()}`)}\n`);
     return EXIT_STOPPED;
   } catch (error) {
-    for (const line of failureLines(error))
+    const problem = place === undefined ? undefined : connectionProblem(error, place);
+    for (const line of problem === undefined ? failureLines(error) : [problem]) {
       print(`  failed  ${redactor.redact(`${name}: ${line}`)}\n`);
+    }
     return EXIT_FAILED;
   }
 }

@@ -25,7 +25,7 @@ import {
   SIMULATE_FLAG,
   simulatorFlags,
 } from './flags.ts';
-import { findHandler, isFile } from './handler.ts';
+import { findHandler, isFile, uncaughtInHandler } from './handler.ts';
 import { runProcess } from './run-process.ts';
 import type { RunningService, ServiceRuntime, Services, SimulatorOptions } from './services.ts';
 
@@ -110,6 +110,7 @@ export const runCommand: Command = {
       ({ startRun }, runtime) => startRun({ gateway, proxy, simulator, handler }, runtime),
       log,
       surroundings,
+      (error) => uncaughtInHandler(handler, error) ?? error,
     );
   },
 };
@@ -174,13 +175,15 @@ async function simulatorOptions(
 }
 
 /**
- * Runs a service to its end. A failure is told here, where there is a log for its stack. Loading the services
- * takes longer than all before it, and a signal has to be heard meanwhile, so it is part of the start.
+ * Runs a service to its end. A failure is told here, where there is a log for its stack. Loading
+ * the services takes longer than all before it, and a signal has to be heard meanwhile, so it is
+ * part of the start.
  */
 async function supervise(
   start: (services: Services, runtime: ServiceRuntime) => Promise<RunningService>,
   log: Log,
   { host, exit, clock, complain, services }: Surroundings,
+  explainUncaught: (error: unknown) => unknown = (error) => error,
 ): Promise<number> {
   const report = (error: unknown): number => {
     for (const line of failureLines(error)) complain(line);
@@ -195,7 +198,8 @@ async function supervise(
       runtime.signal.throwIfAborted();
       return start(loaded, runtime);
     };
-    return await runProcess(loadAndStart, { host, exit, clock, log, report });
+    const reportUncaught = (error: unknown): number => report(explainUncaught(error));
+    return await runProcess(loadAndStart, { host, exit, clock, log, report: reportUncaught });
   } catch (error) {
     return report(error);
   }

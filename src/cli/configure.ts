@@ -48,10 +48,13 @@ export function logFindings(
   }
 }
 
-/** With a simulated Discord nothing has to be configured: all events, all intents, its own token. */
+/** What the handler listens to is what is published, of all the events that may be. */
+const RUN_DEFAULTS = { events: '*' };
+
+/** With a simulated Discord nothing has to be configured: all intents, its own token. */
 const SIMULATED_DEFAULTS = {
+  ...RUN_DEFAULTS,
   token: SIMULATED_TOKEN,
-  events: '*',
   raw_intents: String(ALL_INTENTS),
 };
 
@@ -62,8 +65,9 @@ export type RunConfiguration = {
 };
 
 /**
- * Both configurations for one process. A broker that only one of them names is meant for both; where
- * none is named they share this process's memory. A simulated Discord never sees a real token.
+ * Both configurations for one process. A broker that only one of them names is meant for both;
+ * where none is named they share this process's memory. A simulated Discord never sees a real
+ * token.
  */
 export async function runConfiguration(
   simulate: boolean,
@@ -73,7 +77,7 @@ export async function runConfiguration(
   const [gateway, proxy] = await both(
     loadGatewayConfig({
       ...configurationSource(undefined, GATEWAY_FILE, surroundings),
-      defaults: simulate ? SIMULATED_DEFAULTS : {},
+      defaults: simulate ? SIMULATED_DEFAULTS : RUN_DEFAULTS,
     }),
     loadProxyConfig(configurationSource(undefined, PROXY_FILE, surroundings)),
   );
@@ -117,7 +121,9 @@ async function both<One, Other>(
   throw new ConfigurationError(messages.join('\n'));
 }
 
-/** A broker that carries messages between processes serves both; anything else stays with its one. */
+/**
+ * A broker that carries messages between processes serves both; anything else stays with its one.
+ */
 function shared(named: string | undefined): 'redis' | 'amqp' | 'memory' {
   return named === 'redis' || named === 'amqp' ? named : 'memory';
 }

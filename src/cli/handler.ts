@@ -1,6 +1,6 @@
 /**
- * The handler file of `spectacles run`: found before anything starts, imported when the services are
- * up. What it throws on load is reported as its own error, with its place in the file.
+ * The handler file of `spectacles run`: found before anything starts, imported when the services
+ * are up. What it throws on load is reported as its own error, with its place in the file.
  */
 import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
@@ -30,7 +30,11 @@ export async function findHandler(
     );
   }
   const failure = (error: unknown) => handlerFailure(path, absolute, error);
-  return { path: absolute, load: () => loadHandler(absolute, failure), failure };
+  const placeOf = (error: unknown) => {
+    const line = lineIn(absolute, stackOf(error));
+    return line === undefined ? undefined : `${path}:${line}`;
+  };
+  return { path: absolute, load: () => loadHandler(absolute, failure), failure, placeOf };
 }
 
 /** Whether `path` is a file that exists. */
@@ -61,11 +65,26 @@ async function handlerFailure(
   absolute: string,
   error: unknown,
 ): Promise<HandlerLoadError> {
-  const url = pathToFileURL(absolute).href;
-  const line = lineIn(url, absolute, stackOf(error)) ?? (await lineOfSyntaxError(absolute, error));
+  const line = lineIn(absolute, stackOf(error)) ?? (await lineOfSyntaxError(absolute, error));
   const place = line === undefined ? path : `${path}:${line}`;
-  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new HandlerLoadError(`handler ${place}: ${oneLine(what)}`, { cause: error });
+  return new HandlerLoadError(`handler ${place}: ${namedError(error)}`, { cause: error });
+}
+
+/** What is the handler's own of the errors that nobody has caught. */
+export function uncaughtInHandler(
+  { placeOf }: RunOptions['handler'],
+  error: unknown,
+): HandlerLoadError | undefined {
+  const place = placeOf(error);
+  if (place === undefined) return undefined;
+  const what = `handler ${place}: ${namedError(error)}`;
+  return new HandlerLoadError(`${what}; nobody caught it: await what it comes from, or catch it`, {
+    cause: error,
+  });
+}
+
+function namedError(error: unknown): string {
+  return oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 }
 
 function stackOf(error: unknown): string {
@@ -73,8 +92,8 @@ function stackOf(error: unknown): string {
 }
 
 /** The first line of the file that a stack names. */
-function lineIn(url: string, path: string, stack: string): string | undefined {
-  for (const name of [url, path]) {
+function lineIn(path: string, stack: string): string | undefined {
+  for (const name of [pathToFileURL(path).href, path]) {
     const start = stack.indexOf(`${name}:`);
     const line = start === -1 ? undefined : /^\d+/.exec(stack.slice(start + name.length + 1))?.[0];
     if (line !== undefined) return line;
@@ -82,7 +101,9 @@ function lineIn(url: string, path: string, stack: string): string | undefined {
   return undefined;
 }
 
-/** The stack of a module that cannot be parsed does not name it; Node's own check of a file does. */
+/**
+ * The stack of a module that cannot be parsed does not name it; Node's own check of a file does.
+ */
 async function lineOfSyntaxError(path: string, error: unknown): Promise<string | undefined> {
   if (!(error instanceof SyntaxError)) return undefined;
   try {
@@ -91,7 +112,7 @@ async function lineOfSyntaxError(path: string, error: unknown): Promise<string |
     });
   } catch (failure) {
     const stack = stackOf(failure);
-    return lineIn(pathToFileURL(path).href, path, stack.slice(stack.indexOf('\n') + 1));
+    return lineIn(path, stack.slice(stack.indexOf('\n') + 1));
   }
   // The file itself is well: what cannot be parsed is something that it imports.
   return undefined;

@@ -1,13 +1,15 @@
 /**
  * The life of a process that runs a service: start, wait, stop on a signal, exit.
  *
- * The first SIGINT or SIGTERM stops the service, also while it is still starting; the second one ends
- * the process at once. One that follows the first closely is its echo: a terminal sends Ctrl-C to every
- * process of the group, and npm sends what it gets once more to the one it runs. A stop that does not
- * come to its end within the deadline ends the process too, as a failure. What nobody caught is a programming error: it is reported and the process ends, since
- * nothing is known about its state any more.
+ * The first SIGINT or SIGTERM stops the service, also while it is still starting; the second one
+ * ends the process at once. One that follows the first closely is its echo: a terminal sends Ctrl-C
+ * to every process of the group, and npm sends what it gets once more to the one it runs. A stop
+ * that does not come to its end within the deadline ends the process too, as a failure. What nobody
+ * caught is a programming error: it is reported and the process ends, since nothing is known about
+ * its state any more.
  */
 import { constants } from 'node:os';
+import { withDeadline } from '../../actors/deadline.ts';
 import { StopDeadlineError } from '../../protocols/errors.ts';
 import { PROCESS_STOP_DEADLINE_MS, SIGNAL_ECHO_MS } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
@@ -56,16 +58,20 @@ export async function runProcess(
       exit(128 + constants.signals[signal]);
     }
   };
-  const onCrash = (error: unknown): void => exit(report(error));
+  let isCrashed = false;
+  const onCrash = (error: unknown): void => {
+    // The first says what went wrong; the process lives on only until its last words are out.
+    if (isCrashed) return;
+    isCrashed = true;
+    exit(report(error));
+  };
   host.on('SIGINT', onSignal);
   host.on('SIGTERM', onSignal);
   host.on('uncaughtException', onCrash);
   host.on('unhandledRejection', onCrash);
   try {
-    await Promise.race([
-      startAndWait(start, { log, signal: stopping.signal }, stopAsked, clock),
-      stopAsked.then(() => deadline(clock)),
-    ]);
+    const life = startAndWait(start, { log, signal: stopping.signal }, stopAsked, clock);
+    await Promise.race([life, stopAsked.then(() => inTime(clock, life))]);
     return EXIT_STOPPED;
   } finally {
     host.off('SIGINT', onSignal);
@@ -93,19 +99,16 @@ async function startAndWait(
   try {
     await Promise.race([service.done, stopAsked]);
   } catch (error) {
-    await Promise.race([service.stop(), deadline(clock)]).catch((stopError: unknown) => {
+    await inTime(clock, service.stop()).catch((stopError: unknown) => {
       runtime.log.error({ error: stopError }, 'the failed service did not stop cleanly');
     });
     throw error;
   }
-  await Promise.race([service.stop(), deadline(clock)]);
+  await inTime(clock, service.stop());
 }
 
-/** Rejects when the time for stopping is over. */
-function deadline(clock: Clock): Promise<never> {
-  return new Promise((_, reject) => {
-    clock.setTimer(PROCESS_STOP_DEADLINE_MS, () => {
-      reject(new StopDeadlineError(PROCESS_STOP_DEADLINE_MS));
-    });
-  });
+/** Settles as `stop` does, or rejects when the time for stopping is over. */
+function inTime(clock: Clock, stop: Promise<void>): Promise<void> {
+  const late = () => new StopDeadlineError(PROCESS_STOP_DEADLINE_MS);
+  return withDeadline(clock, PROCESS_STOP_DEADLINE_MS, stop, late);
 }

@@ -8,7 +8,9 @@ import type { ProxyConfig } from '../config/proxy-config.ts';
 
 /** A service that has started. */
 export type RunningService = {
-  /** Takes nothing more, finishes or hands back what is in flight, and resolves when all is closed. */
+  /**
+   * Takes nothing more, finishes or hands back what is in flight, and resolves when all is closed.
+   */
   stop(): Promise<void>;
   /**
    * Resolves when the service came to its end by itself and as it should; rejects when it cannot go
@@ -53,12 +55,16 @@ export type RunOptions = {
     load(): Promise<HandlerModule>;
     /** Says in one line what the handler threw, and where in its file. */
     failure(error: unknown): Promise<Error>;
+    /** Where in the handler's file an error comes from, as `bot.mjs:12`; undefined: not there. */
+    placeOf(error: unknown): string | undefined;
   };
 };
 
 /** One thing that `spectacles check` tries: resolves with what was found, rejects with why not. */
 export type Probe = {
   readonly name: string;
+  /** The address that is tried; undefined for what is no connection. */
+  readonly place?: string;
   run(): Promise<string>;
 };
 

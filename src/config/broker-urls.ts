@@ -47,7 +47,8 @@ export function parseRedisUrl(text: string): Parsed<RedisEndpoint> {
   if (path === null || Number(path[1]) > DATABASE_MAX) {
     return { problem: 'its path must be the number of a database, as in redis://localhost:6379/0' };
   }
-  if (url.value.query.size > 0) return { problem: 'parameters after ? are not read in it' };
+  if (url.value.query.size > 0)
+    return { problem: 'parameters after ? are not read: leave them out (TLS is rediss://)' };
   const { host, port, username, password, scheme } = url.value;
   return {
     value: {
@@ -104,9 +105,11 @@ function amqpParameters(query: URLSearchParams): AmqpParameters | string {
   for (const [name, value] of query) {
     const key = Object.hasOwn(AMQP_PARAMETERS, name) ? AMQP_PARAMETERS[name] : undefined;
     if (key === undefined) {
-      const near = suggest(name, Object.keys(AMQP_PARAMETERS));
-      const hint = near === undefined ? '' : `; did you mean ${near}?`;
-      return `a parameter after ? is not known${hint} Known are ${Object.keys(AMQP_PARAMETERS).join(', ')}`;
+      const names = Object.keys(AMQP_PARAMETERS);
+      const near = suggest(name, names);
+      const hint =
+        near === undefined ? `; known are ${names.join(', ')}` : `; did you mean ${near}?`;
+      return `a parameter after ? is not known${hint}`;
     }
     if (!/^\d{1,9}$/.test(value)) return `its parameter ${name} must be a whole number`;
     parameters[key] = Number(value);

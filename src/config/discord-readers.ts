@@ -41,7 +41,9 @@ export function botToken(): Reader<string> {
   });
 }
 
-/** Which dispatch events are published: all, also those that Discord adds later, or the named ones. */
+/**
+ * Which dispatch events are published: all, also those that Discord adds later, or the named ones.
+ */
 export type EventFilter = 'all' | readonly DispatchEventName[];
 
 export function eventFilter(): Reader<EventFilter> {
@@ -118,15 +120,38 @@ export type ConfiguredPresence = {
   readonly data: GatewayPresenceUpdateData;
   /** Whether its activity came from the old key `game`. */
   readonly fromGame: boolean;
+  /** Keys of its activities that Discord takes from people only. */
+  readonly leftOut: readonly string[];
 };
 
 /** What Discord takes from a bot; 4, a custom status, shows `state`. */
-const activitySchema = z.strictObject({
+const activityShape = {
   name: z.string().min(1).max(128),
   type: z.int().min(0).max(5).default(0),
   state: z.string().min(1).max(128).optional(),
   url: z.string().min(1).max(512).optional(),
-});
+};
+
+const ignored = z.unknown().optional();
+
+/**
+ * What Discord documents of an activity and takes from people only; the original sent it all the
+ * same.
+ */
+const ignoredShape = {
+  application_id: ignored,
+  assets: ignored,
+  created_at: ignored,
+  details: ignored,
+  emoji: ignored,
+  flags: ignored,
+  instance: ignored,
+  party: ignored,
+  secrets: ignored,
+  timestamps: ignored,
+};
+
+const activitySchema = z.strictObject({ ...activityShape, ...ignoredShape });
 
 const presenceSchema = z.strictObject({
   status: z.enum(PresenceUpdateStatus).default(PresenceUpdateStatus.Online),
@@ -138,17 +163,19 @@ const presenceSchema = z.strictObject({
 
 /** A presence as a TOML table or as JSON text. */
 export function presence(): Reader<ConfiguredPresence> {
+  const expects =
+    'a presence: a table in a file, a JSON object such as {"status":"idle"} in the environment';
   return reader<ConfiguredPresence>({
-    expects: 'a presence: a table in a file, a JSON object in the environment',
+    expects,
     schema: z.unknown().transform((input, context): ConfiguredPresence => {
       const table = typeof input === 'string' ? parsedJson(input) : input;
       if (typeof table !== 'object' || table === null || Array.isArray(table)) {
-        return refuse(context, input, 'is not a presence: not readable as a table or JSON object');
+        return refuse(context, input, `is not ${expects}`);
       }
       const parsed = presenceSchema.safeParse(table);
       if (!parsed.success) {
-        for (const message of parsed.error.issues.map(presenceProblem)) {
-          context.issues.push({ code: 'custom', message, input });
+        for (const issue of parsed.error.issues) {
+          context.issues.push({ code: 'custom', message: presenceProblem(issue, table), input });
         }
         return z.NEVER;
       }
@@ -160,13 +187,17 @@ export function presence(): Reader<ConfiguredPresence> {
           'has both game, the old form, and activities: keep activities',
         );
       }
-      const shown = (game ? [game] : (activities ?? [])).map(({ name, type, state, url }) => ({
+      const given = game ? [game] : (activities ?? []);
+      const shown = given.map(({ name, type, state, url }) => ({
         name,
         type,
         ...(state === undefined ? {} : { state }),
         ...(url === undefined ? {} : { url }),
       }));
-      return { data: { status, afk, since, activities: shown }, fromGame: Boolean(game) };
+      const leftOut = Object.keys(ignoredShape).filter((key) =>
+        given.some((activity) => Object.hasOwn(activity, key)),
+      );
+      return { data: { status, afk, since, activities: shown }, fromGame: Boolean(game), leftOut };
     }),
     show: ({ data }) =>
       [data.status, ...data.activities.map(({ name }) => showInput(name))].join(', '),
@@ -182,16 +213,41 @@ function parsedJson(text: string): unknown {
   }
 }
 
-const PRESENCE_KEYS = [...Object.keys(presenceSchema.shape), ...Object.keys(activitySchema.shape)];
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
-function presenceProblem(issue: z.core.$ZodIssue): string {
+const PRESENCE_KEYS = [...Object.keys(presenceSchema.shape), ...Object.keys(activityShape)];
+
+/** What each key of a presence and of its activities may have. */
+const PRESENCE_EXPECTS: Readonly<Record<string, string>> = {
+  status: `one of ${Object.values(PresenceUpdateStatus).join(', ')}`,
+  afk: 'true or false',
+  since: 'a time in milliseconds, or null in JSON',
+  activities: 'a list of at most 16 activities',
+  game: 'an activity, as { name = "chess" }',
+  name: 'a text of 1 to 128 characters',
+  type: 'a whole number from 0 to 5',
+  state: 'a text of 1 to 128 characters',
+  url: 'a text of 1 to 512 characters',
+};
+
+function presenceProblem(issue: z.core.$ZodIssue, presence: unknown): string {
   const place = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? '';
     const near = suggest(key, PRESENCE_KEYS);
     const where = place === '' ? '' : ` in ${place}`;
-    const hint = near === undefined ? '' : `; did you mean ${near}?`;
-    return `has the unknown key ${showKey(key)}${where}${hint} Known are ${PRESENCE_KEYS.join(', ')}`;
+    const hint =
+      near === undefined ? `; known are ${PRESENCE_KEYS.join(', ')}` : `; did you mean ${near}?`;
+    return `has the unknown key ${showKey(key)}${where}${hint}`;
   }
-  return `has a value at ${place} that cannot be used: ${issue.message.toLowerCase()}`;
+  const key = issue.path.findLast((step) => typeof step === 'string') ?? '';
+  const isEntry = typeof issue.path.at(-1) === 'number';
+  const expects = isEntry ? PRESENCE_EXPECTS.game : PRESENCE_EXPECTS[key];
+  const value = issue.path.reduce<unknown>(
+    (outer, step) => (isObject(outer) ? Reflect.get(outer, step) : undefined),
+    presence,
+  );
+  return value === undefined
+    ? `has no ${place}, which must be ${expects}`
+    : `has ${showInput(value)} as ${place}, which must be ${expects}`;
 }

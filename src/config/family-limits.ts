@@ -6,6 +6,7 @@ import { suggest } from '../../protocols/suggest.ts';
 import type { FamilyLimit, FamilyLimits } from '../../supervisors/proxy-guard.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import { type Reader, reader, refuse, textList } from './readers.ts';
+import { showInput } from './show.ts';
 
 /** What the paths of Discord's API begin with. */
 const FAMILIES: readonly string[] = [
@@ -25,7 +26,9 @@ export function familyLimits(): Reader<FamilyLimits> {
         if (entries.join() === 'none') return limits;
         for (const entry of entries) {
           const parsed = parseEntry(entry);
-          if (typeof parsed === 'string') return refuse(context, entry, parsed);
+          if (typeof parsed === 'string') {
+            return refuse(context, entry, `holds ${showInput(entry)}, ${parsed}`);
+          }
           limits.set(...parsed);
         }
         return limits;
@@ -36,15 +39,16 @@ export function familyLimits(): Reader<FamilyLimits> {
 
 function parseEntry(entry: string): [family: string, limit: FamilyLimit] | string {
   const [, family = '', count = '', window = ''] = ENTRY.exec(entry) ?? [];
-  if (family === '') return `is not ${EXPECTS}: each is FAMILY=COUNT/DURATION`;
+  if (family === '') return 'which is not FAMILY=COUNT/DURATION, as in invites=200/10m';
   if (!FAMILIES.includes(family)) {
     const near = suggest(family, FAMILIES);
-    return `names no family of routes: ${family}${near ? `; did you mean ${near}?` : ''}`;
+    const hint = near ? `; did you mean ${near}?` : `; families are ${FAMILIES.join(', ')}`;
+    return `which names no family of routes${hint}`;
   }
   const windowMs = parseDuration(window) ?? 0;
-  if (Number(count) < 1) return 'has a count that is not at least 1';
+  if (Number(count) < 1) return 'whose count is not at least 1';
   if (windowMs < 1_000 || windowMs > FAMILY_WINDOW_MAX_MS) {
-    return `has a duration that is not from 1s to ${formatDuration(FAMILY_WINDOW_MAX_MS)}`;
+    return `whose duration is not from 1s to ${formatDuration(FAMILY_WINDOW_MAX_MS)}`;
   }
   return [family, { count: Number(count), windowMs }];
 }

@@ -21,6 +21,8 @@ export type GatewayConfig = {
   readonly intents: number;
   readonly gatewayVersion: number;
   readonly compression: 'zstd-stream' | 'zlib-stream' | 'none';
+  /** Undefined: Discord's own default. */
+  readonly largeThreshold: number | undefined;
   readonly shards: {
     /** Undefined: as many as Discord recommends. */
     readonly count: number | undefined;
@@ -87,7 +89,9 @@ export const POOL_SIZE_WARNING =
 
 const RANKS: readonly LayerKind[] = ['default', 'file', 'environment'];
 
-/** The bits of the higher source; of two from the same source, those of raw_intents unless it is 0. */
+/**
+ * The bits of the higher source; of two from the same source, those of raw_intents unless it is 0.
+ */
 function chosenIntents({ values, origins }: Resolved<Table>): number {
   const named = values.intents?.bits;
   const raw = values.raw_intents;
@@ -113,9 +117,11 @@ function check({ values, origins }: Resolved<Table>, { problems, warnings }: Fin
     const used = chosenIntents({ values, origins }) === raw ? 'raw_intents' : 'intents';
     warnings.push(`intents and raw_intents differ; ${used} is used`);
   }
-  if (values.presence?.fromGame) {
-    const where = origins.get('presence')?.where ?? 'presence';
-    warnings.push(`${where}: game is the old form; write activities, a list`);
+  const { fromGame = false, leftOut = [] } = values.presence ?? {};
+  const where = origins.get('presence')?.where ?? 'presence';
+  if (fromGame) warnings.push(`${where}: game is the old form; write activities, a list`);
+  if (leftOut.length > 0) {
+    warnings.push(`${where}: Discord takes no ${leftOut.join(', ')} from a bot; not sent`);
   }
   const poolSize = origins.get('redis.pool_size')?.kind ?? 'default';
   if (poolSize !== 'default') warnings.push(POOL_SIZE_WARNING);
@@ -138,6 +144,7 @@ function assemble(values: ValuesOf<Table>, intents: number): GatewayConfig {
     intents,
     gatewayVersion: values.gateway_version,
     compression: values.compression,
+    largeThreshold: values.large_threshold,
     shards: { count: values['shards.count'], ids: values['shards.ids'] },
     broker: {
       type: values['broker.type'],

@@ -1,6 +1,8 @@
 /** Every option of the gateway: gateway.toml and the environment. */
 import {
   IDENTIFY_FLOOR_MAX,
+  LARGE_THRESHOLD_MAX,
+  LARGE_THRESHOLD_MIN,
   MESSAGE_EXPIRATION_MAX_MS,
   POOL_SIZE_MAX,
   SHARDS_MAX,
@@ -52,6 +54,11 @@ export const GATEWAY_OPTIONS = {
     environment: ['DISCORD_COMPRESSION'],
     description: 'How Discord compresses what it sends: `zstd-stream`, `zlib-stream` or `none`',
   }),
+  large_threshold: optional(integer(LARGE_THRESHOLD_MIN, LARGE_THRESHOLD_MAX), "Discord's: 50", {
+    environment: ['DISCORD_LARGE_THRESHOLD'],
+    alsoUnset: 'zero',
+    description: 'Guilds of up to so many members come with those who are offline, too: 50 to 250',
+  }),
   'shards.count': optional(integer(1, SHARDS_MAX), "Discord's recommendation", {
     environment: ['DISCORD_SHARD_COUNT'],
     alsoUnset: 'zero',
@@ -81,7 +88,7 @@ export const GATEWAY_OPTIONS = {
   }),
   'broker.payload': option(choice(PAYLOAD_MODES), 'json', {
     environment: ['BROKER_PAYLOAD'],
-    description: 'How an event is encoded: `json`, `raw`, `map` or `discordjs`',
+    description: 'How an event is encoded: `json`, `go`, `raw`, `map` or `discordjs`',
   }),
   'api.version': option(integer(6, 99), '10', {
     environment: ['DISCORD_API_VERSION'],

@@ -8,8 +8,8 @@
 import { ConfigurationError } from '../../protocols/errors.ts';
 import { suggest } from '../../protocols/suggest.ts';
 import type { Redactor } from '../secrets.ts';
-import type { Option, OptionTable, ValuesOf } from './options.ts';
-import { showKey } from './show.ts';
+import { type Option, type OptionTable, optionName, type ValuesOf } from './options.ts';
+import { kindOf, showKey } from './show.ts';
 
 export type LayerKind = 'default' | 'file' | 'environment' | 'command line';
 
@@ -57,7 +57,9 @@ export function environmentLayer(
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a parsed file says. Keys are compared without regard to case, as the original gateway did. */
+/**
+ * What a parsed file says. Keys are compared without regard to case, as the original gateway did.
+ */
 export function fileLayer(
   table: OptionTable,
   content: Readonly<Record<string, unknown>>,
@@ -78,7 +80,7 @@ export function fileLayer(
     if (found !== undefined) take(found, value, where);
     else if (!tables.has(path))
       findings.problems.push(unknownKey(where, path, [...keys.keys(), ...tables], table));
-    else if (!isTable(value)) findings.problems.push(`${where}: must be a table ([${path}])`);
+    else if (!isTable(value)) findings.problems.push(noTable(where, path, value, table));
     else visitAll(value, `${shownPath}.`, `${path}.`);
   }
   function visitAll(content: Readonly<Record<string, unknown>>, shown: string, path: string): void {
@@ -123,6 +125,15 @@ function isUnset({ alsoUnset }: Option<unknown>, input: unknown): boolean {
   return text === '' || (alsoUnset === 'zero' && ZERO.test(text));
 }
 
+/**
+ * What stands there instead is not shown: it may well be the token that a key of the table is for.
+ */
+function noTable(where: string, path: string, value: unknown, table: OptionTable): string {
+  const keys = Object.keys(table).filter((key) => key.startsWith(`${path}.`));
+  const names = keys.map((key) => key.slice(path.length + 1)).join(', ');
+  return `${where}: is ${kindOf(value)} and must be a table: [${path}], and below it ${names}`;
+}
+
 function unknownKey(
   where: string,
   path: string,
@@ -131,7 +142,9 @@ function unknownKey(
 ): string {
   const last = path.split('.').at(-1) ?? path;
   const near = suggest(path, names) ?? names.find((name) => name.endsWith(`.${last}`));
-  if (near !== undefined) return `${where}: no such key; did you mean ${near}?`;
+  // Only a key that was quoted holds a dot of its own.
+  const unquoted = path.includes('\u0000') ? ', without quotes' : '';
+  if (near !== undefined) return `${where}: no such key; did you mean ${near}${unquoted}?`;
   return `${where}: no such key; known are ${Object.keys(table).join(', ')}`;
 }
 
@@ -148,7 +161,9 @@ export function defaultLayer(
   return { kind: 'default', entries };
 }
 
-/** Values with the layer each came from. A value is missing when it is not set or cannot be read. */
+/**
+ * Values with the layer each came from. A value is missing when it is not set or cannot be read.
+ */
 export type Resolved<Table extends OptionTable> = {
   readonly values: Partial<ValuesOf<Table>>;
   readonly origins: ReadonlyMap<keyof Table & string, { kind: LayerKind; where: string }>;
@@ -197,12 +212,14 @@ function readEntry(
   };
 }
 
-function missing(key: string, { environment, reader }: Option<unknown>): string {
-  const variables = environment.length === 0 ? '' : ` (or ${environment.join(' or ')})`;
-  return `${key}${variables} is not set: it must be ${reader.expects}`;
+function missing(key: string, option: Option<unknown>): string {
+  return `${optionName(key, option)} is not set: it must be ${option.reader.expects}`;
 }
 
-/** All values, when nothing was wrong; otherwise one ConfigurationError with a line for each problem. */
+/**
+ * All values, when nothing was wrong; otherwise one ConfigurationError with a line for each
+ * problem.
+ */
 export function completed<Table extends OptionTable>(
   resolved: Resolved<Table>,
   findings: Findings,

@@ -1,6 +1,7 @@
 /**
  * An option is declared once, as data: its key, its environment variables, how it is read, its
- * default, what it is for. Parsing, `--help` and the tables of docs/configuration.md all come from it.
+ * default, what it is for. Parsing, `--help` and the tables of docs/configuration.md all come from
+ * it.
  */
 import type { Reader } from './readers.ts';
 
@@ -11,7 +12,9 @@ type OptionFacts = {
   readonly oldKeys: readonly string[];
   /** Other names of the key in files that are as good. */
   readonly otherKeys: readonly string[];
-  /** What means that the key is not set, beside an empty text, as it did in the original services. */
+  /**
+   * What means that the key is not set, beside an empty text, as it did in the original services.
+   */
   readonly alsoUnset: 'zero' | 'empty list' | undefined;
   readonly description: string;
 };
@@ -31,6 +34,11 @@ export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 export type ValuesOf<Table extends OptionTable> = {
   readonly [Key in keyof Table]: Table[Key] extends Option<infer Value> ? Value : never;
 };
+
+/** An option as a message names it: its key, and the variables that set it. */
+export function optionName(key: string, { environment }: Option<unknown>): string {
+  return environment.length === 0 ? key : `${key} (or ${environment.join(' or ')})`;
+}
 
 type Facts = Partial<OptionFacts> & Pick<OptionFacts, 'description'>;
 

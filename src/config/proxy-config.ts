@@ -22,6 +22,8 @@ export type ProxyConfig = {
     /** `memory` never comes from a file: it is what `spectacles run` uses unless told otherwise. */
     readonly type: 'redis' | 'amqp' | 'none' | 'memory';
     readonly group: string;
+    /** Of RabbitMQ's queue. Undefined: none. */
+    readonly subgroup: string | undefined;
     readonly event: string;
   };
   /** Undefined: no HTTP front end. */
@@ -62,6 +64,7 @@ export type ProxyConfig = {
 };
 
 type Table = typeof PROXY_OPTIONS;
+type Origins = Resolved<Table>['origins'];
 
 /** Reads proxy.toml, or what stands for it, and the environment. */
 export async function loadProxyConfig(
@@ -69,13 +72,18 @@ export async function loadProxyConfig(
 ): Promise<Loaded<Table, ProxyConfig>> {
   return load(PROXY_OPTIONS, source, (resolved, findings, redactor) => {
     check(resolved, findings);
-    return assemble(completed(resolved, findings, redactor));
+    return assemble(completed(resolved, findings, redactor), resolved.origins);
   });
 }
 
 function check({ values, origins }: Resolved<Table>, { problems, warnings }: Findings): void {
   const poolSize = origins.get('redis.pool_size')?.kind ?? 'default';
   if (poolSize !== 'default') warnings.push(POOL_SIZE_WARNING);
+  if (origins.has('amqp.cancellation_event')) {
+    warnings.push(
+      'amqp.cancellation_event changes nothing: requests are not cancelled by an event, but by their timeout',
+    );
+  }
   problems.push(...cacheProblems(values));
   if (values['broker.type'] !== 'none' || origins.has('http.address')) return;
   problems.push(
@@ -112,13 +120,23 @@ function localAmqp(): AmqpEndpoint {
   return parsed.value;
 }
 
-function assemble(values: ValuesOf<Table>): ProxyConfig {
+/** Where the original served its metrics when it was only told their path. */
+const USUAL_METRICS_ADDRESS: Address = { host: '0.0.0.0', port: 3000 };
+
+function metricsOf(values: ValuesOf<Table>, origins: Origins): ProxyConfig['metrics'] {
+  const path = values['metrics.path'];
+  const usual = origins.get('metrics.path')?.kind === 'default' ? undefined : USUAL_METRICS_ADDRESS;
+  return { address: values['metrics.addr'] ?? usual, path };
+}
+
+function assemble(values: ValuesOf<Table>, origins: Origins): ProxyConfig {
   const amqp = values['amqp.url'];
   return {
     timeoutMs: values.timeout,
     broker: {
       type: values['broker.type'] ?? (amqp === undefined ? 'redis' : 'amqp'),
       group: values['broker.group'],
+      subgroup: values['amqp.subgroup'],
       event: values['broker.event'],
     },
     http: { address: values['http.address'] },
@@ -146,6 +164,6 @@ function assemble(values: ValuesOf<Table>): ProxyConfig {
       events: followedEvents(values['cache.events']),
       group: values['cache.group'],
     },
-    metrics: { address: values['metrics.addr'], path: values['metrics.path'] },
+    metrics: metricsOf(values, origins),
   };
 }

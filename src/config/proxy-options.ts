@@ -62,6 +62,15 @@ export const PROXY_OPTIONS = {
     environment: ['AMQP_URL'],
     description: 'RabbitMQ; `amqp://host//` and `amqp://host` are the virtual host `/`',
   }),
+  'amqp.subgroup': optional(nameText('a subgroup'), 'none', {
+    environment: ['AMQP_SUBGROUP'],
+    description:
+      'RabbitMQ: requests wait in the queue `group:subgroup:event`, not in `group:event`',
+  }),
+  'amqp.cancellation_event': optional(nameText('an event'), 'none', {
+    environment: ['AMQP_CANCELLATION_EVENT'],
+    description: 'Read for the sake of old files; it changes nothing',
+  }),
   'ratelimiter.type': option(choice(['local', 'redis']), 'local', {
     environment: ['RATELIMITER_TYPE'],
     description: '`redis` shares the limits between all proxies of one Redis',
@@ -125,9 +134,9 @@ export const PROXY_OPTIONS = {
     environment: ['CACHE_GROUP'],
     description: 'The group that the gateway publishes to, `broker.group` there',
   }),
-  'metrics.addr': optional(address(), 'off', {
+  'metrics.addr': optional(address(), '`0.0.0.0:3000` if `metrics.path` is set, else off', {
     environment: ['METRICS_ADDR'],
-    description: 'Where metrics, `/healthz` and `/readyz` are served, such as `0.0.0.0:3000`',
+    description: 'Where metrics, `/healthz` and `/readyz` are served',
   }),
   'metrics.path': option(httpPath(HEALTH_PATHS), 'metrics', {
     environment: ['METRICS_PATH'],

@@ -1,6 +1,6 @@
 /**
- * How one configured value is read: from the text of an environment variable or flag, or from a TOML
- * value. A reader also knows how to say what it expects, and how to show what it has read.
+ * How one configured value is read: from the text of an environment variable or flag, or from a
+ * TOML value. A reader also knows how to say what it expects, and how to show what it has read.
  *
  * A schema that fails without words of its own is reported as "is not <expects>"; one that knows
  * better (a near name, a missing unit) raises an issue with its own sentence.
@@ -78,7 +78,8 @@ export function nameText(what: string, maxLength = 128): Reader<string> {
 
 /** Any text of a sensible length, such as a file's name. */
 export function freeText(what: string, maxLength = 4_096): Reader<string> {
-  return reader({ expects: what, schema: z.string().min(1).max(maxLength) });
+  const expects = `${what} of at most ${maxLength} characters`;
+  return reader({ expects, schema: z.string().min(1).max(maxLength) });
 }
 
 /** Old spellings of a choice, each with the current one. */
@@ -92,7 +93,8 @@ export function choice<const Choice extends string>(
   const current = z.enum(choices);
   return reader<Choice>({
     expects,
-    schema: z.string().transform((text, context) => {
+    // In a file a choice that is made of digits may be written as a number.
+    schema: z.union([z.string(), z.number().transform(String)]).transform((text, context) => {
       const name = text.trim();
       const parsed = current.safeParse(Object.hasOwn(oldNames, name) ? oldNames[name] : name);
       if (parsed.success) return parsed.data;
@@ -163,13 +165,14 @@ export function duration(maxMs = CONFIGURED_DURATION_MAX_MS): Reader<number> {
   return reader<number>({
     expects,
     schema: z.union([z.number(), z.string()]).transform((input, context) => {
-      if (/^\s*\d+\s*$/.test(String(input)) && Number(input) > 0) {
-        const seconds = `${String(input).trim()}s`;
-        return refuse(context, input, `needs a unit: write "${seconds}" for seconds`);
-      }
+      const isAllowed = (ms: number | undefined): ms is number =>
+        ms !== undefined && ms >= 1 && ms <= maxMs;
       const durationMs = typeof input === 'string' ? parseDuration(input) : undefined;
-      if (durationMs !== undefined && durationMs >= 1 && durationMs <= maxMs) return durationMs;
-      return refuse(context, input, `is not ${expects}`);
+      if (isAllowed(durationMs)) return durationMs;
+      const seconds = `${String(input).trim()}s`;
+      return isAllowed(parseDuration(seconds))
+        ? refuse(context, input, `needs a unit: write "${seconds}" for seconds`)
+        : refuse(context, input, `is not ${expects}`);
     }),
     show: formatDuration,
   });
@@ -177,7 +180,7 @@ export function duration(maxMs = CONFIGURED_DURATION_MAX_MS): Reader<number> {
 
 /** An address to listen at. */
 export function address(): Reader<Address> {
-  const expects = 'an address such as :8080 or 0.0.0.0:3000';
+  const expects = `an address with a port up to ${PORT_MAX}, such as :8080 or 0.0.0.0:3000`;
   return reader<Address>({
     expects,
     schema: z.union([z.number(), z.string()]).transform((input, context) => {
@@ -194,7 +197,7 @@ export function address(): Reader<Address> {
 /** A path of our own HTTP server, with or without the slash before it. */
 export function httpPath(taken: readonly string[]): Reader<string> {
   return reader<string>({
-    expects: 'a path such as /metrics',
+    expects: 'a path such as /metrics: at most 200 letters, digits, and . _ ~ / -',
     schema: z
       .string()
       .trim()

@@ -1,15 +1,26 @@
-/** How configured values and names appear in messages: on one line, not too long, without secrets. */
+/**
+ * How configured values and names appear in messages: on one line, not too long, without secrets.
+ */
 import { SHOWN_VALUE_MAX_LENGTH } from '../../protocols/limits.ts';
 import { redactPatterns } from '../secrets.ts';
 
 /** A value as somebody wrote it. */
 export function showInput(input: unknown): string {
   if (typeof input === 'string') return quote(input);
-  if (typeof input === 'number' || typeof input === 'boolean') return String(input);
+  if (/^(number|bigint|boolean)$/.test(typeof input)) return String(input);
   if (Array.isArray(input)) {
     return shorten(`[${input.slice(0, SHOWN_VALUE_MAX_LENGTH).map(showInput).join(', ')}]`);
   }
-  return input instanceof Date ? 'a date' : 'a table';
+  return kindOf(input);
+}
+
+/** What a value is, where it must not be shown itself. */
+export function kindOf(input: unknown): string {
+  if (typeof input === 'string') return 'a text';
+  if (typeof input === 'boolean') return 'true or false';
+  if (Array.isArray(input)) return 'a list';
+  if (input instanceof Date) return 'a date';
+  return typeof input === 'object' ? 'a table' : 'a number';
 }
 
 /** A key as somebody wrote it: bare where TOML allows that. */

@@ -25,7 +25,8 @@ export async function readTomlFile(path: string): Promise<TomlTable | undefined>
 /** Parses TOML; a mistake becomes a ConfigurationError with its line and column. */
 function parseToml(text: string, path: string): TomlTable {
   try {
-    return parse(text);
+    // A number that is too large is the reader's to refuse, who knows what is allowed.
+    return parse(text, { integersAsBigInt: 'asNeeded' });
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const reason = /^Invalid TOML document: ([^\n]*)/.exec(error.message)?.[1] ?? 'not TOML';

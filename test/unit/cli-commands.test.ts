@@ -185,7 +185,6 @@ describe('usage errors: one line that says what and what to do, status 2', () =>
     expect(complaints).toEqual([
       'spectacles: tokn in gateway.toml: no such key; did you mean token?',
       expect.stringContaining('token (or DISCORD_TOKEN) is not set'),
-      expect.stringContaining('events (or DISCORD_EVENTS) is not set'),
       expect.stringContaining('intents (or DISCORD_INTENTS)'),
       'spectacles: timeout in proxy.toml: 3 needs a unit: write "3s" for seconds',
     ]);
@@ -305,7 +304,11 @@ describe('failures', () => {
       1,
       'the token is refused: set DISCORD_TOKEN anew',
     ],
-    [new PortInUseError('127.0.0.1', 80), 2, expect.stringContaining('choose another port')],
+    [
+      new PortInUseError('http.address (or HTTP_ADDRESS)', '127.0.0.1', 80),
+      2,
+      expect.stringContaining('another port in http.address (or HTTP_ADDRESS)'),
+    ],
     [
       new TypeError('x is not a function'),
       1,

@@ -177,6 +177,16 @@ describe('a process that runs a service', () => {
     expect(host.exits).toEqual([1]);
   });
 
+  it('reports the first of several that nobody caught, and no more', async () => {
+    const { host, reported } = world();
+    await settle();
+    for (const event of ['unhandledRejection', 'uncaughtException', 'unhandledRejection']) {
+      host.emit(event, new TypeError(event));
+    }
+    expect(reported).toEqual([new TypeError('unhandledRejection')]);
+    expect(host.exits).toEqual([1]);
+  });
+
   it('leaves no listener behind', async () => {
     const { host, service, run } = world();
     service.stopped.resolve();

@@ -102,6 +102,26 @@ describe('a broker of the library', () => {
     });
   });
 
+  it('answers in JSON who has asked in JSON, unless it has an encoding of its own', async () => {
+    const own = new Memory('own', { hub, serialize: (data) => Buffer.from(`<${data}>`) });
+    clients.push(own);
+    const services = { ADD: client(), ADD_ITS_WAY: own };
+    for (const [event, service] of Object.entries(services)) {
+      service.on(event, async ([a, b]: [number, number], { ack, reply }) => {
+        await ack();
+        await reply(a + b);
+      });
+      await service.subscribe(event);
+    }
+    const broker = await bench.open({ type: 'memory', group: 'others', hub, payload: 'json' });
+    const ask = async (event: string): Promise<string> =>
+      Buffer.from(
+        await broker.call(event, Buffer.from('[20,30]'), { timeoutMs: 1_000 }),
+      ).toString();
+    expect(await ask('ADD')).toBe('50');
+    expect(await ask('ADD_ITS_WAY')).toBe('<50>');
+  });
+
   it('gives a message to the same group once, and to each group', async () => {
     const seen: string[] = [];
     for (const [name, group] of [

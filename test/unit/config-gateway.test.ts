@@ -22,6 +22,7 @@ const DEFAULTS: GatewayConfig = {
   intents: INTENTS.GUILDS,
   gatewayVersion: 10,
   compression: 'zstd-stream',
+  largeThreshold: undefined,
   shards: { count: undefined, ids: undefined },
   broker: {
     type: 'stdio',
@@ -97,6 +98,7 @@ const EVERY_OPTION: readonly [
   ['gateway_version', '9', 'DISCORD_GATEWAY_VERSION', '9', (c) => c.gatewayVersion, 9],
   ['compression', '"none"', 'DISCORD_COMPRESSION', 'none', (c) => c.compression, 'none'],
   ['shards.count', '16', 'DISCORD_SHARD_COUNT', '16', (c) => c.shards.count, 16],
+  ['large_threshold', '250', 'DISCORD_LARGE_THRESHOLD', '250', (c) => c.largeThreshold, 250],
   ['shards.ids', '[1, 0]', 'DISCORD_SHARD_IDS', '0,1', (c) => c.shards.ids, [0, 1]],
   ['shards.ids', '["0-2", 8]', 'DISCORD_SHARD_IDS', '0-2,8', (c) => c.shards.ids, [0, 1, 2, 8]],
   ['broker.type', '"redis"', 'BROKER_TYPE', 'redis', (c) => c.broker.type, 'redis'],
@@ -326,6 +328,25 @@ describe('earlier forms', () => {
     expect(warnings).toEqual([expect.stringContaining('game is the old form; write activities')]);
   });
 
+  it('leaves out what Discord takes from people only, and says so', async () => {
+    const presence = {
+      activities: [
+        { name: 'chess', type: 3, details: 'd', emoji: { name: '♟' }, timestamps: { start: 1 } },
+        { name: 'go', application_id: '1', details: 'd' },
+      ],
+      status: 'idle',
+    };
+    const environment = { ...MINIMAL_ENVIRONMENT, DISCORD_PRESENCE: JSON.stringify(presence) };
+    const { config, warnings } = await load(undefined, environment);
+    expect(config.presence?.activities).toEqual([
+      { name: 'chess', type: 3 },
+      { name: 'go', type: 0 },
+    ]);
+    expect(warnings).toEqual([
+      'DISCORD_PRESENCE: Discord takes no application_id, details, emoji, timestamps from a bot; not sent',
+    ]);
+  });
+
   it('reads redis.url, rawintents and memory without a word', async () => {
     const toml = `token = "t"\nevents = ["*"]\nrawintents = 1\n[redis]\nurl = "h"\n[shard_store]\ntype = "memory"`;
     const { config, warnings } = await load(toml);
@@ -387,9 +408,12 @@ describe('GP-90: what cannot be used is refused, with the key, the value and wha
     ['[shard]\ncount = 2', 'shard in some.toml: no such key; did you mean shards?'],
     [
       '"broker.type" = "redis"',
-      '"broker.type" in some.toml: no such key; did you mean broker.type?',
+      '"broker.type" in some.toml: no such key; did you mean broker.type, without quotes?',
     ],
-    ['broker = "redis"', 'broker in some.toml: must be a table ([broker])'],
+    [
+      'broker = "redis"',
+      'broker in some.toml: is a text and must be a table: [broker], and below it type, group, message_timeout, retention, payload',
+    ],
     [
       '[shards]\ncount = "many"',
       'shards.count in some.toml: "many" is not a whole number from 1 to 65536',
@@ -405,7 +429,7 @@ describe('GP-90: what cannot be used is refused, with the key, the value and wha
     ],
     [
       '[prometheus]\naddress = 8080',
-      'prometheus.address in some.toml: 8080 is not an address such as :8080 or 0.0.0.0:3000; write ":8080"',
+      'prometheus.address in some.toml: 8080 is not an address with a port up to 65535, such as :8080 or 0.0.0.0:3000; write ":8080"',
     ],
     [
       '[prometheus]\nendpoint = "healthz"',
@@ -421,9 +445,7 @@ describe('GP-90: what cannot be used is refused, with the key, the value and wha
     ],
     [
       '[presence]\nstatus = "away"',
-      expect.stringContaining(
-        'presence in some.toml: a table has a value at status that cannot be used',
-      ),
+      'presence in some.toml: a table has "away" as status, which must be one of online, dnd, idle, invisible, offline',
     ],
     [
       '[presence]\nstats = "idle"',

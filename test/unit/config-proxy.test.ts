@@ -8,7 +8,7 @@ const load = (toml: string | undefined, environment?: Record<string, string>) =>
 
 const DEFAULTS: ProxyConfig = {
   timeoutMs: undefined,
-  broker: { type: 'redis', group: 'proxy', event: 'REQUEST' },
+  broker: { type: 'redis', group: 'proxy', subgroup: undefined, event: 'REQUEST' },
   http: { address: undefined },
   redis: {
     endpoint: {
@@ -63,6 +63,15 @@ const EVERY_OPTION: readonly [
   ['redis.url', '"h:1"', 'REDIS_URL', 'redis://h:1', (c) => c.redis.endpoint.port, 1],
   ['redis.pool_size', '4', 'REDIS_POOL_SIZE', '4', (c) => c.redis.poolSize, 4],
   ['amqp.url', '"amqp://h"', 'AMQP_URL', 'amqp://h/%2f', (c) => c.amqp.host, 'h'],
+  ['amqp.subgroup', '"a"', 'AMQP_SUBGROUP', 'a', (c) => c.broker.subgroup, 'a'],
+  [
+    'amqp.cancellation_event',
+    '"CANCEL"',
+    'AMQP_CANCELLATION_EVENT',
+    'CANCEL',
+    (c) => c.broker.event,
+    'REQUEST',
+  ],
   ['ratelimiter.type', '"redis"', 'RATELIMITER_TYPE', 'redis', (c) => c.ratelimiter.type, 'redis'],
   ['ratelimiter.prefix', '"bot"', 'RATELIMITER_PREFIX', 'bot', (c) => c.ratelimiter.prefix, 'bot'],
   ['ratelimiter.proxies', '3', 'RATELIMITER_PROXIES', '3', (c) => c.ratelimiter.proxies, 3],
@@ -161,13 +170,30 @@ describe('the broker', () => {
   });
 
   it('is found in files of the first releases, with a warning', async () => {
-    const { config, warnings } = await load('[amqp]\ngroup = "rest"\nevent = "CALL"');
-    expect(config.broker).toEqual({ type: 'redis', group: 'rest', event: 'CALL' });
+    const { config, warnings } = await load(`[amqp]
+url = "amqp://localhost:5672/%2f"
+group = "rest"
+subgroup = "foo"
+event = "CALL"
+cancellation_event = "CANCEL"`);
+    expect(config.broker).toEqual({ type: 'amqp', group: 'rest', subgroup: 'foo', event: 'CALL' });
     expect(warnings.map((line) => line.replace(/ in .*:/, ':'))).toEqual([
       'amqp.group: the key is now called broker.group',
       'amqp.event: the key is now called broker.event',
+      expect.stringMatching(/^amqp\.cancellation_event changes nothing/),
     ]);
   });
+});
+
+it('serves metrics where the original did when only their path is set', async () => {
+  const usual = { host: '0.0.0.0', port: 3000 };
+  for (const path of ['metrics', 'stats']) {
+    const { config } = await load(undefined, { METRICS_PATH: path });
+    expect(config.metrics).toEqual({ address: usual, path: `/${path}` });
+  }
+  expect((await load('[metrics]\npath = "stats"')).config.metrics.address).toEqual(usual);
+  const both = { METRICS_PATH: 'stats', METRICS_ADDR: '[::1]:1' };
+  expect((await load(undefined, both)).config.metrics.address).toEqual({ host: '::1', port: 1 });
 });
 
 it('takes `none` for no limits of our own', async () => {
@@ -201,15 +227,15 @@ it.each([
   ],
   [
     { DISCORD_FAMILY_LIMITS: 'invite=200/10m' },
-    'DISCORD_FAMILY_LIMITS: "invite=200/10m" names no family of routes: invite; did you mean invites?',
+    'DISCORD_FAMILY_LIMITS: "invite=200/10m" holds "invite=200/10m", which names no family of routes; did you mean invites?',
   ],
   [
     { DISCORD_FAMILY_LIMITS: 'invites=0/10m' },
-    'DISCORD_FAMILY_LIMITS: "invites=0/10m" has a count that is not at least 1',
+    'DISCORD_FAMILY_LIMITS: "invites=0/10m" holds "invites=0/10m", whose count is not at least 1',
   ],
   [
     { DISCORD_FAMILY_LIMITS: 'invites=5/2d' },
-    'DISCORD_FAMILY_LIMITS: "invites=5/2d" has a duration that is not from 1s to 1d',
+    'DISCORD_FAMILY_LIMITS: "invites=5/2d" holds "invites=5/2d", whose duration is not from 1s to 1d',
   ],
   [
     { DISCORD_GLOBAL_LIMIT: '20000' },
