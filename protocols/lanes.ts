@@ -2,8 +2,9 @@
  * The lanes of the proxy: which request goes first where not all can go at once.
  *
  * A request travels in one lane from its door to Discord. Wherever there is a line, in a bucket and
- * before the gate, the highest lane in which anybody waits goes first, and within a lane the order of
- * arrival holds. So that no lane starves, one that has been passed over LANE_PATIENCE times goes next.
+ * before the gate, the highest lane in which anybody waits goes first, and within a lane the order
+ * of arrival holds. So that no lane starves, one that has been passed over LANE_PATIENCE times goes
+ * next.
  */
 import { BULK_SHARE, LANE_PATIENCE, NORMAL_SHARE } from './limits.ts';
 
@@ -23,11 +24,19 @@ export const NOBODY_PASSED: Patience = { high: 0, normal: 0, bulk: 0 };
 
 /** Whose turn it is; null when nobody waits. */
 export function nextLane(patience: Patience, waits: (lane: Priority) => boolean): Priority | null {
-  const waiting = PRIORITIES.filter(waits);
-  return waiting.find((lane) => patience[lane] >= LANE_PATIENCE) ?? waiting[0] ?? null;
+  let highest: Priority | null = null;
+  for (const lane of PRIORITIES) {
+    if (!waits(lane)) continue;
+    if (patience[lane] >= LANE_PATIENCE) return lane;
+    highest ??= lane;
+  }
+  return highest;
 }
 
-/** Whether that turn is the lane's by right of its patience: a higher one waits, and lets it go first. */
+/**
+ * Whether that turn is the lane's by right of its patience: a higher one waits, and lets it go
+ * first.
+ */
 export function isOwed(lane: Priority, waits: (lane: Priority) => boolean): boolean {
   return PRIORITIES.find(waits) !== lane;
 }

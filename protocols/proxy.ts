@@ -1,10 +1,12 @@
 /**
- * What the parts of the proxy say to each other: a door, the buckets, the global gates, the upstream.
+ * What the parts of the proxy say to each other: a door, the buckets, the global gates, the
+ * upstream.
  *
- * A door turns what a client sent into a `RestRequest` and gets exactly one `RestOutcome` for it. In
- * between, a request is a `Ticket`: it waits in the mailbox order of one bucket, the bucket asks the
- * gate of the request's identity for a permit just before it sends, and the upstream port carries it
- * to Discord. All times called `…Ms` without another word are monotonic, of the one `Clock`.
+ * A door turns what a client sent into a `RestRequest` and gets exactly one `RestOutcome` for it.
+ * In between, a request is a `Ticket`: it waits in the mailbox order of one bucket, the bucket asks
+ * the gate of the request's identity for a permit just before it sends, and the upstream port
+ * carries it to Discord. All times called `…Ms` without another word are monotonic, of the one
+ * `Clock`.
  */
 import type { ActorRef } from './actor.ts';
 import type { Route } from './discord/routes.ts';
@@ -19,7 +21,9 @@ export type RestMethod = (typeof REST_METHODS)[number];
 /** Headers as they stand on the wire: in order, repeats kept, names in lower case. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
-/** The body of a request. It may have to be sent more than once, and is the same bytes each time. */
+/**
+ * The body of a request. It may have to be sent more than once, and is the same bytes each time.
+ */
 export interface RequestBody {
   readonly bytes: number;
   /** How much memory it takes; what is kept in a file takes none. */
@@ -60,13 +64,19 @@ export const REPEATABLE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', '
 /** The identity of every request that carries no credentials. Discord limits these by address. */
 export const ANONYMOUS = 'anonymous';
 
-/** Discord's answer, at the moment its headers are in; the body may still be on its way. */
+/** The body of an answer, which may still be on its way. It may be read once, in one way. */
+export interface AnswerBody extends AsyncIterable<Uint8Array> {
+  /** All of it, where it has arrived; null, or no such function, where it is to be iterated. */
+  arrived?(): Uint8Array | null;
+}
+
+/** Discord's answer, at the moment its headers are in. */
 export type RestAnswer = {
   readonly status: number;
   readonly headers: HeaderList;
   readonly url: string;
-  /** May be read once. Whoever gets an answer either reads it or calls `discard`. */
-  readonly body: AsyncIterable<Uint8Array>;
+  /** Whoever gets an answer either reads it or calls `discard`. */
+  readonly body: AnswerBody;
   /** Gives up the body unread, so that its connection is free again. */
   discard(): void;
 };
@@ -119,10 +129,18 @@ export type UpstreamResult =
   | { readonly kind: 'answer'; readonly answer: RestAnswer }
   | { readonly kind: 'failure'; readonly failure: UpstreamFailure };
 
+/** One request on its way to Discord. */
+export interface Sending {
+  /** Resolves when the answer's headers are in; never rejects. */
+  readonly result: Promise<UpstreamResult>;
+  /** Breaks it off, if there is no result yet; there is one then. */
+  abort(): void;
+}
+
 /** The way to Discord. */
 export interface Upstream {
-  /** Sends one request once. Resolves when the answer's headers are in; never rejects. */
-  send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult>;
+  /** Sends one request once. */
+  send(request: RestRequest): Sending;
   close(): Promise<void>;
 }
 
@@ -138,13 +156,18 @@ export interface ProxyMetrics {
   ratelimitLatency(method: string, path: string, seconds: number): void;
   /** Discord refused a request for its rate. */
   limited(method: string, path: string, by: LimitedBy): void;
-  /** Discord answered a request with what it counts towards a ban: 401, 403, or 429 unless shared. */
+  /**
+   * Discord answered a request with what it counts towards a ban: 401, 403, or 429 unless shared.
+   */
   invalid(status: number): void;
   /** The proxy itself refused a request. */
   refused(method: string, path: string, reason: RefusalReason): void;
 }
 
-/** Decides, in the moment of sending, whether a request may be sent at all, and hears what became of it. */
+/**
+ * Decides, in the moment of sending, whether a request may be sent at all, and hears what became of
+ * it.
+ */
 export interface SendGuard {
   /** Why the request must not be sent; null if it may, and then it is taken to be in the air. */
   launch(id: number, request: RestRequest): Refused | null;
@@ -153,8 +176,9 @@ export interface SendGuard {
 }
 
 /**
- * Who was behind a 429: `user` this bucket's own limit, `shared` the resource's limit for everybody,
- * `global` the identity's limit over all routes, `edge` a server in front of Discord that blocks us.
+ * Who was behind a 429: `user` this bucket's own limit, `shared` the resource's limit for
+ * everybody, `global` the identity's limit over all routes, `edge` a server in front of Discord
+ * that blocks us.
  */
 export type LimitedBy = 'user' | 'shared' | 'global' | 'edge';
 
@@ -164,7 +188,9 @@ export interface Ticket {
   readonly request: RestRequest;
   /** When the client stops waiting; null when it does not. */
   readonly deadlineMs: number | null;
-  /** When sending it is of no use any more, to the client or to Discord; null when that is never. */
+  /**
+   * When sending it is of no use any more, to the client or to Discord; null when that is never.
+   */
   readonly sendByMs: number | null;
   /** Sends the request; `landed` is told once how that ended. Not again before it has landed. */
   launch(landed: (landing: Landing) => void): void;
@@ -208,8 +234,11 @@ export type Landed = UpstreamResult & {
   readonly code?: number;
 };
 
-/** How a flight ended; one that was refused never took off. */
-export type Landing = Landed | Refused;
+/** When something happened at Discord: not before the one, and not after the other. */
+export type Moment = { readonly fromMs: number; readonly byMs: number };
+
+/** How a flight ended, and when Discord made its answer; one that was refused never took off. */
+export type Landing = (Landed & { readonly made: Moment }) | Refused;
 
 /** A 429, understood. */
 export type Limited = {

@@ -17,7 +17,6 @@
  * BUCKET_CRASHES_MAX crashes is failed, which also bounds the restarts. When the tree itself ends,
  * every request that is left is failed or refused.
  */
-import { ServerClock } from '../actors/bucket/server-clock.ts';
 import { RestTicket, type TicketServices } from '../actors/bucket/ticket.ts';
 import type { ActorContext, ActorSystem, Behaviour } from '../actors/runtime.ts';
 import type { ActorRef, Exit } from '../protocols/actor.ts';
@@ -112,8 +111,7 @@ class Tree implements ProxyTree {
     const guard = new ProxyGuard({ ...options, closed: (identity) => this.#lookAgain(identity) });
     this.#guard = guard;
     const settled = (ticket: RestTicket): void => this.#settled(ticket);
-    const serverClock = new ServerClock(sharedLimits !== null);
-    this.#services = { upstream, clock, metrics, guard, serverClock, settled };
+    this.#services = { upstream, clock, metrics, guard, settled };
     this.#gates = new ProxyGates({
       ...options,
       sharedLimits,

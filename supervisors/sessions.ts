@@ -45,6 +45,7 @@ export type SessionsTree = {
 /** Rejects with the FatalError of an archive that refuses for good, or with the signal's reason. */
 export async function startSessionsTree(options: SessionsTreeOptions): Promise<SessionsTree> {
   const desk = new SessionDesk(options.shards);
+  const beganAtMs = options.clock.nowMs();
   let hear: (notice: SessionsNotice) => void = () => undefined;
   const loading = loaded(options, (listener) => {
     hear = listener;
@@ -55,6 +56,7 @@ export async function startSessionsTree(options: SessionsTreeOptions): Promise<S
       sessions({
         archive: options.archive,
         desk,
+        beganAtMs,
         onNotice: (notice) => {
           options.onNotice(notice);
           hear(notice);

@@ -5,11 +5,12 @@
  *
  * Inner workings: the tickets of the requests that the machine knows by number are kept beside it.
  * After each message the window's knowledge is written to `memory`, which belongs to the router and
- * outlives the actor. Where the limits are shared with other proxies, the machine's steps count when
- * `shared/turns.ts` says so.
+ * outlives the actor. Where the limits are shared with other proxies, the machine's steps count
+ * when `shared/turns.ts` says so.
  *
- * Failure modes: a crash loses the queue's order in here, but no ticket; the router has all of them,
- * gives those that wait to the successor, and sees to it that those in flight get their answer.
+ * Failure modes: a crash loses the queue's order in here, but no ticket; the router has all of
+ * them, gives those that wait to the successor, and sees to it that those in flight get their
+ * answer.
  */
 import type { ActorRef } from '../../protocols/actor.ts';
 import { classRuleOf } from '../../protocols/discord/request-class.ts';
@@ -172,9 +173,9 @@ function entryOf({ id, deadlineMs, sendByMs, request }: Ticket, { clock }: Conte
 function landedInput(id: number, landing: Landing): BucketInput {
   if (landing.kind === 'refused') return { kind: 'grounded', id };
   if (landing.kind === 'failure') return { kind: 'failed', id, unsent: landing.failure.unsent };
-  const { status, headers } = landing.answer;
-  const reading = readLimits(headers);
-  return { kind: 'answered', id, heard: { status, reading, limited: landing.limited ?? null } };
+  const { answer, made, limited = null } = landing;
+  const reading = readLimits(answer.headers);
+  return { kind: 'answered', id, heard: { status: answer.status, made, reading, limited } };
 }
 
 function run(effect: BucketEffect, state: State, options: BucketOptions, context: Context): void {
@@ -264,7 +265,8 @@ function deliver(ticket: Ticket, landing: Landing | null): void {
 }
 
 function wakeAt(atMs: number, state: State, context: Context): void {
-  if (state.wakeAtMs === atMs) return;
+  // To wake too early costs little, and to arm a timer anew for each request costs more.
+  if (state.wakeAtMs !== null && state.wakeAtMs <= atMs) return;
   state.wakeAtMs = atMs;
   context.after('wake', Math.max(0, atMs - context.clock.nowMs()), { kind: 'wake' });
 }

@@ -10,9 +10,9 @@ const storedWindow = z.object({
   limit: z.number().min(1),
   remaining: z.number(),
   heard: z
-    .object({ sentMs: z.number(), landedMs: z.number(), resetAfterMs: z.number() })
+    .object({ countedByMs: z.number(), resetFromMs: z.number(), resetByMs: z.number() })
     .nullable(),
-  resetAtMs: z.number().nullable(),
+  wholeAtMs: z.number().nullable(),
   epoch: z.number(),
   epochStartMs: z.number(),
   lengthMs: z.number().nullable(),
@@ -23,11 +23,11 @@ const storedWindow = z.object({
     z.object({
       id: z.number(),
       sentMs: z.number(),
-      landedMs: z.number().nullable(),
+      countedByMs: z.number().nullable(),
       counted: z.boolean(),
     }),
   ),
-  spent: z.array(z.object({ landedMs: z.number(), untilMs: z.number() })),
+  spent: z.array(z.object({ countedByMs: z.number(), untilMs: z.number() })),
   strangers: z.number(),
   refusedOnly: z.boolean(),
   blockedUntilMs: z.number(),
@@ -71,7 +71,9 @@ const storedBucket = z
     ),
   );
 
-/** In our own time, where the store's is `offsetMs` ahead of it; null if it cannot be understood. */
+/**
+ * In our own time, where the store's is `offsetMs` ahead of it; null if it cannot be understood.
+ */
 export function readKnowledge(text: string, offsetMs: number): Shared | null {
   let value: unknown;
   try {
@@ -114,19 +116,23 @@ function shiftKnowledge({ ledger, flights }: Shared, byMs: number): Shared {
 }
 
 function shiftWindow(window: Window, byMs: number): Window {
-  const { heard, resetAtMs } = window;
+  const { heard, wholeAtMs } = window;
   return {
     ...window,
-    heard: heard && { ...heard, sentMs: heard.sentMs + byMs, landedMs: heard.landedMs + byMs },
-    resetAtMs: resetAtMs === null ? null : resetAtMs + byMs,
+    heard: heard && {
+      countedByMs: heard.countedByMs + byMs,
+      resetFromMs: heard.resetFromMs + byMs,
+      resetByMs: heard.resetByMs + byMs,
+    },
+    wholeAtMs: wholeAtMs === null ? null : wholeAtMs + byMs,
     epochStartMs: window.epochStartMs + byMs,
     log: window.log.map((entry) => ({
       ...entry,
       sentMs: entry.sentMs + byMs,
-      landedMs: entry.landedMs === null ? null : entry.landedMs + byMs,
+      countedByMs: entry.countedByMs === null ? null : entry.countedByMs + byMs,
     })),
     spent: window.spent.map((one) => ({
-      landedMs: one.landedMs + byMs,
+      countedByMs: one.countedByMs + byMs,
       untilMs: one.untilMs + byMs,
     })),
     blockedUntilMs: window.blockedUntilMs + byMs,

@@ -1,6 +1,6 @@
 /**
- * From an upstream result to a landing: the body of an answer that limits or locks something is read,
- * so that it is known what.
+ * From an upstream result to a landing: the body of an answer that limits or locks something is
+ * read, so that it is known what.
  *
  * The answer that comes out can be passed on as it came: what was read is put back in front of the
  * body. One with more body than LIMITED_BODY_MAX_BYTES is judged by its headers alone.
@@ -23,9 +23,13 @@ const DECODERS: Readonly<Record<string, typeof gunzipSync>> = {
   br: brotliDecompressSync,
 };
 
-export async function landingOf(result: UpstreamResult): Promise<Landed> {
+/** At once, where nothing has to be read. */
+export function landingOf(result: UpstreamResult): Landed | Promise<Landed> {
   if (result.kind === 'failure' || !READ_STATUSES.has(result.answer.status)) return result;
-  const { answer } = result;
+  return readLanding(result.answer);
+}
+
+async function readLanding(answer: RestAnswer): Promise<Landed> {
   const { read, whole, rest } = await readStart(answer);
   const body = whole ? decoded(Buffer.concat(read), answer.headers) : NO_BODY;
   const replayed = { ...answer, body: replay(read, rest) };

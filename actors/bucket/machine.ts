@@ -1,23 +1,26 @@
 /**
  * The buckets of one identity and one major parameter: who waits in them, in order, and who flies.
  *
- * Purpose: each request that comes in leaves with exactly one fate, in the order of arrival as far as
- * the sends of one route and class go, and is sent only when `ledger.ts` and the gate both let it.
+ * Purpose: each request that comes in leaves with exactly one fate, in the order of arrival as far
+ * as the sends of one route and class go, and is sent only when `ledger.ts` and the gate both let
+ * it.
  *
  * Inner workings: `transition` is a pure function of state, input and time. After each input the
- * machine lets time pass (`settleTime`) and then moves what may move (`advance`): it asks the gate for
- * as many permits as it could use now, and a permit is spent on whoever is next when it arrives, so the
- * global limit is taken just before the send; what the global limit leaves alone goes without. A request
- * that comes back from a 429 takes its old place, because places are the numbers drawn on arrival.
+ * machine lets time pass (`settleTime`) and then moves what may move (`advance`): it asks the gate
+ * for as many permits as it could use now, and a permit is spent on whoever is next when it
+ * arrives, so the global limit is taken just before the send; what the global limit leaves alone
+ * goes without. A request that comes back from a 429 takes its old place, because places are the
+ * numbers drawn on arrival.
  *
- * Each lane (`protocols/lanes.ts`) of each route has a queue in the order of arrival. Who is next is
- * decided at the moment of sending, by looking: the lane whose turn it is, in it the route that was
- * served longest ago, and in its queue the first whose class has room. So a request whose class changes
- * while it waits needs not be moved, and one class that is shut does not hold up another. The map of
- * queues is in the order of the routes' turns.
+ * Each lane (`protocols/lanes.ts`) of each route has a queue in the order of arrival. Who is next
+ * is decided at the moment of sending, by looking: the lane whose turn it is, in it the route that
+ * was served longest ago, and in its queue the first whose class has room. So a request whose class
+ * changes while it waits needs not be moved, and one class that is shut does not hold up another.
+ * The map of queues is in the order of the routes' turns.
  *
  * There is one timer, armed for the earliest time that matters; waking early or late is harmless,
- * since every wake looks anew. Queues are arrays that are copied on change: cheaper than drafting them.
+ * since every wake looks anew. Queues are arrays that are copied on change: cheaper than drafting
+ * them.
  *
  * Failure modes: an input about a request that is no longer here changes nothing. A request whose
  * client gave up while it was in flight stays among the flights, marked abandoned, until it lands.
@@ -43,7 +46,7 @@ import {
   PROXY_WAIT_MAX_MS,
 } from '../../protocols/limits.ts';
 import { NO_SIBLINGS, type Siblings } from '../../protocols/siblings.ts';
-import type { Heard } from './ledger.ts';
+import * as answers from './answers.ts';
 import * as ledgers from './ledger.ts';
 import { Prospects } from './prospects.ts';
 import { Room } from './room.ts';
@@ -66,7 +69,9 @@ import {
 const NOBODY_AHEAD: BucketState['ahead'] = new Map();
 const NOTHING_ASKED: ByLane<number> = { high: 0, normal: 0, bulk: 0 };
 
-/** `before` is what a predecessor knew; what it had in flight is counted, and never to land here. */
+/**
+ * `before` is what a predecessor knew; what it had in flight is counted, and never to land here.
+ */
 export function newBucket(
   before: Knowledge | null,
   nowMs: number,
@@ -100,7 +105,10 @@ export function transition(state: BucketState, input: BucketInput, nowMs: number
   const isQuick = input.kind === 'enqueue' || input.kind === 'permit';
   const settled = isQuick ? taken : settleTime(taken, nowMs, effects);
   const advanced = advance(settled, nowMs, effects);
-  return { state: arm(advanced, nowMs, effects), effects };
+  const [next, lookMs] =
+    input.kind === 'wake' ? lookBack(advanced, nowMs, effects) : [advanced, nowMs + BUCKET_IDLE_MS];
+  effects.push({ kind: 'wake-at', atMs: Math.min(lookMs, nextTimeMs(next, nowMs)) });
+  return { state: next, effects };
 }
 
 /** Lets time pass. What another proxy has said no more of, for too long, is taken to be lost. */
@@ -108,7 +116,7 @@ export function roll(state: BucketState, nowMs: number): BucketState {
   const lost = state.others.filter(({ leaseUntilMs }) => leaseUntilMs <= nowMs);
   const noted = lost.reduce((sum, one) => ledgers.noteLost(sum, one, nowMs), state.ledger);
   const ledger = ledgers.roll(noted, nowMs);
-  if (lost.length === 0) return { ...state, ledger };
+  if (lost.length === 0) return ledger === state.ledger ? state : { ...state, ledger };
   return { ...state, ledger, others: state.others.filter((one) => !lost.includes(one)) };
 }
 
@@ -157,7 +165,7 @@ function enqueue(state: BucketState, entry: Entry, nowMs: number, effects: Effec
       : length >= SHARE[entry.lane] * BUCKET_REQUESTS_MAX;
   const [key = '', second] = keysOf(entry, nowMs);
   const keys = entry.rule.by === 'age' ? null : [key];
-  const waiting = { ...entry, keys, place: state.nextPlace, limitedAttempts: 0, failedAttempts: 0 };
+  const waiting = waitingOf(entry, keys, state.nextPlace);
   const prospects = new Prospects(state, nowMs);
   const ahead = second === undefined ? length : 0;
   const fate = isFull ? prospects.full(waiting) : prospects.fateOf(waiting, ahead);
@@ -169,6 +177,53 @@ function enqueue(state: BucketState, entry: Entry, nowMs: number, effects: Effec
   return { ...state, queues, nextPlace: state.nextPlace + 1, activeMs: nowMs };
 }
 
+/** Written out, like `flightOf`: a copy that then grows costs several times as much. */
+function waitingOf(entry: Entry, keys: Waiting['keys'], place: number): Waiting {
+  const { id, route, rule, gated, deadlineMs, sendByMs, repeatable, lane } = entry;
+  return {
+    id,
+    route,
+    rule,
+    gated,
+    deadlineMs,
+    sendByMs,
+    repeatable,
+    lane,
+    keys,
+    place,
+    limitedAttempts: 0,
+    failedAttempts: 0,
+  };
+}
+
+function flightOf(
+  waiting: Waiting,
+  permit: number | null,
+  charges: Flight['charges'],
+  sentMs: number,
+): Flight {
+  const { id, route, rule, gated, deadlineMs, sendByMs, repeatable, lane } = waiting;
+  const { keys, place, limitedAttempts, failedAttempts } = waiting;
+  return {
+    id,
+    route,
+    rule,
+    gated,
+    deadlineMs,
+    sendByMs,
+    repeatable,
+    lane,
+    keys,
+    place,
+    limitedAttempts,
+    failedAttempts,
+    permit,
+    charges,
+    sentMs,
+    abandoned: false,
+  };
+}
+
 /** Who is to be sent next of those that need a permit, or of those that do not. */
 function nextToSend(
   state: BucketState,
@@ -176,16 +231,14 @@ function nextToSend(
   room: Room,
   owedTo: Priority | null = null,
 ): Waiting | null {
-  const firsts = new Map<Priority, Waiting>();
+  const firsts: Record<Priority, Waiting | null> = { high: null, normal: null, bulk: null };
   for (const queue of state.queues.values()) {
-    if (queue.gated !== gated || firsts.has(queue.lane)) continue;
-    const first = room.firstOf(queue);
-    if (first !== null) firsts.set(queue.lane, first);
+    if (queue.gated === gated) firsts[queue.lane] ??= room.firstOf(queue);
   }
-  const owed = owedTo === null ? undefined : firsts.get(owedTo);
-  if (owed !== undefined) return owed;
-  const lane = nextLane(state.patience, (one) => firsts.has(one));
-  return lane === null ? null : (firsts.get(lane) ?? null);
+  const owed = owedTo === null ? null : firsts[owedTo];
+  if (owed !== null) return owed;
+  const lane = nextLane(state.patience, (one) => firsts[one] !== null);
+  return lane === null ? null : firsts[lane];
 }
 
 function usePermit(
@@ -196,8 +249,9 @@ function usePermit(
 ): BucketState {
   const used = { ...state, asked: { ...state.asked, [lane]: Math.max(0, state.asked[lane] - 1) } };
   // Whoever is too late must not be sent with a permit that a later one can use.
-  const isLate = [...used.queues.values()].some(({ hurryMs }) => hurryMs <= nowMs);
-  const live = isLate ? settleTime(used, nowMs, effects) : used;
+  let hurryMs = Number.POSITIVE_INFINITY;
+  for (const queue of used.queues.values()) hurryMs = Math.min(hurryMs, queue.hurryMs);
+  const live = hurryMs <= nowMs ? settleTime(used, nowMs, effects) : used;
   const next = nextToSend(live, true, new Room(live, nowMs), owed ? lane : null);
   if (next !== null) return send(live, next, permit, nowMs, effects);
   effects.push({ kind: 'return-permit', permit });
@@ -220,7 +274,7 @@ function send(
     state.ledger,
   );
   const [ledger, charges] = ledgers.charge(opened, keys, id, nowMs);
-  const flight: Flight = { ...next, permit, charges, sentMs: nowMs, abandoned: false };
+  const flight = flightOf(next, permit, charges, nowMs);
   const key = queueKey(next);
   const queue = state.queues.get(key);
   const entries = (queue?.entries ?? []).filter((one) => one !== next);
@@ -228,9 +282,13 @@ function send(
   // The route goes behind all others that wait for their turn.
   queues.delete(key);
   if (queue !== undefined && entries.length > 0) queues.set(key, { ...queue, entries });
-  const waiting = new Set([...state.queues.values()].map((one) => one.lane));
-  const patience = afterTurn(state.patience, lane, (one) => waiting.has(one));
+  const patience = afterTurn(state.patience, lane, (one) => waitsIn(state, one));
   return { ...state, queues, ledger, patience, flights: [...state.flights, flight] };
+}
+
+function waitsIn({ queues }: BucketState, lane: Priority): boolean {
+  for (const queue of queues.values()) if (queue.lane === lane) return true;
+  return false;
 }
 
 /** Takes the flight out and gives its permit back to the gate, the one place where that is done. */
@@ -253,7 +311,7 @@ function land(
 function answered(
   state: BucketState,
   id: number,
-  heard: Heard,
+  heard: answers.Heard,
   nowMs: number,
   effects: Effects,
 ): BucketState {
@@ -263,9 +321,9 @@ function answered(
   const { gated } = flight;
   const next = {
     ...landed,
-    ledger: ledgers.noteHeard(landed.ledger, flight, heard, gated, nowMs),
+    ledger: answers.noteHeard(landed.ledger, flight, heard, gated, nowMs),
   };
-  const evidence = ledgers.siblingsSeen(landed.ledger, next.ledger, flight);
+  const evidence = answers.siblingsSeen(landed.ledger, next.ledger, flight);
   if (evidence !== null) effects.push({ kind: 'learned', evidence });
   if (limited === null) {
     effects.push({ kind: flight.abandoned ? 'discard' : 'deliver', id });
@@ -345,8 +403,8 @@ function cancel(state: BucketState, id: number, effects: Effects): BucketState {
 }
 
 /**
- * Decides the fate of a request that is in the air. The flight itself goes on: Discord may have counted
- * it, and what its answer says of the bucket is worth more than its connection.
+ * Decides the fate of a request that is in the air. The flight itself goes on: Discord may have
+ * counted it, and what its answer says of the bucket is worth more than its connection.
  */
 function abandon(
   state: BucketState,
@@ -369,6 +427,7 @@ function settleTime(state: BucketState, nowMs: number, effects: Effects): Bucket
     const { id } = flight;
     next = abandon(next, id, { kind: 'time-out', id, waitMs: null, sent: true }, effects);
   }
+  if (next.queues.size === 0) return next;
   const prospects = new Prospects(next, nowMs);
   const queues = new Map<string, Queue>();
   for (const [key, queue] of next.queues) {
@@ -388,6 +447,7 @@ function settleTime(state: BucketState, nowMs: number, effects: Effects): Bucket
 }
 
 function advance(state: BucketState, nowMs: number, effects: Effects): BucketState {
+  if (state.queues.size === 0) return state;
   let next = state;
   let room = new Room(next, nowMs);
   for (let one = nextToSend(next, false, room); one !== null; one = nextToSend(next, false, room)) {
@@ -405,40 +465,63 @@ function ask(state: BucketState, room: Room, effects: Effects): BucketState {
     if (gated) useful[lane] += room.usefulIn(queue, BUCKET_ASKS_MAX - useful[lane]);
   }
   const asked = { ...state.asked };
-  // Each lane asks for itself, lest one that comes late stand behind what a lower one has asked for.
+  // Each lane asks for itself, lest one that comes late stand behind what a lower one has asked
+  // for.
   for (const lane of PRIORITIES) {
     for (; asked[lane] < useful[lane]; asked[lane]++) effects.push({ kind: 'ask', lane });
   }
   return { ...state, asked, ledger: room.ledger };
 }
 
-/** Forgets what need not be known any more, and sets the timer for the earliest time that matters. */
-function arm(state: BucketState, nowMs: number, effects: Effects): BucketState {
+/** The next time at which something may change for those that wait or fly. */
+function nextTimeMs(state: BucketState, nowMs: number): number {
   let atMs = Number.POSITIVE_INFINITY;
-  const waitedFor = new Set<string>();
-  for (const { entries, hurryMs } of state.queues.values()) {
-    atMs = Math.min(atMs, hurryMs);
-    for (const one of entries[0]?.rule.by === 'route' ? entries.slice(0, 1) : entries) {
-      atMs = Math.min(atMs, classChangeMs(one.rule, nowMs, ARRIVAL_MAX_MS));
-      for (const key of one.keys ?? keysOf(one, nowMs)) waitedFor.add(key);
-    }
-  }
-  for (const key of waitedFor)
-    atMs = Math.min(atMs, ledgers.nextChangeMs(state.ledger, key, nowMs));
-  const needed = new Set(waitedFor);
   for (const { deadlineMs, abandoned } of state.flights) {
     if (!abandoned) atMs = Math.min(atMs, deadlineMs ?? atMs);
   }
+  for (const { leaseUntilMs } of state.others) atMs = Math.min(atMs, leaseUntilMs);
+  if (state.queues.size === 0) return atMs;
+  for (const { entries, hurryMs } of state.queues.values()) {
+    atMs = Math.min(atMs, hurryMs);
+    for (const { rule } of entries[0]?.rule.by === 'age' ? entries : []) {
+      atMs = Math.min(atMs, classChangeMs(rule, nowMs, ARRIVAL_MAX_MS));
+    }
+  }
+  for (const key of waitedFor(state, nowMs)) {
+    atMs = Math.min(atMs, ledgers.nextChangeMs(state.ledger, key, nowMs));
+  }
+  return atMs;
+}
+
+/** The accounts that somebody waits for. */
+function waitedFor(state: BucketState, nowMs: number): Set<string> {
+  const accounts = new Set<string>();
+  for (const { entries } of state.queues.values()) {
+    for (const one of entries[0]?.rule.by === 'route' ? entries.slice(0, 1) : entries) {
+      for (const key of one.keys ?? keysOf(one, nowMs)) accounts.add(key);
+    }
+  }
+  return accounts;
+}
+
+/**
+ * Forgets what need not be known any more, and says when to look again. That is done when the timer
+ * wakes us, which it does every BUCKET_IDLE_MS at least, and so before anything is to be forgotten.
+ */
+function lookBack(
+  state: BucketState,
+  nowMs: number,
+  effects: Effects,
+): readonly [BucketState, number] {
+  const needed = waitedFor(state, nowMs);
   const flying = inTheAir(state);
   for (const { charges } of flying) for (const { account } of charges) needed.add(account);
   const isNeeded = (key: string): boolean => needed.has(key);
   const [ledger, lookMs] = ledgers.forget(state.ledger, isNeeded, flying, nowMs);
-  atMs = Math.min(atMs, lookMs);
-  if (needed.size === 0 && lookMs === Number.POSITIVE_INFINITY) {
-    const idleMs = state.activeMs + BUCKET_IDLE_MS;
-    if (idleMs <= nowMs) effects.push({ kind: 'idle' });
-    atMs = Math.max(idleMs, nowMs + BUCKET_IDLE_MS / 2);
-  }
-  if (atMs !== Number.POSITIVE_INFINITY) effects.push({ kind: 'wake-at', atMs });
-  return { ...state, ledger };
+  const next = { ...state, ledger };
+  const isIdle = needed.size === 0 && lookMs === Number.POSITIVE_INFINITY;
+  if (!isIdle) return [next, Math.min(lookMs, nowMs + BUCKET_IDLE_MS)];
+  const idleMs = state.activeMs + BUCKET_IDLE_MS;
+  if (idleMs <= nowMs) effects.push({ kind: 'idle' });
+  return [next, Math.max(idleMs, nowMs + BUCKET_IDLE_MS / 2)];
 }

@@ -4,12 +4,13 @@
  * Purpose: to be the one place that interprets these headers and bodies.
  *
  * Inner workings: every function is total. A value that is not what Discord documents counts as
- * absent, never as zero: an invented number would either break a limit or stop a route. Durations are
- * rounded up to whole milliseconds, so that rounding never sends early. `X-RateLimit-Reset`, a wall
- * clock time, is not read at all; `X-RateLimit-Reset-After` says the same without needing a clock.
+ * absent, never as zero: an invented number would either break a limit or stop a route. Durations
+ * are rounded up to whole milliseconds, so that rounding never sends early. `X-RateLimit-Reset`, a
+ * wall clock time, is not read at all; `X-RateLimit-Reset-After` says the same without needing a
+ * clock.
  *
- * Failure modes: a 429 that gives neither a time nor a bucket comes from a server in front of Discord
- * (its body may be HTML); it is taken for a block of us as a whole and waited out for long.
+ * Failure modes: a 429 that gives neither a time nor a bucket comes from a server in front of
+ * Discord (its body may be HTML); it is taken for a block of us as a whole and waited out for long.
  */
 import { EDGE_BLOCK_MIN_MS } from '../../protocols/limits.ts';
 import type { HeaderList, Limited } from '../../protocols/proxy.ts';
@@ -44,8 +45,9 @@ export function secondsToMs(text: string | undefined): number | null {
 }
 
 function ceilMs(seconds: number): number {
-  // A whole number of milliseconds is often not exact in binary (0.3 s * 1000 = 299.99…, 64.57 * 1000
-  // = 64569.99…); rounding up at a thousandth of a millisecond keeps those whole and the rest late.
+  // A whole number of milliseconds is often not exact in binary (0.3 s * 1000 = 299.99…, 64.57 *
+  // 1000 = 64569.99…); rounding up at a thousandth of a millisecond keeps those whole and the rest
+  // late.
   return Math.ceil(Math.round(seconds * 1e6) / 1e3);
 }
 
@@ -58,7 +60,9 @@ function count(text: string | undefined): number | null {
   return Number.isSafeInteger(value) ? value : null;
 }
 
-/** The bucket's state after this answer's request, or null if the answer does not give all of it. */
+/**
+ * The bucket's state after this answer's request, or null if the answer does not give all of it.
+ */
 export function readLimits(headers: HeaderList): Reading | null {
   const limit = count(headerOf(headers, 'x-ratelimit-limit'));
   const remaining = count(headerOf(headers, 'x-ratelimit-remaining'));
@@ -101,8 +105,9 @@ function readBody(headers: HeaderList, body: Uint8Array): LimitedBody | null {
 const HEADER_ROUNDING_MS = 1_000;
 
 /**
- * Understands a 429. The wait is the longest of what Discord gives, where the header counts less the
- * second by which it may be rounded up: whichever of the two is wrong, the wait is not too short.
+ * Understands a 429. The wait is the longest of what Discord gives, where the header counts less
+ * the second by which it may be rounded up: whichever of the two is wrong, the wait is not too
+ * short.
  */
 export function readLimited(headers: HeaderList, body: Uint8Array): Limited {
   const parsed = readBody(headers, body);

@@ -1,9 +1,10 @@
 /**
- * How a bucket is shared with other proxies: its ledger is one for all of them, and each knows what the
- * others have in the air.
+ * How a bucket is shared with other proxies: its ledger is one for all of them, and each knows what
+ * the others have in the air.
  *
- * What waits stays where it came in. A request on a route that Discord does not limit needs not be told
- * to anybody. What is in the air has a lease, so that it counts as lost when its proxy has died.
+ * What waits stays where it came in. A request on a route that Discord does not limit needs not be
+ * told to anybody. What is in the air has a lease, so that it counts as lost when its proxy has
+ * died.
  */
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -149,11 +150,13 @@ function adopt(
   return roll({ ...next, ledger }, nowMs);
 }
 
-/** Keeps every limited window shut until what others may have sent is over, where that is not long. */
-function unsure(state: BucketState, forMs: number, nowMs: number): BucketState {
+/**
+ * Keeps every limited window shut until what others may have sent is over, where that is not long.
+ */
+function unsure(state: BucketState, heardUntilMs: number): BucketState {
   const windows = Object.entries(state.ledger.windows).map(([id, window]) => {
     const lengthMs = Math.min(window.lengthMs ?? 0, SHARED_GAP_MAX_MS);
-    const untilMs = nowMs + forMs + lengthMs + RESET_MARGIN_MS;
+    const untilMs = heardUntilMs + lengthMs + RESET_MARGIN_MS;
     return [id, window.kind === 'limited' ? block(window, untilMs) : window] as const;
   });
   return { ...state, ledger: { ...state.ledger, windows: Object.fromEntries(windows) } };

@@ -1,12 +1,14 @@
 /**
- * What a bucket actor knows of its requests, what it is told and what it does: the words of `machine.ts`.
+ * What a bucket actor knows of its requests, what it is told and what it does: the words of
+ * `machine.ts`.
  */
 import { type ClassRule, classesBetween } from '../../protocols/discord/request-class.ts';
 import type { ByLane, Patience, Priority } from '../../protocols/lanes.ts';
 import { ARRIVAL_MAX_MS } from '../../protocols/limits.ts';
 import type { LimitedBy, RefusalReason } from '../../protocols/proxy.ts';
 import type { SiblingEvidence, Siblings } from '../../protocols/siblings.ts';
-import { accountKey, type Charged, type Heard, type Ledger } from './ledger.ts';
+import type { Heard } from './answers.ts';
+import { accountKey, type Charged, type Ledger } from './ledger.ts';
 
 /** What the machine needs to know of a request. */
 export type Entry = {
@@ -69,7 +71,9 @@ export type BucketState = {
   readonly ledger: Ledger;
   /** Routes that some bucket has seen to be counted together. */
   readonly siblings: Siblings;
-  /** The part of each limit that may be used here; less than 1 where others may use the rest unseen. */
+  /**
+   * The part of each limit that may be used here; less than 1 where others may use the rest unseen.
+   */
   readonly share: number;
   /** By account: how many other proxies wait for it that have waited longer. */
   readonly ahead: ReadonlyMap<string, number>;
@@ -110,7 +114,9 @@ export type BucketEffect =
   | { readonly kind: 'settle-permit'; readonly permit: number }
   /** The request's fate is the answer, or the failure, that has just landed for it. */
   | { readonly kind: 'deliver'; readonly id: number }
-  /** What has just landed for the request is of no use to anybody; the request may be sent again. */
+  /**
+   * What has just landed for the request is of no use to anybody; the request may be sent again.
+   */
   | { readonly kind: 'discard'; readonly id: number }
   | {
       readonly kind: 'refuse';

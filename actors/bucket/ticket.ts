@@ -1,25 +1,29 @@
 /**
  * A request on its way through the proxy.
  *
- * Purpose: to hold what must survive the crash of a bucket's actor: the request, whether it waits, flies
- * or has landed, and the promise that its door waits for.
+ * Purpose: to hold what must survive the crash of a bucket's actor: the request, whether it waits,
+ * flies or has landed, and the promise that its door waits for.
  *
- * Inner workings: `waiting` until launched, `flying` until it lands, `landed` until the bucket either
- * settles it or lets it wait again. What has landed stays here until then, so that a bucket which
- * crashes in between loses nothing. Only the first call of `settle` counts.
+ * Inner workings: `waiting` until launched, `flying` until it lands, `landed` until the bucket
+ * either settles it or lets it wait again. What has landed stays here until then, so that a bucket
+ * which crashes in between loses nothing. Only the first call of `settle` counts.
  *
  * Failure modes: an answer that nobody will get is discarded, so that its connection is free again.
  */
 import type { Clock } from '../../protocols/ports.ts';
 import type {
+  Landed,
   Landing,
+  Moment,
   ProxyMetrics,
   Refused,
   RestOutcome,
   RestRequest,
   SendGuard,
+  Sending,
   Ticket,
   Upstream,
+  UpstreamResult,
 } from '../../protocols/proxy.ts';
 import { landingOf } from './landing.ts';
 
@@ -34,7 +38,7 @@ export type TicketServices = {
 
 type Phase =
   | { readonly kind: 'waiting'; readonly sinceMs: number }
-  | { readonly kind: 'flying'; readonly abort: AbortController }
+  | { readonly kind: 'flying'; readonly sending: Sending }
   | { readonly kind: 'landed'; readonly landing: Landing };
 
 /** The fate of a request that landing is the end of. */
@@ -89,10 +93,10 @@ export class RestTicket implements Ticket {
       landed(refused);
       return;
     }
-    const abort = new AbortController();
-    this.#phase = { kind: 'flying', abort };
     this.#landed = landed;
-    void this.#fly(abort.signal, sentMs);
+    const sending = this.#services.upstream.send(this.request);
+    this.#phase = { kind: 'flying', sending };
+    void sending.result.then((result) => this.#arrive(result, sentMs));
   }
 
   /** From now on `landed` is told how the flight ends. */
@@ -102,7 +106,7 @@ export class RestTicket implements Ticket {
 
   /** Breaks a flight off; it still lands. */
   abort(): void {
-    if (this.#phase.kind === 'flying') this.#phase.abort.abort();
+    if (this.#phase.kind === 'flying') this.#phase.sending.abort();
   }
 
   waitAgain(): void {
@@ -117,8 +121,8 @@ export class RestTicket implements Ticket {
     const resolve = this.#resolve;
     if (resolve === null) return;
     this.#resolve = null;
-    // The fate first, so that it stands whatever goes wrong in what follows from it. A bucket that was
-    // started anew does not know of the attempts before.
+    // The fate first, so that it stands whatever goes wrong in what follows from it. A bucket that
+    // was started anew does not know of the attempts before.
     const sent = outcome.kind === 'timed-out' && (outcome.sent || this.#mayHaveArrived);
     resolve(sent ? { ...outcome, sent } : outcome);
     this.#services.settled(this);
@@ -133,15 +137,23 @@ export class RestTicket implements Ticket {
     return this.#services.guard.launch(this.id, this.request);
   }
 
-  async #fly(signal: AbortSignal, sentMs: number): Promise<void> {
-    const { upstream, clock, metrics, guard } = this.#services;
+  #arrive(result: UpstreamResult, sentMs: number): void {
+    const { clock, metrics } = this.#services;
     const { method, template } = this.request.route;
-    const result = await upstream.send(this.request, signal);
+    const landedMs = clock.nowMs();
     if (result.kind === 'failure' && !result.failure.unsent) this.#mayHaveArrived = true;
     if (result.kind === 'answer') {
-      metrics.requestLatency(method, template, (clock.nowMs() - sentMs) / 1_000);
+      metrics.requestLatency(method, template, (landedMs - sentMs) / 1_000);
     }
-    const landing = await landingOf(result);
+    const made = { fromMs: sentMs, byMs: landedMs };
+    const landed = landingOf(result);
+    if (landed instanceof Promise) void landed.then((one) => this.#land({ ...one, made }));
+    else this.#land({ ...landed, made });
+  }
+
+  #land(landing: Landed & { readonly made: Moment }): void {
+    const { metrics, guard } = this.#services;
+    const { method, template } = this.request.route;
     if (landing.limited !== undefined) metrics.limited(method, template, landing.limited.by);
     guard.landed(this.id, this.request, landing);
     this.#phase = { kind: 'landed', landing };

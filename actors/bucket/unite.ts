@@ -1,13 +1,14 @@
 /**
- * Brings together what was known of one bucket in two places, such as in the store and in a proxy that
- * could not reach it for a while.
+ * Brings together what was known of one bucket in two places, such as in the store and in a proxy
+ * that could not reach it for a while.
  *
- * Inner workings: both ledgers come from one, or tell of the same counters, so for each account the two
- * windows are joined as those of two routes are that turn out to share a counter: of each fact the
- * stricter is kept. The numbers of the first ledger's windows stay; those of the second get new ones.
+ * Inner workings: both ledgers come from one, or tell of the same counters, so for each account the
+ * two windows are joined as those of two routes are that turn out to share a counter: of each fact
+ * the stricter is kept. The numbers of the first ledger's windows stay; those of the second get new
+ * ones.
  *
- * Failure modes: what both have counted without a number, which is requests whose answers said nothing,
- * is counted twice until it expires; too little is sent then, never too much.
+ * Failure modes: what both have counted without a number, which is requests whose answers said
+ * nothing, is counted twice until it expires; too little is sent then, never too much.
  */
 import type { Account, Charged, Ledger } from './ledger.ts';
 import { join, resolve } from './ledger.ts';
@@ -82,12 +83,15 @@ function joinKnown(ledger: Ledger, one: number, other: number): Ledger {
   return isUnknown ? join(ledger, right, left) : join(ledger, left, right);
 }
 
-/** Both may have had the same request in their logs; of the two entries, that which has landed counts. */
+/**
+ * Both may have had the same request in their logs; of the two entries, that which has landed
+ * counts.
+ */
 function withoutRepeats(window: Window): Window {
   const byId = new Map<number, Window['log'][number]>();
   for (const entry of window.log) {
     const known = byId.get(entry.id);
-    if (known === undefined || known.landedMs === null) byId.set(entry.id, entry);
+    if (known === undefined || known.countedByMs === null) byId.set(entry.id, entry);
   }
   return byId.size === window.log.length ? window : { ...window, log: [...byId.values()] };
 }

@@ -2,16 +2,17 @@
  * Which of Discord's routes a request takes, and whose rate limit it counts against.
  *
  * Purpose: the proxy keys its buckets and labels its metrics with what `resolveRoute` says, and the
- * simulator picks its endpoint by it, so that both can only disagree with Discord, not with each other.
+ * simulator picks its endpoint by it, so that both can only disagree with Discord, not with each
+ * other.
  *
  * Inner workings: the path is split at its slashes, an `/api/vN` in front and empty segments are
  * dropped, and the rest walks a trie of the documented templates. A literal is taken before a
  * placeholder, so that `bulk-delete` or `@me` where an id may stand stays what it is. What follows
  * the last segment the trie knows becomes `:x`, at most ROUTE_UNKNOWN_SEGMENTS_MAX times.
  *
- * Templates come from a finite set, whatever is asked, and hold no id, no code and no token: they are
- * made to be metric labels. `major` is not: for a webhook it holds the webhook's token, and must
- * stay out of logs, metrics and errors.
+ * Templates come from a finite set, whatever is asked, and hold no id, no code and no token: they
+ * are made to be metric labels. `major` is not: for a webhook it holds the webhook's token, and
+ * must stay out of logs, metrics and errors.
  *
  * Failure modes: PathRefusedError for a path that would climb out of the API or that is no path at
  * all. Every other text resolves, and what is not documented says so in `known`.
@@ -25,7 +26,9 @@ export type Route = {
   readonly method: string;
   /** `/channels/:channel/messages/:message`; fit for a metric label. */
   readonly template: string;
-  /** `channels:ID`, `guilds:ID`, `webhooks:ID`, `webhooks:ID:TOKEN` or nothing. May hold a secret. */
+  /**
+   * `channels:ID`, `guilds:ID`, `webhooks:ID`, `webhooks:ID:TOKEN` or nothing. May hold a secret.
+   */
   readonly major: string;
   /** The first segment, or `other` where Discord documents no such family. */
   readonly family: string;
@@ -82,7 +85,9 @@ const METHODS: ReadonlySet<string> = new Set([
   'CONNECT',
 ]);
 
-/** Placeholders that take any text; the others stand for an id and leave `@me` and its like alone. */
+/**
+ * Placeholders that take any text; the others stand for an id and leave `@me` and its like alone.
+ */
 const FREE_PLACEHOLDERS: ReadonlySet<string> = new Set([':code', ':emoji', ':instance', ':token']);
 
 /** An interaction's token is base64 that opens with the word `interaction` and a colon. */
@@ -94,7 +99,7 @@ const UNKNOWN_SEGMENT = ':x';
 const SNOWFLAKE = /^\d{1,20}$/;
 const VERSION = /^v(\d{1,4})$/;
 /** Bytes that no request target may hold; a backslash is a slash to some that read URLs. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
 const FORBIDDEN = /[\u0000-\u0020\u007f\\]/;
 
 /** Splits a path into what the routes are made of. Throws PathRefusedError. */
@@ -119,7 +124,9 @@ export function parsePath(path: string): ParsedPath {
   return { api: true, version: Number(version[1]), segments: segments.slice(2), query };
 }
 
-/** Finds the route of a request. Throws PathRefusedError, and nothing else, whatever it is given. */
+/**
+ * Finds the route of a request. Throws PathRefusedError, and nothing else, whatever it is given.
+ */
 export function resolveRoute(method: string, path: string): Route {
   return routeOf(method, parsePath(path).segments);
 }
@@ -158,7 +165,9 @@ function methodOf(method: string): string {
   return METHODS.has(upper) ? upper : 'OTHER';
 }
 
-/** Percent-decodes; what is not valid encoding stays as it is, and belongs to no documented literal. */
+/**
+ * Percent-decodes; what is not valid encoding stays as it is, and belongs to no documented literal.
+ */
 function decodeSegment(raw: string): string {
   if (!raw.includes('%')) {
     refuseDots(raw);
@@ -170,7 +179,8 @@ function decodeSegment(raw: string): string {
   } catch {
     segment = raw;
   }
-  // Encoded slashes stay inside their segment here, but not with everybody who reads the path later.
+  // Encoded slashes stay inside their segment here, but not with everybody who reads the path
+  // later.
   for (const part of segment.split(/[/\\]/)) refuseDots(part);
   return segment;
 }

@@ -1,6 +1,6 @@
 /**
- * What the gateway and the proxy promise, a line each, by the id that stands in the titles of the tests
- * which assert it. `docs/properties.md` is made of this list and of those titles.
+ * What the gateway and the proxy promise, a line each, by the id that stands in the titles of the
+ * tests which assert it. `docs/properties.md` is made of this list and of those titles.
  */
 
 /** Sessions, shards, permits and events. */

@@ -109,6 +109,22 @@ describe('a crash', () => {
     },
   );
 
+  it('of a bucket with nothing but requests in the air: its successor is forgotten in its time', async () => {
+    const world = createWorld();
+    world.send('GET', '/channels/1/messages');
+    await world.pass(3_000);
+    world.upstream.network = { minMs: 5, maxMs: 500, answerLoss: 0 };
+    const flying = [0, 1].map(() => world.send('GET', '/channels/1/messages'));
+    await world.pass(2);
+    expect(world.upstream.sends).toHaveLength(3);
+    crashOnce(world, 'actors/bucket/actor');
+    await world.pass(5_000);
+    expect(world.actorClock.count).toBe(1);
+    expect(flying.map(fate)).toEqual([200, 200]);
+    await world.pass(3_600_000);
+    expect(world.tree.buckets).toBe(0);
+  });
+
   it('frees the connection of an answer that nobody waits for any more', async () => {
     const world = createWorld();
     const gone = world.send('GET', '/channels/1/messages');

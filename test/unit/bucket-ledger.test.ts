@@ -1,8 +1,9 @@
 /** Which counter a request is charged to, and what brings counters together or keeps them apart. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { type Heard, noteHeard } from '../../actors/bucket/answers.ts';
 import * as ledgers from '../../actors/bucket/ledger.ts';
 import type { Reading } from '../../actors/bucket/reading.ts';
-import type { LimitedBy } from '../../protocols/proxy.ts';
+import type { LimitedBy, Moment } from '../../protocols/proxy.ts';
 
 const read = (
   limit: number,
@@ -39,12 +40,12 @@ class Bench {
     return id;
   }
 
-  answer(id: number, reading: Reading | null, status = 200): void {
-    this.#hear(id, { status, reading, limited: null });
+  answer(id: number, reading: Reading | null, status = 200, made = this.#made(id)): void {
+    this.#hear(id, { status, reading, limited: null, made });
   }
 
   refuse(id: number, waitMs: number, reading: Reading | null, by: LimitedBy = 'user'): void {
-    this.#hear(id, { status: 429, reading, limited: { by, waitMs } });
+    this.#hear(id, { status: 429, reading, limited: { by, waitMs }, made: this.#made(id) });
   }
 
   /** Everything that is known and counted; a name that is none counts for nothing. */
@@ -52,11 +53,16 @@ class Bench {
     return keys.map((key) => this.ledger.accounts[key]?.window);
   }
 
-  #hear(id: number, heard: ledgers.Heard): void {
+  #made(id: number): Moment {
+    const fromMs = this.flights.get(id)?.sentMs ?? 0;
+    return { fromMs, byMs: this.nowMs };
+  }
+
+  #hear(id: number, heard: Heard): void {
     const flight = this.flights.get(id);
     if (flight === undefined) throw new Error(`${id} is not in flight`);
     this.flights.delete(id);
-    this.ledger = ledgers.noteHeard(this.ledger, flight, heard, true, this.nowMs);
+    this.ledger = noteHeard(this.ledger, flight, heard, true, this.nowMs);
   }
 }
 
@@ -114,6 +120,23 @@ describe('a ledger', () => {
     // What was charged to the old window counts there and nowhere else, and ends there.
     bench.at(bench.nowMs + 20_000);
     expect([bench.room(GET), bench.room(PUT)]).toEqual([5, 7]);
+  });
+
+  it('an answer that tells of a window which is over as it arrives leaves room at once', () => {
+    const id = bench.send(GET);
+    bench.at(5_000);
+    bench.answer(id, read(1, 0, 1_000), 200, { fromMs: 0, byMs: 20 });
+    expect(bench.room(GET)).toBe(1);
+  });
+
+  it('an account that met a limit which is not shown stays careful, whatever refuses it next', () => {
+    bench.answer(bench.send(GET), read(5, 4, 5_000));
+    bench.refuse(bench.send(GET), 100, read(5, 3, 4_900));
+    bench.at(1_000).refuse(bench.send(GET), 100, null, 'edge');
+    bench.at(20_000);
+    expect(bench.room(GET)).toBe(1);
+    bench.send(GET);
+    expect(bench.room(GET)).toBe(0);
   });
 
   it('what is in flight when two windows become one counts and lands in that one', () => {

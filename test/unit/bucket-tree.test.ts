@@ -1,5 +1,7 @@
 /** Whole buckets in front of the simulated API: what a request meets on its way, rule by rule. */
+
 import { describe, expect, it } from 'vitest';
+import { RESET_MARGIN_MS } from '../../protocols/limits.ts';
 import type { RestOutcome } from '../../protocols/proxy.ts';
 import type { BucketTable } from '../../src/simulator/rest/bucket-table.ts';
 import { createProxyWorld, fate, requestOf, TOKENS } from '../support/simulated-upstream.ts';
@@ -367,7 +369,7 @@ describe('a bucket', () => {
     expect(world.sent.every((one) => fate(one) === 200)).toBe(true);
     expect(world.rest.audit.breaches).toEqual([]);
     const last = world.upstream.sends.at(-1)?.atMs ?? 0;
-    expect(last / 29).toBeGreaterThanOrEqual(250 + 50);
+    expect(last / 29).toBeGreaterThanOrEqual(250 + RESET_MARGIN_MS);
     expect(last / 29).toBeLessThan(250 + 50 + 20);
   });
 
@@ -410,7 +412,8 @@ describe('a bucket', () => {
     const world = createProxyWorld({ buckets: table('fixed', 1, 1_000), stubs });
     world.send('GET', '/channels/1/messages');
     await world.pass(100);
-    // The bucket's own timer has put its word of being idle into the mailbox, and it is not handled yet.
+    // The bucket's own timer has put its word of being idle into the mailbox, and it is not handled
+    // yet.
     world.clock.advance(120_000);
     const late = world.send('GET', '/channels/1/messages');
     await world.pass(5_000);

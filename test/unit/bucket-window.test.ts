@@ -1,21 +1,24 @@
 /** What is learned of a bucket from answers that come late, crossed, changed or not at all. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { noteAnswer, noteRefused } from '../../actors/bucket/learning.ts';
 import type { Reading } from '../../actors/bucket/reading.ts';
 import {
   block,
   busyUntilMs,
   capacity,
   earliestMs,
+  merge,
   newWindow,
+  newWindowAfter,
   nextChangeMs,
-  noteAnswer,
   noteLost,
-  noteRefused,
   noteSent,
   roll,
   type Window,
 } from '../../actors/bucket/window.ts';
+import { ARRIVAL_MAX_MS, RESET_MARGIN_MS } from '../../protocols/limits.ts';
+import type { Moment } from '../../protocols/proxy.ts';
 
 const read = (
   limit: number,
@@ -49,6 +52,11 @@ class Bench {
     return id;
   }
 
+  /** The answer was made on the way. */
+  #made({ sentMs }: { readonly sentMs: number }): Moment {
+    return { fromMs: sentMs, byMs: this.nowMs };
+  }
+
   #land(id: number): { id: number; sentMs: number; epoch: number } {
     const flight = this.#flights.get(id);
     if (flight === undefined) throw new Error(`${id} is not in flight`);
@@ -56,8 +64,10 @@ class Bench {
     return flight;
   }
 
-  answer(id: number, reading: Reading | null, status = 200): void {
-    this.window = noteAnswer(this.window, this.#land(id), status, reading, this.nowMs);
+  answer(id: number, reading: Reading | null, status = 200, made?: Moment): void {
+    const flight = this.#land(id);
+    const moment = made ?? this.#made(flight);
+    this.window = noteAnswer(this.window, flight, status, reading, moment);
   }
 
   lose(id: number): void {
@@ -65,7 +75,8 @@ class Bench {
   }
 
   limit(id: number, waitMs: number, reading: Reading): void {
-    const refused = noteRefused(this.window, this.#land(id), reading, false, this.nowMs);
+    const flight = this.#land(id);
+    const refused = noteRefused(this.window, flight, reading, false, this.#made(flight));
     this.window = block(refused, this.nowMs + waitMs);
   }
 }
@@ -135,7 +146,7 @@ describe('a window', () => {
     const before = bench.window;
     bench.at(1_120).answer(slow, read(2, 0, 100));
     expect(bench.window.remaining).toBe(before.remaining);
-    expect(bench.window.resetAtMs).toBe(before.resetAtMs);
+    expect(bench.window.wholeAtMs).toBe(before.wholeAtMs);
   });
 
   it('P28: an answer to a request that was sent before the reset and counted after it is of this window', () => {
@@ -144,7 +155,7 @@ describe('a window', () => {
     expect(bench.at(1_060).capacity).toBe(1);
     bench.at(1_200).answer(slow, read(2, 1, 1_000));
     expect(bench.capacity).toBe(1);
-    expect(bench.window.resetAtMs).toBe(2_200);
+    expect(bench.window.wholeAtMs).toBe(2_250);
   });
 
   it('P28: an answer that may be of either window takes one permit from both', () => {
@@ -154,7 +165,7 @@ describe('a window', () => {
     bench.at(1_060);
     bench.at(1_200).answer(slow, read(300, 0, 50));
     expect(bench.capacity).toBe(299);
-    expect(bench.window.resetAtMs).toBeNull();
+    expect(bench.window.wholeAtMs).toBeNull();
     expect(bench.at(2_300).capacity).toBe(300);
   });
 
@@ -187,6 +198,103 @@ describe('a window', () => {
     const ids = [fixed.at(3_000).send(), fixed.send()];
     for (const id of ids) fixed.at(3_300).lose(id);
     expect(fixed.at(5_400).capacity).toBe(2);
+  });
+
+  it('P32: an answer that was made early and arrives late does not make another one the latest', () => {
+    const bench = learned(5, 4, 5_000);
+    const slow = bench.at(100).send();
+    const [first, second] = [bench.at(150).send(), bench.send()];
+    bench.at(250).answer(first, read(5, 1, 4_900), 200, { fromMs: 150, byMs: 240 });
+    bench.at(260).answer(slow, read(5, 3, 4_950), 200, { fromMs: 100, byMs: 120 });
+    bench.at(270).answer(second, read(5, 2, 4_920), 200, { fromMs: 150, byMs: 200 });
+    expect(bench.window.remaining).toBe(1);
+  });
+
+  it('of two windows that answers out of order tell of, the later reset counts', () => {
+    const bench = learned(2, 1, 1_000);
+    bench.window = { ...bench.window, excluded: ['leaky', 'sliding'] };
+    const [slow, quick] = [bench.at(500).send(), bench.send()];
+    bench.at(1_020).answer(quick, read(2, 1, 1_000), 200, { fromMs: 1_005, byMs: 1_020 });
+    bench.at(1_030).answer(slow, read(2, 0, 480), 200, { fromMs: 520, byMs: 540 });
+    expect(bench.window.wholeAtMs).toBe(2_020 + RESET_MARGIN_MS);
+  });
+
+  it('within one fixed window the reset is as early as the answer that is known best says', () => {
+    const bench = learned(3, 2, 1_000);
+    bench.window = { ...bench.window, excluded: ['leaky', 'sliding'] };
+    bench.at(20).answer(bench.send(), read(3, 1, 990), 200, { fromMs: 5, byMs: 15 });
+    expect(bench.window.wholeAtMs).toBe(1_005 + RESET_MARGIN_MS);
+    bench.at(60).answer(bench.send(), read(3, 0, 950), 200, { fromMs: 20, byMs: 110 });
+    expect(bench.window.wholeAtMs).toBe(1_005 + RESET_MARGIN_MS);
+  });
+
+  it('the rounding of many shares does not show that a bucket cannot leak', () => {
+    // Three in a quarter of a second: each adds 83.3 ms, which is told as 84.
+    const bench = learned(3, 2, 84);
+    const ids = [bench.send(), bench.send()];
+    bench.at(12).answer(ids[0] ?? 0, read(3, 1, 166));
+    bench.at(13).answer(ids[1] ?? 0, read(3, 0, 167));
+    expect(bench.window.excluded).not.toContain('leaky');
+    bench.at(400).answer(bench.send(), read(3, 0, 160));
+    expect(bench.window.excluded).toContain('leaky');
+  });
+
+  it('P33: what strangers have used of a sliding window is taken off until its reset', () => {
+    const bench = learned(5, 4, 1_000);
+    bench.at(3_000);
+    bench.window = { ...bench.window, epoch: 2, excluded: ['fixed', 'leaky'] };
+    const [first, second] = [bench.send(), bench.send()];
+    bench.at(3_010).answer(first, read(5, 1, 1_000));
+    expect(bench.capacity).toBe(1);
+    // Of two answers that crossed, the one that shows more of them counts.
+    bench.at(3_020).answer(second, read(5, 3, 1_000));
+    expect(bench.capacity).toBe(1);
+  });
+
+  it('P34: a request that is lost at once may still be on its way to its counter', () => {
+    const bench = learned(5, 4, 1_000);
+    bench.lose(bench.at(100).send());
+    expect(bench.window.spent[0]?.countedByMs).toBe(100 + ARRIVAL_MAX_MS);
+  });
+
+  it('is shut until the later of two times', () => {
+    expect(block(block(newWindow(), 100), 50).blockedUntilMs).toBe(100);
+  });
+
+  it('what is under way as a new window is made counts there as late as it can be counted', () => {
+    const bench = learned(5, 4, 1_000);
+    bench.at(100).send();
+    const [, flying] = newWindowAfter(bench.window).log;
+    expect(flying?.countedByMs).toBe(100 + ARRIVAL_MAX_MS);
+  });
+
+  it('two windows that are one keep of each fact the stricter', () => {
+    const one: Window = { ...learned(5, 4, 1_000).window, excluded: ['leaky', 'sliding'] };
+    const other: Window = { ...learned(5, 2, 800).window, excluded: ['sliding'] };
+    for (const merged of [merge(one, other), merge(other, one)]) {
+      expect(merged).toMatchObject({ remaining: 2, lengthMs: 1_000, excluded: ['sliding'] });
+      expect(merged.wholeAtMs).toBe(one.wholeAtMs);
+    }
+  });
+
+  it('a reset that moves shows something only as long as the one before has not passed', () => {
+    const bench = learned(5, 4, 1_000);
+    bench.at(900).answer(bench.send(), read(5, 3, 1_000), 200, { fromMs: 1_020, byMs: 1_040 });
+    expect(bench.window.excluded).not.toContain('fixed');
+    const moved = learned(5, 4, 1_000);
+    moved.at(900).answer(moved.send(), read(5, 3, 1_000), 200, { fromMs: 900, byMs: 940 });
+    expect(moved.window.excluded).toContain('fixed');
+  });
+
+  it('what no kind of counter can say, and a 429 that should not have come, exclude none', () => {
+    const bench = learned(3, 2, 1_000);
+    bench.window = { ...bench.window, excluded: ['fixed', 'sliding'] };
+    bench.at(500).answer(bench.send(), read(3, 0, 500));
+    expect(bench.window.excluded).toEqual([]);
+    bench.window = { ...bench.window, excluded: ['fixed'] };
+    bench.limit(bench.at(600).send(), 100, read(3, 0, 400));
+    bench.at(3_000).answer(bench.send(), read(3, 0, 100));
+    expect(bench.window).toMatchObject({ distrusted: true, excluded: [] });
   });
 
   it('P70: the wait of those behind others counts the windows that these will use up', () => {
