@@ -1,5 +1,6 @@
 /**
- * Every error the project throws or reports: one base class, one class a condition, a stable `code`.
+ * Every error the project throws or reports: one base class, one class a condition, a stable
+ * `code`.
  *
  * Whether an operation may be tried again is decided by `RETRYABLE_CODES` alone. An error that is
  * not in that closed list is final, and one that is no `SpectaclesError` is a programming error.
@@ -76,7 +77,9 @@ export class ConfigurationError extends SpectaclesError {
   readonly code = 'CONFIGURATION';
 }
 
-/** A request's path cannot be sent to Discord. It may hold a token, so the message never repeats it. */
+/**
+ * A request's path cannot be sent to Discord. It may hold a token, so the message never repeats it.
+ */
 export class PathRefusedError extends SpectaclesError {
   readonly code = 'PATH_REFUSED';
   constructor(why: string) {
@@ -87,9 +90,10 @@ export class PathRefusedError extends SpectaclesError {
 /** A server cannot listen because another program does. Exit status 2. */
 export class PortInUseError extends SpectaclesError {
   readonly code = 'PORT_IN_USE';
-  constructor(host: string, port: number) {
+  /** @param setting what a person changes to have another port */
+  constructor(setting: string, host: string, port: number) {
     super(
-      `port ${port} of ${host} is in use by another program: stop it, or choose another port (0 takes a free one)`,
+      `port ${port} of ${host} is in use by another program: stop it, or give another port in ${setting}; 0 takes a free one`,
     );
   }
 }
@@ -99,7 +103,7 @@ export class FatalError extends SpectaclesError {
   readonly code = 'FATAL';
 }
 
-/** A handler's file threw while it was loaded: a mistake in the handler. Exit status 1. */
+/** A handler threw while it was loaded, or where nobody catches: a mistake in it. Exit status 1. */
 export class HandlerLoadError extends SpectaclesError {
   readonly code = 'HANDLER_LOAD';
 }
@@ -144,7 +148,9 @@ export class UndecodableBodyError extends SpectaclesError {
   readonly code = 'UNDECODABLE_BODY';
 }
 
-/** The transport cannot do what was asked of it, whatever its state: standard output has no replies. */
+/**
+ * The transport cannot do what was asked of it, whatever its state: standard output has no replies.
+ */
 export class UnsupportedByBrokerError extends SpectaclesError {
   readonly code = 'UNSUPPORTED_BY_BROKER';
 }
@@ -157,7 +163,9 @@ export class UnroutableError extends SpectaclesError {
   }
 }
 
-/** A call was sent and no answer came within its deadline; whether it was carried out is unknown. */
+/**
+ * A call was sent and no answer came within its deadline; whether it was carried out is unknown.
+ */
 export class CallTimeoutError extends SpectaclesError {
   readonly code = 'CALL_TIMEOUT';
   constructor(event: string, timeoutMs: number) {
@@ -190,7 +198,9 @@ export class GarbledStreamError extends SpectaclesError {
   readonly code = 'GARBLED_STREAM';
 }
 
-/** The broker answered a publish with a refusal: it did not take the message and stays reachable. */
+/**
+ * The broker answered a publish with a refusal: it did not take the message and stays reachable.
+ */
 export class PublishRefusedError extends SpectaclesError {
   readonly code = 'PUBLISH_REFUSED';
 }
@@ -226,7 +236,9 @@ export class AdmissionError extends SpectaclesError {
   }
 }
 
-/** The body of a request cannot be taken: it is too large, or there is no room for it at the moment. */
+/**
+ * The body of a request cannot be taken: it is too large, or there is no room for it at the moment.
+ */
 export class RequestBodyError extends SpectaclesError {
   readonly code = 'REQUEST_BODY';
   readonly why: 'too-large' | 'full' | 'disk';
@@ -246,7 +258,9 @@ export class ProxyAnswerError extends SpectaclesError {
   }
 }
 
-/** The body of Discord's answer ended early, is larger than is allowed, or (`late`) came too late. */
+/**
+ * The body of Discord's answer ended early, is larger than is allowed, or (`late`) came too late.
+ */
 export class AnswerBodyError extends SpectaclesError {
   readonly code = 'ANSWER_BODY';
   readonly late: boolean;

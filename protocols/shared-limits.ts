@@ -1,10 +1,10 @@
 /**
  * What several proxies that count against the same limits need of a store between them.
  *
- * The store keeps a text for each place (a bucket, or the gate of an identity) and the version it has.
- * A new text is kept only if the place is still at the version that it was made from: whoever comes
- * second is told what is there instead, and decides anew. So no proxy ever holds a lock, and none can
- * die with one.
+ * The store keeps a text for each place (a bucket, or the gate of an identity) and the version it
+ * has. A new text is kept only if the place is still at the version that it was made from: whoever
+ * comes second is told what is there instead, and decides anew. So no proxy ever holds a lock, and
+ * none can die with one.
  */
 
 /** What a proxy asks of a place. */
@@ -37,9 +37,13 @@ export type Answer = {
 export type SharedStanding = {
   /** Whether the store answers. */
   readonly together: boolean;
+  /** Since when it does, or does not, in our own time. */
+  readonly sinceMs: number;
   /** The part of each limit that what is known here may use, from 0 to 1. */
   readonly share: number;
-  /** Grows each time the store is reached anew: what was decided alone is still to be told there. */
+  /**
+   * Grows each time the store is reached anew: what was decided alone is still to be told there.
+   */
   readonly joined: number;
   /** Grows each time the store is found to have forgotten what it knew. */
   readonly forgotten: number;
@@ -58,8 +62,8 @@ export interface SharedLimits {
   /** How far off `offsetMs` may be, either way. */
   readonly errorMs: number;
   /**
-   * Settles within SHARED_ANSWER_MS and never rejects. Null: the store is away, and `standing` says so;
-   * what was offered may or may not be kept.
+   * Settles within SHARED_ANSWER_MS and never rejects. Null: the store is away, and `standing` says
+   * so; what was offered may or may not be kept.
    */
   exchange(place: string, offer: Offer): Promise<Answer | null>;
   /** `news` is called when there is reason to look at the place again. Returns what ends that. */

@@ -1,19 +1,22 @@
 /**
  * What somebody probably meant by a name that does not exist: the nearest of the names that do.
  *
- * Distance is the number of letters inserted, removed, changed or swapped with their neighbour, with
- * case and separators left aside, so that `guildMembers` is no distance from `GUILD_MEMBERS`. A name
- * that is too far from all candidates gets no suggestion: a wrong hint is worse than none.
+ * Distance is the number of letters inserted, removed, changed or swapped with their neighbour,
+ * with case and separators left aside, so that `guildMembers` is no distance from `GUILD_MEMBERS`.
+ * A name that is too far from all candidates gets no suggestion: a wrong hint is worse than none.
  */
 
 /** The nearest of `candidates`, the earlier of equals, or undefined when none is near. */
 export function suggest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = normalise(name);
   let nearest: string | undefined;
-  let nearestDistance = Math.max(2, Math.floor(wanted.length / 3)) + 1;
+  let nearestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const distance = editDistance(wanted, normalise(candidate));
-    if (distance < nearestDistance) {
+    const offered = normalise(candidate);
+    const distance = editDistance(wanted, offered);
+    const longer = Math.max(wanted.length, offered.length);
+    const isNear = distance <= Math.max(1, Math.floor(longer / 3)) && distance < longer;
+    if (isNear && distance < nearestDistance) {
       nearest = candidate;
       nearestDistance = distance;
     }

@@ -1,19 +1,40 @@
-/** Opens a server's port, with an error that says what to do when that fails. */
+/** Opens a server's port, with an error that names the setting to be changed when that fails. */
 import type { Server } from 'node:http';
 import { ConfigurationError, PortInUseError } from '../protocols/errors.ts';
 
 /** Where a server listens that is given a port and no host. */
 export const ANY_ADDRESS = '0.0.0.0';
 
+export type ListenOptions = {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** What a person changes to have another place, as `http.address (or HTTP_ADDRESS)`. */
+  readonly setting: string;
+};
+
+/** What can be wrong with a place, by the system's code. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not listen on that port; choose one from 1024 on',
+  EADDRNOTAVAIL: 'this machine has no such address; choose one of its own, or 0.0.0.0 for all',
+  ENOTFOUND: 'no such host is known; choose an address of this machine, or 0.0.0.0 for all',
+  EAI_AGAIN: 'the name of the host cannot be looked up now; choose an address of this machine',
+};
+
 /**
  * @returns the port, which differs from the one asked for when that was 0
- * @throws PortInUseError when another program has it, ConfigurationError when it cannot be opened at all
+ * @throws PortInUseError when another program has it, ConfigurationError when it cannot be opened
+ * at all
  */
-export function listen(server: Server, host: string, port: number): Promise<number> {
+export function listen(server: Server, { host, port, setting }: ListenOptions): Promise<number> {
   return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => {
-      if (error.code === 'EADDRINUSE') reject(new PortInUseError(host, port));
-      else reject(new ConfigurationError(`cannot listen on ${host}:${port}: ${error.message}`));
+    const onError = ({ code = '', message }: NodeJS.ErrnoException): void => {
+      if (code === 'EADDRINUSE') {
+        reject(new PortInUseError(setting, host, port));
+        return;
+      }
+      const why = Object.hasOwn(REMEDIES, code) ? REMEDIES[code] : message;
+      reject(new ConfigurationError(`${setting}: cannot listen on ${host}:${port}: ${why}`));
     };
     server.once('error', onError);
     server.listen(port, host, () => {

@@ -1,11 +1,11 @@
 /**
  * The channel actor: runs what the machine decides on one link, from its opening to its loss.
  *
- * Opening is given BROKER_CONNECT_TIMEOUT_MS in all, topology and subscriptions included. Whatever a
- * link says after its channel has ended goes to a stopped actor and changes nothing. When the actor is
- * stopped while open it drains: no new events, outstanding confirms and handlers waited for, within
- * BROKER_CLOSE_MS. When it ends for any other reason the link is destroyed, what was not confirmed is
- * reported lost, and the desk decides what waits for the next channel.
+ * Opening is given BROKER_CONNECT_TIMEOUT_MS in all, topology and subscriptions included. Whatever
+ * a link says after its channel has ended goes to a stopped actor and changes nothing. When the
+ * actor is stopped while open it drains: no new events, outstanding confirms and handlers waited
+ * for, within BROKER_CLOSE_MS. When it ends for any other reason the link is destroyed, what was
+ * not confirmed is reported lost, and the desk decides what waits for the next channel.
  */
 import type { Exit } from '../../protocols/actor.ts';
 import type { BrokerState, Delivery } from '../../protocols/broker.ts';
@@ -21,6 +21,7 @@ import {
   LOOP_LAG_WARN_MS,
 } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
+import { within } from '../deadline.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
 import type { Desk } from './desk.ts';
 import type { Confirms, Link, LinkDriver, LinkHooks } from './link.ts';
@@ -45,28 +46,21 @@ type ShellMessage = ChannelMessage | { readonly kind: 'check-due'; readonly atMs
 
 type Running = {
   channel: ChannelState;
-  /** Kept outside the machine, so that a link whose channel ended before it heard of it is destroyed. */
+  /**
+   * Kept outside the machine, so that a link whose channel ended before it heard of it is
+   * destroyed.
+   */
   link: Link | undefined;
   readonly opening: AbortController;
-  /** Aborted with the first word that the link is gone, which an actor that stops no longer hears. */
+  /**
+   * Aborted with the first word that the link is gone, which an actor that stops no longer hears.
+   */
   readonly lost: AbortController;
   readonly clock: Clock;
 };
 
 export function isFatal(reason: unknown): reason is SpectaclesError {
   return reason instanceof FatalError;
-}
-
-/** Resolves when `work` has settled, however, or `deadlineMs` has passed. */
-export function within(clock: Clock, deadlineMs: number, work: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = clock.setTimer(deadlineMs, resolve);
-    const done = () => {
-      timer.cancel();
-      resolve();
-    };
-    work.then(done, done);
-  });
 }
 
 async function establish(
@@ -85,7 +79,9 @@ async function establish(
   return { link, consumed };
 }
 
-/** Gives a delivery to its subscription's handler; one that throws, or rejects, refuses the message. */
+/**
+ * Gives a delivery to its subscription's handler; one that throws, or rejects, refuses the message.
+ */
 function deliver(desk: Desk, log: Log, delivery: Delivery): void {
   const handler = desk.subscriptions.get(delivery.event);
   if (handler === undefined) {
@@ -105,7 +101,10 @@ function deliver(desk: Desk, log: Log, delivery: Delivery): void {
   }
 }
 
-/** Confirms of a link whose channel is over are dropped: the ring's tags are its successor's by then. */
+/**
+ * Confirms of a link whose channel is over are dropped: the ring's tags are its successor's by
+ * then.
+ */
 function confirmsWhile(isAlive: () => boolean, writer: ChannelWriter): Confirms {
   return {
     settleOldest(confirmed) {
@@ -230,8 +229,8 @@ function whenAborted({ signal }: AbortController): Promise<void> {
 }
 
 /**
- * Lets what was taken be confirmed and what was delivered be handled, then says goodbye. All of it is
- * over when the link is lost meanwhile.
+ * Lets what was taken be confirmed and what was delivered be handled, then says goodbye. All of it
+ * is over when the link is lost meanwhile.
  */
 async function drain(link: Link, parts: ChannelParts, running: Running): Promise<void> {
   const { clock, lost } = running;
@@ -285,7 +284,7 @@ function startChannel(parts: ChannelParts, context: ActorContext<ShellMessage>):
   context.after('establish', BROKER_CONNECT_TIMEOUT_MS, {
     kind: 'failed',
     reason: new BrokerUnavailableError(
-      `${parts.driver.label} did not open within ${BROKER_CONNECT_TIMEOUT_MS} ms`,
+      `${parts.driver.label} did not open within ${BROKER_CONNECT_TIMEOUT_MS} ms: check its port, and whether it wants TLS`,
     ),
   });
   checkLater(context);

@@ -34,8 +34,8 @@ export type BrokerConfig = {
   /** Messages that handlers may have and not have settled; for AMQP, of each subscription. */
   readonly prefetch?: number;
   /**
-   * Who gets a message: one of the group, or each process that asks for it, from that moment on. What
-   * `each` needs in the server goes with the process. Stdio and IPC know only the group.
+   * Who gets a message: one of the group, or each process that asks for it, from that moment on.
+   * What `each` needs in the server goes with the process. Stdio and IPC know only the group.
    */
   readonly audience?: 'group' | 'each';
 } & (
@@ -75,7 +75,10 @@ export type BrokerConfig = {
       readonly messageTimeoutMs: number;
       /** Classic unless given: a queue of the other type that exists refuses to be declared. */
       readonly queueType?: AmqpQueueType;
-      /** Whether what is published lives through a restart of the broker; it does unless told not to. */
+      /**
+       * Whether what is published lives through a restart of the broker; it does unless told not
+       * to.
+       */
       readonly persistent?: boolean;
       readonly counter?: AmqpCounter;
     }
@@ -83,10 +86,12 @@ export type BrokerConfig = {
 
 export type BrokerSurroundings = Pick<
   BrokerTreeOptions,
-  'system' | 'clock' | 'log' | 'name' | 'onFailure' | 'signal'
+  'system' | 'clock' | 'log' | 'name' | 'onFailure' | 'signal' | 'triesAgain'
 >;
 
-/** The Redis of a configuration, as ioredis wants it; with more than one endpoint it is a cluster. */
+/**
+ * The Redis of a configuration, as ioredis wants it; with more than one endpoint it is a cluster.
+ */
 export function redisPlace(
   endpoint: RedisEndpoint,
   ...others: readonly RedisEndpoint[]
@@ -127,7 +132,8 @@ function chooseDriver(
       const { hub } = config;
       const group = isOwn ? ownGroup(config.group) : config.group;
       const label = 'the memory broker';
-      return memoryDriver({ label, hub, group, prefetch, encoder, clock, log });
+      const isOwnGroup = isOwn;
+      return memoryDriver({ label, hub, group, isOwnGroup, prefetch, encoder, clock, log });
     }
     case 'ipc': {
       const { group } = config;

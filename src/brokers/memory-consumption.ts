@@ -2,9 +2,9 @@
  * One consumer's part in the queues of a hub: what it consumes, what it holds, what it owes.
  *
  * Messages that were handed out and not settled are held; those of a consumer that ends go back to
- * their queues, where the next one finds them first and in order. A call is different: if it was acked,
- * or if nobody else is there to take it, its caller is told that the one who would have answered
- * is gone, since nobody can know how far it came.
+ * their queues, where the next one finds them first and in order. A call is different: if it was
+ * acked, or if nobody else is there to take it, its caller is told that the one who would have
+ * answered is gone, since nobody can know how far it came.
  */
 import { PeerGoneError } from '../../protocols/errors.ts';
 import { LOCAL_RETRIES_MAX, RETRY_DELAY_MS } from '../../protocols/limits.ts';
@@ -15,6 +15,10 @@ import type { MemoryConsumer, MemoryHub, MemoryMessage, MemoryQueue } from './me
 export type MemoryConsumptionOptions = {
   readonly hub: MemoryHub;
   readonly group: string;
+  /**
+   * Whether nobody else is of the group, whose queues then go with their consumer; not unless told.
+   */
+  readonly isOwnGroup?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** Whether one more message can be taken now. */
@@ -53,8 +57,10 @@ export class MemoryConsumption {
   cancel(event: string): void {
     const consumer = this.#consumers.get(event);
     if (consumer === undefined) return;
+    const { hub, group, isOwnGroup } = this.#options;
     this.#consumers.delete(event);
     this.#queue(event).leave(consumer);
+    if (isOwnGroup) hub.forget(event, group);
   }
 
   cancelAll(): void {

@@ -1,8 +1,8 @@
 /**
  * The broker inside one process: gateway, proxy and handler talk through a hub in memory.
  *
- * Events and publishes are confirmed when the hub has taken them. A message that was handed out and not
- * acked goes back to its queue when its consumer's link ends.
+ * Events and publishes are confirmed when the hub has taken them. A message that was handed out and
+ * not acked goes back to its queue when its consumer's link ends.
  */
 import type { EventSink, Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
 import type { CallOptions, EventOrigin, PublishOptions } from '../../protocols/broker.ts';
@@ -19,6 +19,8 @@ export type MemoryDriverOptions = {
   readonly label: string;
   readonly hub: MemoryHub;
   readonly group: string;
+  /** Whether the group is this broker's alone, and goes with it; not unless told. */
+  readonly isOwnGroup?: boolean;
   readonly prefetch: number;
   readonly encoder: PayloadEncoder;
   readonly clock: Clock;
@@ -101,11 +103,12 @@ class MemoryLink implements Link {
   constructor(options: MemoryDriverOptions, hooks: LinkHooks) {
     this.#options = options;
     this.sink = new MemorySink(options, hooks);
-    const { hub, group, prefetch, clock, log } = options;
+    const { hub, group, isOwnGroup = false, prefetch, clock, log } = options;
     this.#inFlight = new InFlight(() => this.#consumption.wake());
     this.#consumption = new MemoryConsumption({
       hub,
       group,
+      isOwnGroup,
       clock,
       log,
       hasRoom: () => this.#inFlight.count < prefetch,

@@ -1,10 +1,13 @@
 /**
- * The hub in which the brokers of one process meet, and through which a process serves its children.
+ * The hub in which the brokers of one process meet, and through which a process serves its
+ * children.
  *
  * A hub has a queue for each group and event, as AMQP does: a message goes to every group that ever
- * subscribed to its event, and within a group to one consumer. What nobody subscribed to is dropped.
- * Queues are bounded by MEMORY_QUEUE_MAX messages and MEMORY_QUEUE_MAX_BYTES: at either bound an event
- * is refused, which holds the gateway back, and a publish fails. Nothing outlives the process.
+ * subscribed to its event, and within a group to one consumer. What nobody subscribed to is
+ * dropped. A group's queue stays when its consumers leave, unless it was a single consumer's own.
+ * Queues are bounded by MEMORY_QUEUE_MAX messages and MEMORY_QUEUE_MAX_BYTES: at either bound an
+ * event is refused, which holds the gateway back, and a publish fails. Nothing outlives the
+ * process.
  */
 import { PublishRefusedError } from '../../protocols/errors.ts';
 import { MEMORY_QUEUE_MAX, MEMORY_QUEUE_MAX_BYTES } from '../../protocols/limits.ts';
@@ -175,7 +178,9 @@ const NO_QUEUES: readonly MemoryQueue[] = [];
 /** What the brokers of one process share. */
 export class MemoryHub {
   readonly #queues = new Map<string, Map<string, MemoryQueue>>();
-  /** The same queues in lists, made when one is added: every event asks for its own more than once. */
+  /**
+   * The same queues in lists, made when one is added: every event asks for its own more than once.
+   */
   readonly #lists = new Map<string, readonly MemoryQueue[]>();
   #everything: MemoryQueue | undefined;
   readonly #roomListeners = new Set<() => void>();
@@ -218,6 +223,19 @@ export class MemoryHub {
     return queue;
   }
 
+  /** Drops a queue with all that waits in it: nobody will consume it any more. */
+  forget(event: string, group: string): void {
+    const groups = this.#queues.get(event);
+    if (groups === undefined || !groups.delete(group)) return;
+    this.#lists.set(event, [...groups.values()]);
+    if (groups.size === 0) {
+      this.#queues.delete(event);
+      this.#lists.delete(event);
+    }
+    // It may have been the one that was full.
+    this.#tellRoom();
+  }
+
   /** Whether `publish` would take a message of this size now. */
   fits(event: string, size: number): boolean {
     return (
@@ -226,7 +244,10 @@ export class MemoryHub {
     );
   }
 
-  /** Gives a message to every group; the body must not change afterwards. Throws when a queue is full. */
+  /**
+   * Gives a message to every group; the body must not change afterwards. Throws when a queue is
+   * full.
+   */
   publish(event: string, body: Uint8Array, facts: MessageFacts = {}): void {
     if (!this.fits(event, body.length)) {
       throw new PublishRefusedError(`a queue of ${event} is full; ${event} was not taken`);

@@ -1,12 +1,13 @@
 /**
  * One ioredis client, set up so that it never does by itself what a channel is there to do.
  *
- * No reconnecting, no queue while away, nothing sent again, nothing pipelined behind our back: a client
- * lives as long as its socket, and its end is the loss of the link. RESP2 is spoken on purpose: its
- * replies have one shape on every server from Redis 5 on, and nothing of RESP3 is needed.
+ * No reconnecting, no queue while away, nothing sent again, nothing pipelined behind our back: a
+ * client lives as long as its socket, and its end is the loss of the link. RESP2 is spoken on
+ * purpose: its replies have one shape on every server from Redis 5 on, and nothing of RESP3 is
+ * needed.
  *
- * Errors fall into two kinds. What the server refuses for good (password, rights, database, a key of
- * another type, a certificate) is fatal and says what to change; every other word of the server
+ * Errors fall into two kinds. What the server refuses for good (password, rights, database, a key
+ * of another type, a certificate) is fatal and says what to change; every other word of the server
  * (READONLY, LOADING, OOM, MISCONF, MOVED …) and every broken socket means that the broker is away.
  */
 import { Redis, type RedisOptions } from 'ioredis';
@@ -17,7 +18,9 @@ import { BROKER_CONNECT_TIMEOUT_MS } from '../../protocols/limits.ts';
 export type RedisPlace = {
   readonly label: string;
   readonly options: RedisOptions;
-  /** Further servers of the same cluster. With one address only, the server itself says what it is. */
+  /**
+   * Further servers of the same cluster. With one address only, the server itself says what it is.
+   */
   readonly others?: readonly RedisOptions[];
 };
 
@@ -93,7 +96,8 @@ export function redisError(error: unknown, label: string): SpectaclesError {
   if (remedy === undefined) {
     return new BrokerUnavailableError(`${label}: ${message}`, { cause: error });
   }
-  return new FatalError(`${label} refuses: ${message}; ${remedy}`, { cause: error });
+  const words = message.replace(/\.$/, '');
+  return new FatalError(`${label} refuses: ${words}; ${remedy}`, { cause: error });
 }
 
 export type RedisRole = 'commands' | 'events' | 'reader' | 'replies';
@@ -132,7 +136,8 @@ export async function openRedis(how: OpenRedisOptions): Promise<Redis> {
   });
   try {
     await redis.connect();
-    // A database that cannot be selected is only told by an event; the client would go on in another.
+    // A database that cannot be selected is only told by an event; the client would go on in
+    // another.
     if (isReplyError(lastError)) throw lastError;
     if (signal.aborted) throw new BrokerUnavailableError(`${label} was given up while it opened`);
   } catch (error) {
@@ -143,8 +148,14 @@ export async function openRedis(how: OpenRedisOptions): Promise<Redis> {
   return redis;
 }
 
-/** Of what a failed attempt has said, the word that says why: ioredis' own says only that it ended. */
+/** What ioredis calls a connection that has ended. */
+const ENDED = /^(Connection is closed|Stream isn't writeable)/;
+
+/**
+ * Of what a failed attempt has said, the word that says why: ioredis' own says only that it ended.
+ */
 function telling(error: unknown, lastError: unknown): unknown {
   if (isReplyError(error) || error instanceof SpectaclesError) return error;
-  return lastError instanceof BrokerUnavailableError ? error : lastError;
+  const saysWhy = error instanceof Error && !ENDED.test(error.message);
+  return lastError instanceof BrokerUnavailableError && saysWhy ? error : lastError;
 }

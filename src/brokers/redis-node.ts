@@ -1,13 +1,14 @@
 /**
- * One Redis server of a link: its connections for commands and for events, its clock, and the sign that
- * it is alive.
+ * One Redis server of a link: its connection for commands, that for events where there is one, its
+ * clock, and the sign that it is alive.
  *
- * Every REDIS_PULSE_MS the server is asked for its time, and on the connection of events for any answer.
- * Commands are answered in order, so an answer that does not come within REDIS_PULSE_TIMEOUT_MS stands
- * for every command before it: the link is over and all of them fail. Between two answers the server's
- * clock is told from our own monotonic one.
+ * Every REDIS_PULSE_MS the server is asked for its time, and on the connection of events for any
+ * answer. Commands are answered in order, so an answer that does not come within
+ * REDIS_PULSE_TIMEOUT_MS stands for every command before it: the link is over and all of them fail.
+ * Between two answers the server's clock is told from our own monotonic one.
  */
 import type { Redis } from 'ioredis';
+import { withDeadline } from '../../actors/deadline.ts';
 import { BrokerUnavailableError } from '../../protocols/errors.ts';
 import { REDIS_PULSE_MS, REDIS_PULSE_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { Clock, Timer } from '../../protocols/ports.ts';
@@ -15,19 +16,6 @@ import type { RedisEventWire } from './redis-event-wire.ts';
 
 export function pause(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => clock.setTimer(delayMs, resolve));
-}
-
-/** Settles as `work` does; rejects with `late` when that has not happened within `timeoutMs`. */
-export function withDeadline<Value>(
-  clock: Clock,
-  timeoutMs: number,
-  work: Promise<Value>,
-  late: () => Error,
-): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.setTimer(timeoutMs, () => reject(late()));
-    work.then(resolve, reject).finally(() => timer.cancel());
-  });
 }
 
 /** Asks `redis` for a sign of life again and again, until it gives none or `stop`. */
@@ -76,7 +64,7 @@ export class Pulse {
 export class RedisNode {
   readonly label: string;
   readonly commands: Redis;
-  readonly events: RedisEventWire;
+  readonly #events: RedisEventWire | undefined;
   readonly #clock: Clock;
   readonly #pulse: Pulse;
   /** The server's time since the epoch less our monotonic time. */
@@ -85,13 +73,13 @@ export class RedisNode {
   constructor(
     label: string,
     commands: Redis,
-    events: RedisEventWire,
+    events: RedisEventWire | undefined,
     clock: Clock,
     lost: (reason: unknown) => void,
   ) {
     this.label = label;
     this.commands = commands;
-    this.events = events;
+    this.#events = events;
     this.#clock = clock;
     this.#offsetMs = clock.epochMs() - clock.nowMs();
     this.#pulse = new Pulse(clock, label, () => this.settled(), lost);
@@ -100,6 +88,12 @@ export class RedisNode {
   async start(): Promise<void> {
     await this.settled();
     this.#pulse.start();
+  }
+
+  /** The connection for events, of a topology that carries them. */
+  get events(): RedisEventWire {
+    if (this.#events === undefined) throw new TypeError(`${this.label} carries no events`);
+    return this.#events;
   }
 
   /** Milliseconds since the epoch by the server's clock, which all who use it share. */
@@ -111,9 +105,9 @@ export class RedisNode {
     return this.commands.eval(script, keys.length, ...keys, ...values);
   }
 
-  /** Resolves when everything that was sent before is answered, on both connections. */
+  /** Resolves when everything that was sent before is answered, on every connection. */
   async settled(): Promise<void> {
-    await Promise.all([this.#readClock(), this.events.ping()]);
+    await Promise.all([this.#readClock(), this.#events?.ping()]);
   }
 
   stop(): void {

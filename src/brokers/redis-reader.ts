@@ -1,22 +1,24 @@
 /**
  * One connection that waits in XREADGROUP, for every event whose stream is where it is.
  *
- * Purpose: to hand over new entries for as long as the link lives; nothing but its end ends the loop.
+ * Purpose: to hand over new entries for as long as the link lives; nothing but its end ends the
+ * loop.
  *
- * Inner workings: while there are no events, or the handlers have enough, nothing is read. A change of
- * the events wakes the read that is waiting. A read that is later than Redis would ever answer is hung,
- * whatever its socket says, and ends the link: waiting on would be for ever.
+ * Inner workings: while there are no events, or the handlers have enough, nothing is read. A change
+ * of the events wakes the read that is waiting. A read that is later than Redis would ever answer
+ * is hung, whatever its socket says, and ends the link: waiting on would be for ever.
  *
  * Failure modes: a group that has vanished and a key that is no stream are the owner's to mend, by
  * `onNoGroup` and `onWrongType`; then the loop goes on. Any other error ends the link.
  */
 import type { Redis } from 'ioredis';
+import { withDeadline } from '../../actors/deadline.ts';
 import { BrokerUnavailableError } from '../../protocols/errors.ts';
 import { REDIS_BLOCK_GRACE_MS, REDIS_BLOCK_MS, RETRY_DELAY_MS } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import { readStreams, type StreamEntry } from '../../protocols/wire/redis-stream.ts';
 import { isReplyError } from './redis-connection.ts';
-import { pause, type RedisNode, withDeadline } from './redis-node.ts';
+import { pause, type RedisNode } from './redis-node.ts';
 
 export type RedisReaderOptions = {
   readonly node: RedisNode;

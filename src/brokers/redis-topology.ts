@@ -3,15 +3,16 @@
  *
  * Purpose: to say which server a stream is on, and to open connections to it.
  *
- * Inner workings: the first address that answers is asked what it is. An ordinary server is the whole
- * topology. A member of a cluster is asked for the slots; then each master gets connections of its own
- * and must answer. Addresses are tried in turn, starting with another one each time, since the first of
- * a list may be the one that is down; what the last topology looked like adds to the list.
+ * Inner workings: the first address that answers is asked what it is. An ordinary server is the
+ * whole topology. A member of a cluster is asked for the slots; then each master gets connections
+ * of its own and must answer. Addresses are tried in turn, starting with another one each time,
+ * since the first of a list may be the one that is down; what the last topology looked like adds to
+ * the list.
  *
- * Failure modes: topologies do not change. A word of a cluster that says that its slots have moved is a
- * broken link like any other, and the next one asks again. While a slot is on its way from one master to
- * another its events wait. A server that cannot write (a replica, or one out of memory) is refused, so
- * that a link is not opened to be lost by its first event.
+ * Failure modes: topologies do not change. A word of a cluster that says that its slots have moved
+ * is a broken link like any other, and the next one asks again. While a slot is on its way from one
+ * master to another its events wait. A server that cannot write (a replica, or one out of memory)
+ * is refused, so that a link is not opened to be lost by its first event.
  */
 import { setMaxListeners } from 'node:events';
 import type { Redis, RedisOptions } from 'ioredis';
@@ -133,13 +134,16 @@ function coveredSlots(ranges: readonly SlotRange[]): number {
   return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }
 
-/** Tells whether a server takes writes, by one that would write nothing: it is refused before that. */
+/**
+ * Tells whether a server takes writes, by one that would write nothing: it is refused before that.
+ */
 async function refuseUnwritable(node: RedisNode, key: string): Promise<void> {
   try {
     await node.commands.call('XADD', key, 'NOMKSTREAM', '*', 'probe', '');
   } catch (error) {
     if (isReplyError(error) && CANNOT_WRITE.test(error.message)) throw error;
-    // Redis before 6.2 does not know the option, and a user may have no right to the key: no matter.
+    // Redis before 6.2 does not know the option, and a user may have no right to the key: no
+    // matter.
     if (!isReplyError(error)) throw error;
   }
 }
@@ -159,15 +163,20 @@ function probeKey(index: number, ownerOf: (slot: number) => number): string {
 export class RedisTopologies {
   readonly #place: RedisPlace;
   readonly #clock: Clock;
+  readonly #carriesEvents: boolean;
   #remembered: readonly Address[] = [];
   #turn = 0;
 
-  constructor(place: RedisPlace, clock: Clock) {
+  /** `carriesEvents`: each server gets a connection for events, too. */
+  constructor(place: RedisPlace, clock: Clock, { carriesEvents }: { carriesEvents: boolean }) {
     this.#place = place;
     this.#clock = clock;
+    this.#carriesEvents = carriesEvents;
   }
 
-  /** `lost` is told when any connection is gone after this has resolved and before it is destroyed. */
+  /**
+   * `lost` is told when any connection is gone after this has resolved and before it is destroyed.
+   */
   async open(signal: AbortSignal, lost: (reason: unknown) => void): Promise<RedisTopology> {
     const ending = new AbortController();
     const over = AbortSignal.any([signal, ending.signal]);
@@ -255,7 +264,8 @@ export class RedisTopologies {
     address: Address,
     signal: AbortSignal,
     lost: (reason: unknown) => void,
-  ): Promise<RedisEventWire> {
+  ): Promise<RedisEventWire | undefined> {
+    if (!this.#carriesEvents) return undefined;
     const redis = await this.#openAt(address, 'events', signal, lost);
     // Whatever ioredis itself has sent is answered before this is.
     await redis.time();

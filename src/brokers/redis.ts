@@ -1,13 +1,14 @@
 /**
  * The broker over Redis streams.
  *
- * A link is several connections, because each would stop the others: one for commands and one for the
- * gateway's events to every server, one that waits in blocking reads (one a slot in a cluster), one in
- * subscriber mode for answers to calls, made with the first call. The loss of any is the loss of the link.
+ * A link is several connections, because each would stop the others: one for commands and one for
+ * the gateway's events to every server, one that waits in blocking reads (one a slot in a cluster),
+ * one in subscriber mode for answers to calls, made with the first call. The loss of any is the
+ * loss of the link.
  *
- * An event is a stream of the same name; an entry has the fields `data`, `id` and, from the gateway,
- * `shard`; one that is of no use after a time has `timeout_at`. Every time is the server's, as the clocks
- * of those who use it may differ.
+ * An event is a stream of the same name; an entry has the fields `data`, `id` and, from the
+ * gateway, `shard`; one that is of no use after a time has `timeout_at`. Every time is the
+ * server's, as the clocks of those who use it may differ.
  */
 import type { Redis } from 'ioredis';
 import type { EventSink, Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
@@ -244,7 +245,7 @@ class RedisLink implements Link {
 
 export function redisDriver(options: RedisDriverOptions): LinkDriver {
   const { place, clock, log } = options;
-  const topologies = new RedisTopologies(place, clock);
+  const topologies = new RedisTopologies(place, clock, { carriesEvents: true });
   const ledger = new RedisLedger(place.label, options.counter ?? (() => undefined));
   let isWarned = false;
   return {

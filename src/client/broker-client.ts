@@ -1,28 +1,32 @@
 /**
  * What every broker class of the library does, with the surface of `@spectacles/brokers`.
  *
- * Listeners are registered with `on`, `subscribe` starts consuming, and a listener gets the decoded data
- * and `{ ack, reply, … }`. Bodies are decoded by one ladder that reads what the gateways and clients of
- * every language and year publish, and events in discord.js' shape are unwrapped. `publish` resolves when the broker has confirmed; connections that
- * are lost come back, with their subscriptions.
+ * Listeners are registered with `on`, `subscribe` starts consuming, and a listener gets the decoded
+ * data and `{ ack, reply, … }`. Bodies are decoded by one ladder that reads what the gateways and
+ * clients of every language and year publish, and events in discord.js' shape are unwrapped.
+ * `publish` resolves when the broker has confirmed; connections that are lost come back, with their
+ * subscriptions.
  *
- * A message that cannot be decoded, or whose listener throws, is rejected and told as `error`. A message for which no listener is
- * registered is handed back, for this or another process to take later. `error` is only emitted to
- * those who listen to it. A failure for good (wrong password …) is emitted as `error` and fails every
- * publish and call; the loss of the connection is emitted as `close` and mends itself.
+ * A message that cannot be decoded, or whose listener throws, is rejected and told as `error`. A
+ * message for which no listener is registered is handed back, for this or another process to take
+ * later. `error` is only emitted to those who listen to it. A failure for good (wrong password …)
+ * is emitted as `error` and fails every publish and call; the loss of the connection is emitted as
+ * `close` and mends itself.
  */
 import { EventEmitter } from 'node:events';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker, Delivery } from '../../protocols/broker.ts';
 import { ListenerError } from '../../protocols/errors.ts';
+import { CONSUMER_PREFETCH } from '../../protocols/limits.ts';
 import type { Log } from '../../protocols/ports.ts';
-import { decodeBody, encodeBody } from '../../protocols/wire/body.ts';
+import { decodeBody, encodeAnswer, encodeBody } from '../../protocols/wire/body.ts';
 import { unwrapDispatch } from '../../protocols/wire/discordjs.ts';
 import { type BrokerConfig, createBroker } from '../brokers/create-broker.ts';
 import { createRandom, drawSeed } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
 import type { DispatchData, DispatchName } from './dispatch-data.ts';
 import { Repeats } from './repeats.ts';
+import { Unsettled } from './unsettled.ts';
 
 export type Serialize = (data: unknown) => Uint8Array;
 export type Deserialize = (data: Uint8Array) => unknown;
@@ -33,8 +37,9 @@ export type BrokerClientOptions = {
   /** Where what happens to the connection is logged; nowhere unless given. */
   readonly log?: Log;
   /**
-   * Acknowledges what was handled here before without telling a listener: the same message delivered
-   * again after a lost connection, not another one that looks like it. False unless given.
+   * Acknowledges what was handled here before without telling a listener: the same message
+   * delivered again after a lost connection, not another one that looks like it. False unless
+   * given.
    */
   readonly dropRepeats?: boolean;
 };
@@ -56,19 +61,29 @@ export type AudienceOptions = {
 export const DISCONNECTED = Symbol('disconnected');
 
 export type SendOptions = {
-  /** Milliseconds. For `publish`: after this the message may be dropped unread. For `call`: the wait. */
+  /**
+   * Milliseconds. For `publish`: after this the message may be dropped unread. For `call`: the
+   * wait.
+   */
   readonly expiration?: number | string;
   /** Milliseconds that `call` waits for the answer. */
   readonly timeout?: number;
-  /** `publish` fails with the code UNROUTABLE if nobody has ever subscribed, where the broker can tell. */
+  /**
+   * `publish` fails with the code UNROUTABLE if nobody has ever subscribed, where the broker can
+   * tell.
+   */
   readonly mandatory?: boolean;
-  /** Whether what `publish` sends lives through a restart of the broker, where it lets one choose. */
+  /**
+   * Whether what `publish` sends lives through a restart of the broker, where it lets one choose.
+   */
   readonly persistent?: boolean;
 };
 
 /** What a listener may do with a message. The first of ack, nack, reject and retry counts. */
 export type MessageOptions = {
-  /** The same for each delivery of one message (`session:sequence` of an event), where it is known. */
+  /**
+   * The same for each delivery of one message (`session:sequence` of an event), where it is known.
+   */
   readonly id: string | undefined;
   /** The shard that an event comes from, where it is known. */
   readonly shard: number | undefined;
@@ -76,7 +91,9 @@ export type MessageOptions = {
   readonly attempt: number;
   /** Done: it is not delivered again. */
   readonly ack: () => Promise<void>;
-  /** Not done: delivered again, or, with `requeue` false, refused for good. `allUpTo` is ignored. */
+  /**
+   * Not done: delivered again, or, with `requeue` false, refused for good. `allUpTo` is ignored.
+   */
   readonly nack: (allUpTo?: boolean, requeue?: boolean) => void;
   /** The same as `nack` of this one message. */
   readonly reject: (requeue?: boolean) => void;
@@ -119,9 +136,13 @@ export abstract class BrokerClient extends EventEmitter {
   readonly audience: Audience;
   protected readonly log: Log;
   readonly #repeats: Repeats | undefined;
+  readonly #unsettled: Unsettled;
   #running: Promise<Running> | undefined;
 
-  constructor(options: BrokerClientOptions & AudienceOptions = {}) {
+  /** `prefetch`: messages that listeners may have and not have settled, where that can be set. */
+  constructor(
+    options: BrokerClientOptions & AudienceOptions & { readonly prefetch?: number } = {},
+  ) {
     // A listener may be async: what it rejects with goes the way of what others throw.
     super({ captureRejections: true });
     this.serialize = options.serialize ?? encodeBody;
@@ -129,6 +150,8 @@ export abstract class BrokerClient extends EventEmitter {
     this.log = options.log ?? SILENT;
     this.audience = options.audience ?? 'group';
     this.#repeats = options.dropRepeats === true ? new Repeats() : undefined;
+    const bound = options.prefetch ?? CONSUMER_PREFETCH;
+    this.#unsettled = new Unsettled(bound, systemClock, (warning) => this.#warn(warning));
   }
 
   override on<Name extends DispatchName>(
@@ -137,7 +160,7 @@ export abstract class BrokerClient extends EventEmitter {
   ): this;
   override on(event: 'error', listener: (error: Error) => void): this;
   override on(event: 'close' | typeof DISCONNECTED, listener: () => void): this;
-  // biome-ignore lint/suspicious/noExplicitAny: what an unknown event carries is the listener's to say
+  // biome-ignore lint/suspicious/noExplicitAny: its listener knows what it carries
   override on(event: string, listener: MessageListener<any>): this;
   // biome-ignore lint/suspicious/noExplicitAny: as above
   override on(event: string | symbol, listener: (...values: any[]) => unknown): this {
@@ -181,6 +204,7 @@ export abstract class BrokerClient extends EventEmitter {
   async disconnect(): Promise<void> {
     const running = this.#running;
     this.#running = undefined;
+    this.#unsettled.stop();
     this.emit(DISCONNECTED);
     if (running) await (await running).close();
   }
@@ -243,9 +267,11 @@ export abstract class BrokerClient extends EventEmitter {
       this.#tellError(error);
       return;
     }
+    const settled = this.#unsettled.enter();
     try {
-      this.emit(event, data, this.#optionsOf(delivery));
+      this.emit(event, data, this.#optionsOf(delivery, settled));
     } catch (error) {
+      settled();
       delivery.reject('its listener threw');
       this.#tellError(new ListenerError(event, error));
     }
@@ -262,22 +288,37 @@ export abstract class BrokerClient extends EventEmitter {
     this.#tellError(new ListenerError(String(event), error));
   }
 
-  #optionsOf(delivery: Delivery): MessageOptions {
-    const settle = (requeue: boolean) =>
-      requeue ? delivery.retry() : delivery.reject('its handler refused it');
+  #optionsOf(delivery: Delivery, settled: () => void): MessageOptions {
+    const settle = (requeue: boolean) => {
+      settled();
+      if (requeue) delivery.retry();
+      else delivery.reject('its handler refused it');
+    };
     return {
       id: delivery.id,
       shard: delivery.shard,
       attempt: delivery.attempt,
       ack: async () => {
         this.#repeats?.add(delivery.id);
+        settled();
         delivery.ack();
       },
       nack: (_allUpTo, requeue = true) => settle(requeue),
       reject: (requeue = true) => settle(requeue),
-      retry: () => delivery.retry(),
-      reply: (data) => delivery.reply(this.serialize(data)),
+      retry: () => settle(true),
+      reply: (data) => delivery.reply(this.#answer(data, delivery)),
     };
+  }
+
+  /** Whoever has an encoding of their own speaks it whatever they are asked in. */
+  #answer(data: unknown, { body }: Delivery): Uint8Array {
+    return this.serialize === encodeBody ? encodeAnswer(data, body) : this.serialize(data);
+  }
+
+  /** Who gave no log is told by the process's own warnings, as Node itself would do it. */
+  #warn(warning: string): void {
+    if (this.log === SILENT) process.emitWarning(warning, 'SpectaclesWarning');
+    else this.log.warn({}, warning);
   }
 
   #tellError(error: unknown): void {

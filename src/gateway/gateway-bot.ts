@@ -1,10 +1,11 @@
 /**
  * GET /gateway/bot: where to connect, with how many shards, and how many IDENTIFYs are left.
  *
- * Nothing is cached, an answer no more than a failure (GP-37): the budget is only true at the moment it is
- * asked for. At the start of a gateway a failure that may pass (the network, a 5xx, a 429) is tried again
- * with back-off for as long as the caller lets it; a token that Discord refuses is final. Later the governor
- * of session starts asks again, once at a time, and goes on with what it knows if there is no answer.
+ * Nothing is cached, an answer no more than a failure (GP-37): the budget is only true at the
+ * moment it is asked for. At the start of a gateway a failure that may pass (the network, a 5xx, a
+ * 429) is tried again with back-off for as long as the caller lets it; a token that Discord refuses
+ * is final. Later the governor of session starts asks again, once at a time, and goes on with what
+ * it knows if there is no answer.
  */
 import { request } from 'undici';
 import { z } from 'zod';
@@ -47,7 +48,9 @@ export type GatewayBotOptions = AskGatewayBotOptions & {
   readonly random: Random;
 };
 
-/** @throws FatalError when Discord refuses the token or answers with something else than documented */
+/**
+ * @throws FatalError when Discord refuses the token or answers with something else than documented
+ */
 export async function fetchGatewayBot(options: GatewayBotOptions): Promise<GatewayBot> {
   let backoff = FRESH_BACKOFF;
   for (;;) {
@@ -68,7 +71,7 @@ export async function fetchGatewayBot(options: GatewayBotOptions): Promise<Gatew
 export async function askGatewayBot(options: AskGatewayBotOptions): Promise<GatewayBot> {
   const attempt = await tryOnce(options);
   if ('answer' in attempt) return attempt.answer;
-  throw new UpstreamError(`GET /gateway/bot: ${attempt.problem}`);
+  throw new UpstreamError(`GET /gateway/bot: ${attempt.problem}`, { cause: attempt.cause });
 }
 
 /** What it says of session starts, in our words. */
@@ -84,7 +87,7 @@ export function sessionStarts({ session_start_limit: limit }: GatewayBot): Sessi
 
 type Attempt =
   | { readonly answer: GatewayBot }
-  | { readonly problem: string; readonly retryAfterMs: number };
+  | { readonly problem: string; readonly cause?: unknown; readonly retryAfterMs: number };
 
 async function tryOnce({ apiUrl, token, signal }: AskGatewayBotOptions): Promise<Attempt> {
   let status: number;
@@ -102,7 +105,8 @@ async function tryOnce({ apiUrl, token, signal }: AskGatewayBotOptions): Promise
     text = await response.body.text();
   } catch (error) {
     if (signal.aborted) throw error;
-    return { problem: error instanceof Error ? error.message : String(error), retryAfterMs: 0 };
+    const problem = error instanceof Error ? error.message : String(error);
+    return { problem, cause: error, retryAfterMs: 0 };
   }
   if (status === 401) {
     throw new FatalError(

@@ -1,10 +1,11 @@
 /**
- * Hears what becomes of the stored sessions: says it in the log, counts it, and has consumers told of
- * sessions that were stored and are not resumed.
+ * Hears what becomes of the stored sessions: says it in the log, counts it, and has consumers told
+ * of sessions that were stored and are not resumed.
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { SessionsNotice } from '../../actors/sessions/actor.ts';
 import type { LostSession } from '../../actors/sessions/desk.ts';
+import { FatalError } from '../../protocols/errors.ts';
 import { SESSION_LOAD_TIMEOUT_MS, SESSION_RESUMABLE_MS } from '../../protocols/limits.ts';
 import type { Log } from '../../protocols/ports.ts';
 import type { ShardWatch } from './shard-watch.ts';
@@ -110,10 +111,19 @@ export class SessionWatch {
 
   #away(error: unknown): void {
     this.#up.set(0);
-    const what = this.#isLoaded
-      ? 'the session store is away: sessions are kept in memory until it is back'
-      : `the session store is away: waiting for it, at most ${SESSION_LOAD_TIMEOUT_MS / SECOND_MS} s`;
-    this.#log.warn({ store: this.#label, error }, what);
+    if (this.#isLoaded) {
+      const what = error instanceof FatalError ? 'refuses us' : 'is away';
+      this.#log.warn(
+        { store: this.#label, error },
+        `the session store ${what}: sessions are kept in memory until it takes them again`,
+      );
+    } else if (!(error instanceof FatalError)) {
+      // One that refuses for good is not waited for: it ends the start, which tells why.
+      this.#log.warn(
+        { store: this.#label, error },
+        `the session store is away: waiting for it, at most ${SESSION_LOAD_TIMEOUT_MS / SECOND_MS} s`,
+      );
+    }
   }
 
   #fenced(refusals: Extract<SessionsNotice, { kind: 'fenced' }>['refusals']): void {

@@ -1,6 +1,6 @@
 /**
- * Hears what becomes of each shard: says it in the log, counts it, tells consumers of lost sessions, and
- * knows whether the gateway is ready and whether it can go on.
+ * Hears what becomes of each shard: says it in the log, counts it, tells consumers of lost
+ * sessions, and knows whether the gateway is ready and whether it can go on.
  *
  * Nothing here throws into the shards; a notice that cannot be published is an error in the log.
  */
@@ -88,7 +88,8 @@ export class ShardWatch {
     }
     const fenced = down.filter((shard) => this.#states.get(shard) === 'fenced');
     const why = fenced.length === 0 ? '' : `; taken by a newer process: ${fenced.join(', ')}`;
-    return { ready: false, detail: `shards that are not ready: ${down.join(', ')}${why}` };
+    const count = `${down.length} of ${this.#states.size} shards are not ready`;
+    return { ready: false, detail: `${count}: ${down.join(', ')}${why}` };
   };
 
   #shardDown(shard: number, end: ConnectionEnd, nextInMs: number | undefined): void {
@@ -100,7 +101,10 @@ export class ShardWatch {
     }
   }
 
-  /** Says that a session died, also to whoever consumes the events, since some of them may be missing. */
+  /**
+   * Says that a session died, also to whoever consumes the events, since some of them may be
+   * missing.
+   */
   #lost(shard: number, { sessionId: session, sequence }: LostPlace, why: string): void {
     this.#log.warn(
       { shard, why, sequence },

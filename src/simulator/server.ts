@@ -1,15 +1,15 @@
 /**
- * The simulated Discord on real sockets: one HTTP server for REST and the gateway, and a second one for
- * resuming if that is to be on a port of its own.
+ * The simulated Discord on real sockets: one HTTP server for REST and the gateway, and a second one
+ * for resuming if that is to be on a port of its own.
  *
- * Everything that decides is in the core; this file listens, reads bodies, writes answers, and ends what
- * it started. A port that is taken is a PortInUseError. A client that breaks off costs nothing but its
- * own connection.
+ * Everything that decides is in the core; this file listens, reads bodies, writes answers, and ends
+ * what it started. A port that is taken is a PortInUseError. A client that breaks off costs nothing
+ * but its own connection.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { PortInUseError } from '../../protocols/errors.ts';
 import { SIMULATOR_BODY_MAX_BYTES } from '../../protocols/limits.ts';
+import { type ListenOptions, listen } from '../listen.ts';
 import { drawSeed } from '../random.ts';
 import { systemClock } from '../system-clock.ts';
 import type { Audit } from './audit.ts';
@@ -66,8 +66,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     await Promise.all([main.close(), resume?.close()]);
   };
   try {
-    await main.listen(host, options.port ?? 0);
-    await resume?.listen(host, options.resumePort ?? 0);
+    await main.listen({ host, port: options.port ?? 0, setting: 'the option port' });
+    await resume?.listen({ host, port: options.resumePort ?? 0, setting: 'the option resumePort' });
   } catch (error) {
     await close();
     throw error;
@@ -124,13 +124,8 @@ class Listener {
     this.address = `ws://${name}:${this.port}`;
   }
 
-  listen(host: string, port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => {
-        reject(error.code === 'EADDRINUSE' ? new PortInUseError(host, port) : error);
-      });
-      this.#server.listen(port, host, resolve);
-    });
+  async listen(options: ListenOptions): Promise<void> {
+    await listen(this.#server, options);
   }
 
   close(): Promise<void> {

@@ -3,8 +3,8 @@
  *
  * All of it follows from the seed. A guild is made when it is first looked at and may be forgotten
  * and made again; members and presences are never kept. What changes is small and bounded: the last
- * messages of channels, and channels that events brought into the world. What is handed out is shared
- * and must not be changed by whoever gets it.
+ * messages of channels, and channels that events brought into the world. What is handed out is
+ * shared and must not be changed by whoever gets it.
  *
  * Time comes in as an argument. What names a guild, channel or message that does not exist gets
  * undefined or an empty list, but for GUILD_CREATE, which throws RangeError; a world that cannot be
@@ -27,6 +27,7 @@ import { intentsFor } from '../../protocols/discord/dispatch-events.ts';
 import { ALL_INTENTS } from '../../protocols/discord/intents.ts';
 import { ConfigurationError } from '../../protocols/errors.ts';
 import {
+  LARGE_THRESHOLD_MIN,
   SIMULATOR_GUILDS_KEPT_MAX,
   SIMULATOR_GUILDS_MAX,
   SIMULATOR_NEW_CHANNELS_MAX,
@@ -127,7 +128,6 @@ export interface World {
 }
 
 const DIRECT_CHANNELS = 20;
-const LARGE_THRESHOLD = 50;
 
 export function createWorld(options: WorldOptions): World {
   const { guildCount } = options;
@@ -219,13 +219,13 @@ class SimulatedWorld implements World {
   guildCreate(
     guildId: string,
     intents: number,
-    largeThreshold = LARGE_THRESHOLD,
+    largeThreshold = LARGE_THRESHOLD_MIN,
   ): GatewayGuildCreateDispatchData {
     return guildCreatePayload(this.#require(guildId), this.#shape(intents, largeThreshold));
   }
 
   hugeGuildCreate(guildId: string, minBytes: number): GatewayGuildCreateDispatchData {
-    const shape = this.#shape(ALL_INTENTS, LARGE_THRESHOLD);
+    const shape = this.#shape(ALL_INTENTS, LARGE_THRESHOLD_MIN);
     return hugeGuildCreatePayload(this.#require(guildId), shape, minBytes);
   }
 

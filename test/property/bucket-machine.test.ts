@@ -134,7 +134,7 @@ class Play {
         const { limit, remaining, resetAfterMs } = counter.state(countMs);
         const reading = { limit, remaining, resetAfterMs: Math.ceil(resetAfterMs), hash: null };
         const landMs = countMs + this.#draw() * latencyMs;
-        // Where Discord's clock is known, what an answer tells may be over as it arrives.
+        // What an answer tells may be over when its bucket hears of it.
         const byMs = this.#draw() < 0.5 ? countMs : landMs;
         const made = { fromMs: flight.sentMs, byMs };
         const heard = { status: 200, made, reading, limited: null };

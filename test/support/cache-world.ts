@@ -1,9 +1,9 @@
 /**
  * The proxy's cache between clients and a model of Discord, on virtual time.
  *
- * The model's state is a version for each thing; an answer has the versions of what it shows, and the
- * token it was asked with. A client knows which versions there were before it asked: those that a
- * write's answer or an event has told of. `tooOld` lists answers that had less than that.
+ * The model's state is a version for each thing; an answer has the versions of what it shows, and
+ * the token it was asked with. A client knows which versions there were before it asked: those that
+ * a write's answer or an event has told of. `tooOld` lists answers that had less than that.
  */
 import { changedByEvent } from '../../protocols/discord/cache-events.ts';
 import { UpstreamError } from '../../protocols/errors.ts';
@@ -27,6 +27,7 @@ import { SentUpstream } from '../../src/proxy/cache/sent-upstream.ts';
 import { createRandom } from '../../src/random.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 import type { ProxyTree, Submission } from '../../supervisors/proxy.ts';
+import { sendingOf } from './sending.ts';
 import { NO_METRICS, requestOf, type SendOptions } from './simulated-upstream.ts';
 
 /** What an answer shows. */
@@ -133,7 +134,7 @@ export class CacheWorld {
     this.#options = { failing: 0, breaking: 0, long: 0, waitMs: 0, latencyMs: 40, ...options };
     this.#random = createRandom(options.seed);
     const model: Upstream = {
-      send: (request, signal) => this.#answer(request, signal),
+      send: (request) => sendingOf((signal) => this.#answer(request, signal)),
       close: async () => {},
     };
     this.#upstream = new SentUpstream(model);
@@ -258,7 +259,9 @@ export class CacheWorld {
     this.clock.setTimer(this.#draw(this.#options.waitMs), () => {
       if (isOver) return;
       isSent = true;
-      void this.#upstream.send(request, abort.signal).then((result) => {
+      const sending = this.#upstream.send(request);
+      abort.signal.addEventListener('abort', () => sending.abort());
+      void sending.result.then((result) => {
         if (result.kind === 'answer') settle({ kind: 'answered', answer: result.answer });
         else settle({ kind: 'failed', error: result.failure.error });
       });

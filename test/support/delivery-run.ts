@@ -1,14 +1,14 @@
 /**
- * Delivery from end to end: events of the simulated Discord, on real sockets, through a real gateway into
- * a real Redis or RabbitMQ that is killed and started again, to a consumer of our own.
+ * Delivery from end to end: events of the simulated Discord, on real sockets, through a real
+ * gateway into a real Redis or RabbitMQ that is killed and started again, to a consumer of our own.
  *
- * Everything but the server runs in this process. The server keeps what it has confirmed (an append-only
- * file that is synced before each answer; durable queues of persistent messages), so whatever is missing
- * at the end was lost by us. The moments of the kills are counted in events, so that they strike while
- * events flow, however fast the machine is.
+ * Everything but the server runs in this process. The server keeps what it has confirmed (an
+ * append-only file that is synced before each answer; durable queues of persistent messages), so
+ * whatever is missing at the end was lost by us. The moments of the kills are counted in events, so
+ * that they strike while events flow, however fast the machine is.
  *
- * The run ends when all has arrived, or when for STALL_MS nothing has; it never throws what went wrong
- * with the delivery, but returns it as `problems`.
+ * The run ends when all has arrived, or when for STALL_MS nothing has; it never throws what went
+ * wrong with the delivery, but returns it as `problems`.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,7 +45,9 @@ export type Interruption = {
   readonly atEvents: number;
   /** How much later than that. */
   readonly delayMs: number;
-  /** How long the server answers nothing before it dies: all that is sent meanwhile dies with it. */
+  /**
+   * How long the server answers nothing before it dies: all that is sent meanwhile dies with it.
+   */
   readonly frozenMs: number;
   /** From the kill until the server is started again; its own start comes on top. */
   readonly downMs: number;
@@ -88,7 +90,9 @@ const HEARTBEAT_INTERVAL_MS = 5_000;
 const REPLAY_BYTES = 1024 * 1024 * 1024;
 const POLL_MS = 20;
 const RSS_POLL_MS = 200;
-/** So long nothing has arrived that nothing will; more than every back-off and timeout on the way. */
+/**
+ * So long nothing has arrived that nothing will; more than every back-off and timeout on the way.
+ */
 const STALL_MS = 60_000;
 /** A server that keeps what it has confirmed. RabbitMQ does with durable queues. */
 const SERVER_ARGUMENTS: Readonly<Record<ServerKind, readonly string[]>> = {
@@ -135,12 +139,14 @@ class Run {
   readonly #problems: string[] = [];
   /** Every session that there ever was. */
   readonly #sessions = new Set<Session>();
-  readonly #sockets = new WatchedSockets(webSockets);
+  readonly #sockets = new WatchedSockets(webSockets(systemClock));
   readonly #stops: (() => Promise<void>)[] = [];
   #gatewayBroker: Broker | undefined;
   #outages = 0;
   #rssMaxBytes = 0;
-  /** Changes with each link of the consumer's: a new one may deliver before it is said to be open. */
+  /**
+   * Changes with each link of the consumer's: a new one may deliver before it is said to be open.
+   */
   #generation = 0;
 
   constructor(plan: DeliveryPlan, server: TestServer, simulator: Simulator) {

@@ -1,10 +1,8 @@
-/** Drives the connection machine on a clock of its own, as its actor would, and keeps what it does. */
-import {
-  type ConnectionEffect,
-  type ConnectionState,
-  openConnection,
-  stepConnection,
-} from '../../actors/connection/machine.ts';
+/**
+ * Drives the connection machine on a clock of its own, as its actor would, and keeps what it does.
+ */
+import { openConnection, stepConnection } from '../../actors/connection/machine.ts';
+import type { ConnectionEffect, ConnectionState } from '../../actors/connection/state.ts';
 import type { ControlFrame } from '../../protocols/gateway/frames.ts';
 import type { ConnectionMessage, SessionRecord } from '../../protocols/gateway/messages.ts';
 

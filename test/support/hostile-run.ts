@@ -1,18 +1,15 @@
 /**
- * Runs connections that are fed hostile input through all that a connection is made of: decompressor,
- * intake, data plane, and the connection machine, without sockets and actors.
+ * Runs connections that are fed hostile input through all that a connection is made of:
+ * decompressor, intake, data plane, and the connection machine, without sockets and actors.
  *
- * Each case opens a connection of a shard, says something hostile where the third event is due, and goes
- * on with true events. Where that closes the connection, the shard resumes on a next one.
+ * Each case opens a connection of a shard, says something hostile where the third event is due, and
+ * goes on with true events. Where that closes the connection, the shard resumes on a next one.
  */
+import { RESUMABLE_CLOSE_CODE } from '../../actors/connection/ending.ts';
 import { Intake } from '../../actors/connection/intake.ts';
-import {
-  type ConnectionState,
-  openConnection,
-  RESUMABLE_CLOSE_CODE,
-  stepConnection,
-} from '../../actors/connection/machine.ts';
+import { openConnection, stepConnection } from '../../actors/connection/machine.ts';
 import type { Compression, Decompressor } from '../../actors/connection/ports.ts';
+import type { ConnectionState } from '../../actors/connection/state.ts';
 import { ShardPlane } from '../../actors/shard/dispatch-plane.ts';
 import type { EventOrigin, EventWriter } from '../../protocols/broker.ts';
 import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
@@ -173,7 +170,10 @@ class HostileConnection {
   }
 }
 
-/** A message gives at most one event, and that is its `d`: as JSON has it, or at least one balanced value. */
+/**
+ * A message gives at most one event, and that is its `d`: as JSON has it, or at least one balanced
+ * value.
+ */
 function checkPublished(message: Buffer, published: readonly Published[]): void {
   const [event, another] = published;
   if (event === undefined) return;

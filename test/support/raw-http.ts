@@ -1,5 +1,11 @@
-/** HTTP as bytes: for what no client of HTTP would send, and for what no server of HTTP would answer. */
+/**
+ * HTTP as bytes: for what no client of HTTP would send, and for what no server of HTTP would
+ * answer.
+ */
 import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/** Where a server of a test listens: on a free port, for this machine alone. */
+export const ANY_PORT = { host: '127.0.0.1', port: 0, setting: 'the port of a test' };
 
 /** Writes `text` on a connection of its own and gives what came back until it closed. */
 export function exchange(port: number, text: string | readonly string[]): Promise<string> {

@@ -1,4 +1,5 @@
 /** The tree of a broker on virtual time, over a driver whose links do what the test says. */
+import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
 import type { Broker, Delivery } from '../../protocols/broker.ts';
@@ -102,7 +103,7 @@ function last(): ScriptedLink {
 
 let ids = 0;
 
-async function start(signal?: AbortSignal): Promise<Broker> {
+async function start(signal?: AbortSignal, triesAgain = true): Promise<Broker> {
   const { system, clock, log } = world;
   const starting = startBroker({
     driver,
@@ -111,6 +112,7 @@ async function start(signal?: AbortSignal): Promise<Broker> {
     log,
     makeId: () => `id-${++ids}`,
     onFailure: (error) => failures.push(error),
+    triesAgain,
     ...(signal !== undefined && { signal }),
   });
   // It may fail while time passes, and whoever started it is told after that.
@@ -402,6 +404,25 @@ describe('the tree of a broker', () => {
     expect(started.value).toBe('STOP');
     expect(world.system.actors).toBe(0);
     expect(world.clock.pendingTimers).toBe(0);
+  });
+
+  it('leaves no listener on the signal of a process that lives for long', async () => {
+    const { signal } = new AbortController();
+    for (const failure of [undefined, refuse, () => Promise.reject(new FatalError('no'))]) {
+      openings = [failure];
+      await start(signal).catch(() => undefined);
+    }
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it('ends with the reason of the first attempt, or of the loss, when it is not to try again', async () => {
+    openings = [refuse];
+    await expect(start(undefined, false)).rejects.toThrow('connect ECONNREFUSED');
+    const broker = await start(undefined, false);
+    last().hooks.lost(new Error('the server hung up'));
+    await world.pass(60_000);
+    expect(failures.map(({ message }) => message)).toEqual(['the server hung up']);
+    expect([broker.state, openedAtMs.length]).toEqual(['away', 2]);
   });
 
   it('fails to start, or fails later and once, when the broker refuses for good', async () => {

@@ -347,11 +347,27 @@ describe('faults of a session', () => {
     expect(same.discord.audit.breaches).toEqual([]);
   });
 
-  it('invalid: a server that is mute does not say op 9, and the session goes on', () => {
+  it('invalid: a server that is mute says op 9 when it speaks again, and the session is gone before', () => {
     const { one, client, discord } = struck({ fault: 'mute' });
     discord.scenario.strike({ fault: 'invalid', resumable: false });
-    one.socket.terminate();
+    one.settle();
+    expect(one.ofOp(GatewayOpcodes.InvalidSession)).toEqual([]);
+    const other = client(RESUME).resume(one.sessionId, 1);
+    expect(other.ofOp(GatewayOpcodes.InvalidSession)).toMatchObject([{ d: false }]);
+    for (let times = 0; times < 2; times++) {
+      discord.scenario.strike({ fault: 'mute', durationMs: 0 });
+      one.settle();
+    }
+    expect(one.ofOp(GatewayOpcodes.InvalidSession)).toMatchObject([{ d: false }]);
+    expect(discord.audit.breaches).toEqual([]);
+  });
+
+  it('invalid, resumable: a server that is mute lets the session be resumed elsewhere', () => {
+    const { one, client, discord } = struck({ fault: 'mute', durationMs: 1_000 });
+    discord.scenario.strike({ fault: 'invalid', resumable: true });
     expect(client(RESUME).resume(one.sessionId, 1).events).toContain('RESUMED');
+    one.settle(1_000);
+    expect(one.ofOp(GatewayOpcodes.InvalidSession)).toMatchObject([{ d: true }]);
   });
 
   it('expire: the connection is lost and a RESUME gets op 9 false', () => {
@@ -508,9 +524,12 @@ describe('faults of the server', () => {
   it('max-concurrency: another number of sessions may start at once (GP-36)', () => {
     const { client, discord } = struck({ fault: 'max-concurrency', value: 1 });
     expect(discord.gateway.facts().sessionStartLimit.max_concurrency).toBe(1);
+    // What was let through before counts for the new key.
+    expect(client().identify({ shard: [1, 4] }).events).toEqual([]);
+    client().settle(5_000);
     expect(client().identify({ shard: [1, 4] }).events).toContain('READY');
     expect(client().identify({ shard: [2, 4] }).events).toEqual([]);
-    expect(discord.audit.breachNames).toEqual(['identify-concurrency']);
+    expect(discord.audit.breachNames).toEqual(['identify-concurrency', 'identify-concurrency']);
   });
 
   it('revoke-token: every connection closes 4004 and the token works no more', () => {

@@ -1,8 +1,11 @@
-/** Bodies as the clients of each language and year write them, byte by byte from their encoders' rules. */
+/**
+ * Bodies as the clients of each language and year write them, byte by byte from their encoders'
+ * rules.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UndecodableBodyError } from '../../protocols/errors.ts';
-import { decodeBody, encodeBody } from '../../protocols/wire/body.ts';
+import { decodeBody, encodeAnswer, encodeBody } from '../../protocols/wire/body.ts';
 
 const utf8 = (text: string) => [...new TextEncoder().encode(text)];
 const fixstr = (text: string) => [0xa0 | utf8(text).length, ...utf8(text)];
@@ -159,5 +162,25 @@ describe('decodeBody', () => {
     ],
   ])('encodeBody writes %s in a way that everybody can read', (_name, value, expected) => {
     expect([...encodeBody(value)]).toEqual(expected);
+  });
+});
+
+describe('encodeAnswer', () => {
+  const answer = { status: 'sent', shard: 3 };
+
+  it('answers in JSON who has asked in JSON, and everybody else in MessagePack', () => {
+    const inJson = encodeAnswer(answer, bytes(utf8('{"op":3}')));
+    expect(new TextDecoder().decode(inJson)).toBe('{"status":"sent","shard":3}');
+    for (const question of [bytes(fixstr('{"op":3}')), bytes(0x81, fixstr('op'), 3), bytes(0x31)]) {
+      expect(encodeAnswer(answer, question)).toEqual(encodeBody(answer));
+    }
+  });
+
+  it.each([
+    ['nothing', undefined, 'null'],
+    ['an integer of 64 bits', { id: 2n ** 64n - 1n }, '{"id":"18446744073709551615"}'],
+  ])('writes %s in JSON', (_name, value, expected) => {
+    const written = encodeAnswer(value, bytes(utf8('{}')));
+    expect(new TextDecoder().decode(written)).toBe(expected);
   });
 });

@@ -101,6 +101,7 @@ describe('decodeProxyRequest', () => {
 });
 
 describe('proxy answers', () => {
+  const packed = encodeProxyRequest(FULL);
   const success = {
     status: ProxyStatus.success,
     body: {
@@ -113,10 +114,28 @@ describe('proxy answers', () => {
   const failure = { status: ProxyStatus.timedOut, body: 'the request timed out' };
 
   it('come back as they were written, bodies as bytes', () => {
-    expect(decodeProxyAnswer(encodeProxyAnswer(success))).toEqual(success);
-    expect(decodeProxyAnswer(encodeProxyAnswer(failure))).toEqual(failure);
-    const raw = decode(encodeProxyAnswer(success)) as typeof success;
+    expect(decodeProxyAnswer(encodeProxyAnswer(success, packed))).toEqual(success);
+    expect(decodeProxyAnswer(encodeProxyAnswer(failure, packed))).toEqual(failure);
+    const raw = decode(encodeProxyAnswer(success, packed)) as typeof success;
     expect(raw.body.body).toBeInstanceOf(Uint8Array);
+  });
+
+  it('are JSON, bodies as their values, to who has asked in JSON', () => {
+    const asked = utf8('{"method":"GET","path":"/users/@me"}');
+    const answer = (body: string): unknown => {
+      const sent = { ...success, body: { ...success.body, body: utf8(body) } };
+      return JSON.parse(new TextDecoder().decode(encodeProxyAnswer(sent, asked)));
+    };
+    expect(answer('{"id":"1"}')).toEqual({
+      status: 0,
+      body: { ...success.body, body: { id: '1' } },
+    });
+    // As Discord answers a DELETE, and as Cloudflare answers for it.
+    expect(answer('')).toMatchObject({ body: { body: null } });
+    expect(answer('error code: 502')).toMatchObject({ body: { body: 'error code: 502' } });
+    expect(JSON.parse(new TextDecoder().decode(encodeProxyAnswer(failure, asked)))).toEqual(
+      failure,
+    );
   });
 
   it('are refused when they are none', () => {
