@@ -162,7 +162,7 @@ export class ProxyBuckets {
   }
 
   #idle(bucket: Bucket): void {
-    if (bucket.tickets.size === 0) this.#forget(bucket);
+    if (bucket.tickets.size === 0) this.#retire(bucket);
   }
 
   #drop(bucket: Bucket): void {
@@ -171,10 +171,15 @@ export class ProxyBuckets {
     bucket.gate.buckets.delete(bucket);
   }
 
-  #forget(bucket: Bucket): void {
+  #retire(bucket: Bucket): void {
     this.#drop(bucket);
-    bucket.gate.ref.tell({ kind: 'withdraw', asker: bucket.ref });
     bucket.ref.tell({ kind: 'retire' });
+  }
+
+  /** Retires one that has not said itself that it is idle: it may have asked for a permit. */
+  #forget(bucket: Bucket): void {
+    bucket.gate.ref.tell({ kind: 'withdraw', asker: bucket.ref });
+    this.#retire(bucket);
   }
 
   /**

@@ -519,7 +519,9 @@ function lookBack(
   const isNeeded = (key: string): boolean => needed.has(key);
   const [ledger, lookMs] = ledgers.forget(state.ledger, isNeeded, flying, nowMs);
   const next = { ...state, ledger };
-  const isIdle = needed.size === 0 && lookMs === Number.POSITIVE_INFINITY;
+  // A permit that was asked for comes here and goes back first, so that nobody has to take it back.
+  const isAsking = PRIORITIES.some((lane) => state.asked[lane] > 0);
+  const isIdle = needed.size === 0 && !isAsking && lookMs === Number.POSITIVE_INFINITY;
   if (!isIdle) return [next, Math.min(lookMs, nowMs + BUCKET_IDLE_MS)];
   const idleMs = state.activeMs + BUCKET_IDLE_MS;
   if (idleMs <= nowMs) effects.push({ kind: 'idle' });

@@ -277,6 +277,21 @@ describe('a bucket', () => {
     expect(fate(again)).toBe(200);
   });
 
+  it('is kept while the gate still has a permit to give it, so that none is given to nobody', async () => {
+    const world = createProxyWorld({ buckets: { [LIST]: [], [POST]: [] }, stubs });
+    const limited = { scope: 'global', retryAfterMs: 300_000 } as const;
+    world.rest.inject({ route: POST, times: 1, effect: { kind: 'limited', ...limited } });
+    const shutting = world.send('POST', '/channels/2/messages');
+    await world.pass(100);
+    const asking = world.send('GET', '/channels/1/messages');
+    await world.pass(100);
+    for (const one of [shutting, asking]) one.submission.cancel();
+    await world.pass(200_000);
+    expect(world.tree.buckets).toBe(2);
+    await world.pass(300_000);
+    expect(world.tree.buckets).toBe(0);
+  });
+
   it('P11: follow-ups of one interaction wait for none of another', async () => {
     const follow = 'POST /webhooks/:webhook/:interaction_token';
     const [spec] = table('fixed', 1, 60_000)[LIST] ?? [];
