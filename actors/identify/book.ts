@@ -91,8 +91,12 @@ export function learnWord(book: IdentifyBook, word: SessionStarts, use: BookUse)
   const old = renewed(book, use);
   const isNewDay = old.begun && isRunning && wordResetMs > old.resetAtMs + use.leaseMs;
   const most = old.remaining + Math.max(0, total - old.total);
+  const rekeyed = withConcurrency(old, maxConcurrency);
+  // A permit is subtracted before Discord counts its IDENTIFY: somebody has sent without a permit
+  // of this ledger, and that may have been a moment ago.
+  const hasMissed = !isNewDay && word.remaining < most;
   return {
-    ...withConcurrency(old, maxConcurrency),
+    ...(hasMissed ? closed(rekeyed, nowMs + use.windowMs) : rekeyed),
     total,
     remaining: isNewDay ? word.remaining : Math.min(most, word.remaining),
     begun: old.begun || word.begun,
@@ -188,6 +192,16 @@ function withConcurrency(book: IdentifyBook, maxConcurrency: number): IdentifyBo
   if (book.maxConcurrency === maxConcurrency) return book;
   const times = Object.values(book.keys).map(({ openAtMs }) => openAtMs);
   return { ...book, maxConcurrency, baseMs: Math.max(book.baseMs, ...times), keys: {} };
+}
+
+/** No key opens before `untilMs`, those whose permit is given back included. */
+function closed(book: IdentifyBook, untilMs: number): IdentifyBook {
+  const keys = Object.entries(book.keys).map(([key, { openAtMs, holder, formerMs }]) => {
+    const entry: KeyEntry = { openAtMs: Math.max(openAtMs, untilMs) };
+    if (holder === undefined) return [key, entry] as const;
+    return [key, { ...entry, holder, formerMs: Math.max(formerMs ?? untilMs, untilMs) }] as const;
+  });
+  return { ...book, baseMs: Math.max(book.baseMs, untilMs), keys: Object.fromEntries(keys) };
 }
 
 function entryOf(book: IdentifyBook, shard: number): KeyEntry {

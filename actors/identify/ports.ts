@@ -28,10 +28,11 @@ export interface IdentifyLedger {
   readonly label: string;
   /**
    * Takes Discord's word: what it says is left lowers what the ledger knows, and never raises it
-   * within a day. The first word of a process begins a ledger that has no memory, with every key
-   * closed for one window unless nothing was sent today. A later word does not: without memory the
-   * ledger was lost then, as it was for whoever takes a permit, and nobody knows what is on its way
-   * to Discord.
+   * within a day. Where it lowers it, somebody has sent what the ledger has not heard of, and every
+   * key is closed for one window. The first word of a process begins a ledger that has no memory,
+   * with every key closed for one window unless nothing was sent today. A later word does not:
+   * without memory the ledger was lost then, as it was for whoever takes a permit, and nobody knows
+   * what is on its way to Discord.
    */
   learn(word: SessionStarts): Promise<void>;
   take(request: TakeRequest): Promise<TakeAnswer>;

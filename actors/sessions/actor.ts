@@ -26,7 +26,7 @@ import type { SessionArchive, SessionRefusal } from './ports.ts';
 
 /** What the rest of the gateway hears of the sessions. */
 export type SessionsNotice =
-  /** Every shard is claimed, and what was stored is loaded. */
+  /** Every shard is claimed, or refused, and what was stored is loaded. */
   | { readonly kind: 'claimed' }
   | { readonly kind: 'lost'; readonly sessions: readonly LostSession[] }
   | { readonly kind: 'saved'; readonly shards: number }
@@ -40,6 +40,8 @@ export type SessionsNotice =
 export type SessionsOptions = {
   readonly archive: SessionArchive;
   readonly desk: SessionDesk;
+  /** When the process began, on its monotonic clock. */
+  readonly beganAtMs: number;
   /** Must not throw. */
   readonly onNotice: (notice: SessionsNotice) => void;
 };
@@ -132,8 +134,13 @@ function perform(work: Promise<void>, shell: Shell): void {
   );
 }
 
-async function claim({ archive, desk, onNotice }: SessionsOptions, clock: Clock): Promise<void> {
-  const lost = desk.adopt(await archive.claim(desk.unclaimed()), clock.epochMs());
+async function claim(options: SessionsOptions, clock: Clock): Promise<void> {
+  const { archive, desk, beganAtMs, onNotice } = options;
+  const ageMs = clock.nowMs() - beganAtMs;
+  const answer = await archive.claim({ shards: desk.unclaimed(), ageMs });
+  const lost = desk.adopt(answer, clock.epochMs());
+  const { refusals } = answer;
+  if (refusals.length > 0) onNotice({ kind: 'fenced', refusals });
   if (lost.length > 0) onNotice({ kind: 'lost', sessions: lost });
   if (desk.isClaimed) onNotice({ kind: 'claimed' });
 }

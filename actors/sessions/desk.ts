@@ -10,12 +10,12 @@
  * one; a shard leaves the list only when what was sent is saved and is still the newest.
  *
  * Failure: while the archive is away the list grows to one entry a shard and no further. A shard
- * that a newer process has claimed is told so, and is not saved any more.
+ * that a newer process has claimed is told so, and is neither claimed nor saved any more.
  */
 import type { SessionRecord } from '../../protocols/gateway/messages.ts';
 import { SESSION_BATCH_MAX, SESSION_RESUMABLE_MS } from '../../protocols/limits.ts';
 import type { SessionStore } from '../shard/ports.ts';
-import type { SessionBatch, SessionChange, SessionClaim, SessionRefusal } from './ports.ts';
+import type { SessionBatch, SessionChange, SessionClaims, SessionRefusal } from './ports.ts';
 
 /** A stored session that is not resumed. */
 export type LostSession = {
@@ -26,10 +26,11 @@ export type LostSession = {
 };
 
 export class SessionDesk implements SessionStore {
-  readonly #shards: readonly number[];
   readonly #records = new Map<number, SessionRecord>();
   /** Shards that have changed, the one that waits longest first. */
   readonly #unsaved = new Set<number>();
+  /** Shards that are neither claimed nor refused. */
+  readonly #unclaimed: Set<number>;
   readonly #generations = new Map<number, number>();
   /** By which newer process. */
   readonly #fenced = new Map<number, string>();
@@ -40,7 +41,7 @@ export class SessionDesk implements SessionStore {
 
   /** @param shards those of this process */
   constructor(shards: readonly number[]) {
-    this.#shards = shards;
+    this.#unclaimed = new Set(shards);
   }
 
   load(shard: number): SessionRecord | undefined {
@@ -69,13 +70,12 @@ export class SessionDesk implements SessionStore {
   }
 
   get isClaimed(): boolean {
-    return this.#generations.size === this.#shards.length;
+    return this.#unclaimed.size === 0;
   }
 
-  /** The next shards to claim, none when all are. */
+  /** The next shards to claim, none when each was claimed or refused. */
   unclaimed(): readonly number[] {
-    const rest = this.#shards.filter((shard) => !this.#generations.has(shard));
-    return rest.slice(0, SESSION_BATCH_MAX);
+    return [...this.#unclaimed].slice(0, SESSION_BATCH_MAX);
   }
 
   /** From now on the shards run: what is read later comes too late for them. */
@@ -84,9 +84,10 @@ export class SessionDesk implements SessionStore {
   }
 
   /** Takes over what was stored. @returns the sessions that will not be resumed */
-  adopt(claims: readonly SessionClaim[], nowEpochMs: number): readonly LostSession[] {
+  adopt({ claims, refusals }: SessionClaims, nowEpochMs: number): readonly LostSession[] {
     const lost: LostSession[] = [];
     for (const { shard, generation, record } of claims) {
+      this.#unclaimed.delete(shard);
       this.#generations.set(shard, generation);
       if (record === undefined) continue;
       const isExpired = nowEpochMs - record.savedAtEpochMs > SESSION_RESUMABLE_MS;
@@ -94,6 +95,7 @@ export class SessionDesk implements SessionStore {
       else if (this.#isOpen) lost.push({ shard, record, why: 'late' });
       else this.#records.set(shard, record);
     }
+    for (const refusal of refusals) this.#fence(refusal);
     return lost;
   }
 
@@ -117,11 +119,14 @@ export class SessionDesk implements SessionStore {
       // others.
       if (this.#records.get(shard) !== record) this.#unsaved.add(shard);
     }
-    for (const { shard, owner } of refusals) {
-      this.#fenced.set(shard, owner);
-      this.#unsaved.delete(shard);
-      this.#tellFenced(shard, owner);
-    }
+    for (const refusal of refusals) this.#fence(refusal);
+  }
+
+  #fence({ shard, owner }: SessionRefusal): void {
+    this.#fenced.set(shard, owner);
+    this.#unclaimed.delete(shard);
+    this.#unsaved.delete(shard);
+    this.#tellFenced(shard, owner);
   }
 
   #tellFenced(shard: number, owner: string): void {

@@ -194,6 +194,22 @@ describe.each(Object.keys(PLACES))(
       expect((await left(ledger)).remaining).toBe(900);
     });
 
+    it('closes every key for a window when Discord’s word lowers it, and for no other word', async () => {
+      const ledger = (await place()).open();
+      const word = { maxConcurrency: 3, begun: true, resetInMs: 1_000_000 };
+      await ledger.learn(starts({ ...word, remaining: 700, begun: false }));
+      expect(await kinds(ledger, [0])).toEqual(['granted']);
+      // Discord has not counted the permit yet, and then it has.
+      await ledger.learn(starts({ ...word, remaining: 700 }));
+      await ledger.learn(starts({ ...word, remaining: 699 }));
+      expect(await kinds(ledger, [1])).toEqual(['granted']);
+      await ledger.learn(starts({ ...word, remaining: 697 }));
+      await ledger.giveBack(1);
+      expect(await kinds(ledger, [0, 1, 2])).toEqual(['wait', 'wait', 'wait']);
+      await sleep(SPANS.windowMs + 20);
+      expect(await kinds(ledger, [0, 1, 2])).toEqual(['wait', 'granted', 'granted']);
+    });
+
     it('renews the budget when the day is over, and begins the next with its first IDENTIFY', async () => {
       const ledger = (await place()).open({ ...SPANS, windowMs: 0 });
       await ledger.learn(starts({ total: 3, remaining: 0, begun: true, resetInMs: 1_000 }));

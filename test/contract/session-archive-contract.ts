@@ -22,12 +22,27 @@ function freshPlace(): SessionPlace {
 
 const records = (claims: readonly SessionClaim[]) => claims.map(({ record }) => record);
 
+/** Claims shards that nobody refuses, for a process that has just begun unless it is said. */
+async function claimsOf(
+  archive: SessionArchive,
+  shards: readonly number[],
+  ageMs = 0,
+): Promise<readonly SessionClaim[]> {
+  const { claims, refusals } = await archive.claim({ shards, ageMs });
+  expect(refusals).toEqual([]);
+  return claims;
+}
+
 /**
  * Claims shards. @returns the generation, which is one for all shards that are claimed for the
  * first time
  */
-async function claim(archive: SessionArchive, shards: readonly number[]): Promise<number> {
-  const generations = (await archive.claim(shards)).map(({ generation }) => generation);
+async function claim(
+  archive: SessionArchive,
+  shards: readonly number[],
+  ageMs = 0,
+): Promise<number> {
+  const generations = (await claimsOf(archive, shards, ageMs)).map(({ generation }) => generation);
   expect(new Set(generations).size).toBe(1);
   return generations[0] ?? 0;
 }
@@ -43,7 +58,7 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
     it('are read by the next process as they were saved', async () => {
       const place = freshPlace();
       const first = bench.open(place, 'first process');
-      const claimed = await first.claim([3, 7]);
+      const claimed = await claimsOf(first, [3, 7]);
       const generation = claimed[0]?.generation ?? 0;
       expect(claimed).toEqual([
         { shard: 3, generation, record: undefined },
@@ -57,7 +72,7 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
       expect(await first.save({ number: 1, changes })).toEqual([]);
       await first.close();
       const second = bench.open(place, 'second process');
-      const again = await second.claim([7, 3, 4]);
+      const again = await claimsOf(second, [7, 3, 4]);
       expect(again.map(({ shard }) => shard)).toEqual([7, 3, 4]);
       expect(records(again)).toEqual([strange, recordOf(12), undefined]);
       for (const { shard, generation: next } of again) {
@@ -77,7 +92,7 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
       const archives = places.map((place, index) => bench.open(place, `owner ${index}`));
       const made = (index: number, shard: number) => recordOf(1_000 * index + shard);
       for (const [index, archive] of archives.entries()) {
-        const claims = await archive.claim(shards);
+        const claims = await claimsOf(archive, shards);
         expect(records(claims)).toEqual(shards.map(() => undefined));
         const changes = claims.map(({ shard, generation }) => {
           return { shard, generation, record: made(index, shard) };
@@ -85,7 +100,7 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
         expect(await archive.save({ number: 1, changes })).toEqual([]);
       }
       for (const [index, archive] of archives.entries()) {
-        const read = records(await archive.claim(shards));
+        const read = records(await claimsOf(archive, shards));
         expect(read).toEqual(shards.map((shard) => made(index, shard)));
         await archive.close();
       }
@@ -109,10 +124,53 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
       // To forget is to save, too.
       const forgets = [{ shard: 1, generation, record: undefined }];
       expect(await older.save({ number: 3, changes: forgets })).toHaveLength(1);
-      expect(records(await bench.open(place, 'reader').claim([0, 1]))).toEqual([
+      expect(records(await claimsOf(bench.open(place, 'reader'), [0, 1]))).toEqual([
         recordOf(5),
         recordOf(9),
       ]);
+    });
+
+    it('are left to the process that began later when an older one claims after it', async () => {
+      const place = freshPlace();
+      const older = bench.open(place, 'older');
+      const newer = bench.open(place, 'newer');
+      const [claimed] = await claimsOf(newer, [1], 1_000.5);
+      const change = { shard: 1, generation: claimed?.generation ?? 0, record: recordOf(9) };
+      await newer.save({ number: 1, changes: [change] });
+      const late = await older.claim({ shards: [0, 1, 2], ageMs: 60_000.5 });
+      expect(late.refusals).toEqual([{ shard: 1, owner: 'newer' }]);
+      expect(late.claims.map(({ shard }) => shard)).toEqual([0, 2]);
+      const changes = [{ ...change, record: recordOf(10) }];
+      expect(await newer.save({ number: 2, changes })).toEqual([]);
+      expect(await claimsOf(newer, [1], 2_000)).toEqual(changes);
+    });
+
+    it('go to the process that began later, though an older one claimed after it had begun', async () => {
+      const place = freshPlace();
+      const older = bench.open(place, 'older');
+      const newer = bench.open(place, 'newer');
+      const generation = await claim(older, [0], 600_000);
+      const next = await claim(newer, [0], 60_000);
+      const save = (archive: SessionArchive, under: number) =>
+        archive.save({
+          number: 1,
+          changes: [{ shard: 0, generation: under, record: recordOf(1) }],
+        });
+      expect(await save(newer, next)).toEqual([]);
+      expect(await save(older, generation)).toEqual([{ shard: 0, owner: 'newer' }]);
+      const refusals = [{ shard: 0, owner: 'newer' }];
+      const again = await older.claim({ shards: [0], ageMs: 600_000 });
+      expect(again).toEqual({ claims: [], refusals });
+    });
+
+    it('can be claimed when a clock that was set back has left numbers of the future', async () => {
+      const place = freshPlace();
+      const aheadMs = Date.now() + 3_600_000;
+      const changes = [{ shard: 0, generation: aheadMs, record: recordOf(1) }];
+      await bench.open(place, 'before').save({ number: 1, changes });
+      const archive = bench.open(place, 'owner');
+      expect(await claim(archive, [0], 1_000)).toBe(aheadMs + 1);
+      expect(await claim(bench.open(place, 'next'), [0], 1_000)).toBe(aheadMs + 2);
     });
 
     it('stay claimed when their owner claims them again', async () => {
@@ -121,10 +179,10 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
       const generation = await claim(archive, [0]);
       const change = { shard: 0, generation, record: recordOf(1) };
       await archive.save({ number: 1, changes: [change] });
-      expect(await archive.claim([0])).toEqual([change]);
+      expect(await claimsOf(archive, [0])).toEqual([change]);
       const changes = [{ ...change, record: recordOf(2) }];
       expect(await archive.save({ number: 2, changes })).toEqual([]);
-      expect(records(await archive.claim([0]))).toEqual([recordOf(2)]);
+      expect(records(await claimsOf(archive, [0]))).toEqual([recordOf(2)]);
     });
 
     it('are not set back by a batch that arrives late', async () => {
@@ -138,7 +196,7 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
         });
       await save(4, 40);
       expect(await save(3, 30)).toEqual([]);
-      expect(records(await archive.claim([0]))).toEqual([recordOf(40)]);
+      expect(records(await claimsOf(archive, [0]))).toEqual([recordOf(40)]);
     });
 
     it('are forgotten, and the claim is not', async () => {
@@ -148,7 +206,7 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
       await archive.save({ number: 1, changes: [{ ...change, record: recordOf(1) }] });
       await archive.save({ number: 2, changes: [{ ...change, record: undefined }] });
       const next = bench.open(place, 'next');
-      expect(records(await next.claim([0]))).toEqual([undefined]);
+      expect(records(await claimsOf(next, [0]))).toEqual([undefined]);
       const late = { ...change, record: recordOf(1) };
       expect(await archive.save({ number: 3, changes: [late] })).toHaveLength(1);
     });
@@ -160,7 +218,7 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
         const older = bench.open(place, 'older');
         const newer = bench.open(place, 'newer');
         // Claims again and again, as one that is restarted does.
-        for (let start = 0; start < 3; start++) await bench.open(place, `${start}`).claim([0]);
+        for (let start = 0; start < 3; start++) await claimsOf(bench.open(place, `${start}`), [0]);
         const first = await claim(older, [0]);
         if (when === 'before') await bench.wipe();
         // Claims that are made in one millisecond are numbered ahead of the clock.
@@ -175,7 +233,7 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
         await save(older, first);
         expect(await save(newer, second)).toEqual([]);
         expect(await save(older, first)).toEqual([{ shard: 0, owner: 'newer' }]);
-        expect(await newer.claim([0])).toEqual([
+        expect(await claimsOf(newer, [0])).toEqual([
           { shard: 0, generation: second, record: recordOf(second) },
         ]);
       },
@@ -185,12 +243,12 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
       const place = freshPlace();
       const archive = bench.open(place, 'owner');
       const shards = Array.from({ length: SESSION_BATCH_MAX }, (_, shard) => shard);
-      const claims = await archive.claim(shards);
+      const claims = await claimsOf(archive, shards);
       const changes = claims.map(({ shard, generation }) => {
         return { shard, generation, record: recordOf(shard) };
       });
       expect(await archive.save({ number: 1, changes })).toEqual([]);
-      const read = records(await bench.open(place, 'next').claim(shards));
+      const read = records(await claimsOf(bench.open(place, 'next'), shards));
       expect(read).toEqual(shards.map((shard) => recordOf(shard)));
     });
 
@@ -208,7 +266,7 @@ export function describeSessionArchive(name: string, start: () => Promise<StoreB
           }
         }),
       );
-      const read = records(await bench.open(place, 'reader').claim([0, 1, 2, 3]));
+      const read = records(await claimsOf(bench.open(place, 'reader'), [0, 1, 2, 3]));
       expect(read.map((record) => record?.sequence)).toEqual([10, 110, 210, 310]);
     });
   });

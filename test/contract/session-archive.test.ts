@@ -92,10 +92,13 @@ describe('a Redis user of its own', () => {
     const bench = redisBench(place, []);
     onTestFinished(() => bench.stop());
     const archive = bench.open(PLACE, 'owner');
-    const [claimed] = await archive.claim([0]);
+    const request = { shards: [0], ageMs: 0 };
+    const {
+      claims: [claimed],
+    } = await archive.claim(request);
     const change = { shard: 0, generation: claimed?.generation ?? 0 };
     await archive.save({ number: 1, changes: [{ ...change, record: recordOf(1) }] });
     await archive.save({ number: 2, changes: [{ ...change, record: undefined }] });
-    expect(await archive.claim([0])).toEqual([{ ...change, record: undefined }]);
+    expect((await archive.claim(request)).claims).toEqual([{ ...change, record: undefined }]);
   });
 });

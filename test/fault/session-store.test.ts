@@ -1,6 +1,6 @@
 /**
- * A gateway whose session store is a real Redis that dies, freezes, and comes back with nothing, while four
- * shards run on real sockets in front of a broker that confirms late.
+ * A gateway whose session store is a real Redis that dies, freezes, and comes back with nothing,
+ * while four shards run on real sockets in front of a broker that confirms late.
  */
 import { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
@@ -224,7 +224,7 @@ describe('a gateway whose session store is in trouble', () => {
     // Generation and owner say who may save from now on, and all of it goes by itself in the end.
     const [generation, , owner] = fence?.split(' ') ?? [];
     const [nextGeneration, , nextOwner] = (await client.hget(KEY, '3:fence'))?.split(' ') ?? [];
-    expect([generation, nextGeneration]).toEqual(['1', '2']);
+    expect(Number(nextGeneration)).toBeGreaterThan(Number(generation));
     expect(nextOwner).not.toBe(owner);
     expect(await client.pttl(KEY)).toBeGreaterThan(SESSION_RESUMABLE_MS);
   });

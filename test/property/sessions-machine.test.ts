@@ -113,9 +113,14 @@ class Run {
         }
         break;
       case 'taken':
-        claimShards(this.shelf, [event.shard], { owner: 'newer', epochMs: this.#nowMs });
+        this.#take(event.shard);
         break;
     }
+  }
+
+  #take(taken: number): void {
+    const newer = { owner: 'newer', epochMs: this.#nowMs };
+    claimShards(this.shelf, { shards: [taken], ageMs: 0 }, newer);
   }
 
   fire(): void {
@@ -137,8 +142,9 @@ class Run {
   #perform({ type, batch }: NonNullable<Run['underWay']>, told: boolean): void {
     const use = { owner: 'us', epochMs: this.#nowMs };
     if (type === 'claim') {
-      const claims = claimShards(this.shelf, this.desk.unclaimed(), use);
-      if (told) this.desk.adopt(claims, this.#nowMs);
+      const request = { shards: this.desk.unclaimed(), ageMs: this.#nowMs };
+      const answer = claimShards(this.shelf, request, use);
+      if (told) this.desk.adopt(answer, this.#nowMs);
     } else {
       const refusals = saveBatch(this.shelf, batch, use);
       if (told) this.desk.settle(batch, refusals);
@@ -319,7 +325,8 @@ describe('what a store had', () => {
           if (late) desk.open();
           const nowMs = 1_800_000_000_000;
           const record = recordOf(5, { savedAtEpochMs: nowMs - ageMs });
-          const lost = desk.adopt([{ shard: 0, generation: 2, record }], nowMs);
+          const claims = [{ shard: 0, generation: 2, record }];
+          const lost = desk.adopt({ claims, refusals: [] }, nowMs);
           const isExpired = ageMs > SESSION_RESUMABLE_MS;
           const why = isExpired ? 'expired' : 'late';
           expect(lost).toEqual(isExpired || late ? [{ shard: 0, record, why }] : []);

@@ -278,11 +278,11 @@ export class GatewayProcess {
     const archive = this.#world.stores.archive(`process-${this.number}`, this.#clock);
     return {
       ...archive,
-      claim: async (shards) => {
-        const claims = await archive.claim(shards);
-        for (const { record } of claims)
+      claim: async (request) => {
+        const answer = await archive.claim(request);
+        for (const { record } of answer.claims)
           if (record !== undefined) this.stored.add(record.sessionId);
-        return claims;
+        return answer;
       },
     };
   }

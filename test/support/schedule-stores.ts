@@ -75,8 +75,8 @@ export class ScheduleStores {
     const use = () => ({ owner, epochMs: this.#clock.epochMs() });
     return {
       label: 'the archive of the test',
-      claim: (shards) =>
-        this.archiveWeather.through(clock, () => claimShards(this.#shelf, shards, use())),
+      claim: (request) =>
+        this.archiveWeather.through(clock, () => claimShards(this.#shelf, request, use())),
       save: (batch) =>
         this.archiveWeather.through(clock, () => saveBatch(this.#shelf, batch, use())),
       close: async () => undefined,

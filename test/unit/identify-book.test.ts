@@ -78,6 +78,29 @@ describe('the book of session starts', () => {
     expect(bench.book?.remaining).toBe(9);
   });
 
+  it('closes every key for a window when Discord has counted an IDENTIFY that it has not', () => {
+    const day = { begun: true, maxConcurrency: 3, resetInMs: 1_000_000 };
+    const bench = new Bench(day);
+    bench.nowMs += windowMs;
+    expect(bench.take(0).kind).toBe('granted');
+    bench.learn({ ...day, remaining: 998 });
+    expect([1, 2].map((shard) => bench.openInMs(shard))).toEqual([windowMs, windowMs]);
+    expect(bench.openInMs(0)).toBe(leaseMs);
+    bench.giveBack(0);
+    expect(bench.openInMs(0)).toBe(windowMs);
+  });
+
+  it('closes no key for a word that is not below what it knows, or of another day', () => {
+    const day = { begun: true, maxConcurrency: 2, resetInMs: 1_000_000 };
+    const bench = new Bench({ ...day, remaining: 500 });
+    bench.nowMs += windowMs;
+    expect(bench.take(0).kind).toBe('granted');
+    for (const remaining of [500, 499]) bench.learn({ ...day, remaining });
+    bench.learn({ ...day, remaining: 300, resetInMs: periodMs });
+    expect(bench.book?.remaining).toBe(300);
+    expect(bench.openInMs(1)).toBe(0);
+  });
+
   it('keeps keys closed that have no permit of their own, over any number of changes', () => {
     const bench = new Bench({ begun: true, maxConcurrency: 4 });
     bench.learn({ begun: true, maxConcurrency: 2 });

@@ -37,7 +37,7 @@ describe('the file of the stored sessions', () => {
     // What a process has left behind that died while it wrote.
     await writeFile(`${path}.tmp`, '{"half', { mode: 0o644 });
     const archive = open('owner');
-    await archive.claim([0]);
+    await archive.claim({ shards: [0], ageMs: 0 });
     await archive.save({ number: 1, changes: changes(1) });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(await readdir(folder)).toEqual(['sessions.json']);
@@ -46,7 +46,7 @@ describe('the file of the stored sessions', () => {
   it('is whole whenever it is read', async () => {
     const { path, open } = await openFolder();
     const archive = open('owner');
-    await archive.claim([0, 1, 2, 3]);
+    await archive.claim({ shards: [0, 1, 2, 3], ageMs: 0 });
     let isOver = false;
     const writing = (async () => {
       for (let number = 1; number <= 100; number++) {
@@ -79,7 +79,7 @@ describe('the file of the stored sessions', () => {
   ])('that holds %s is refused, and left as it is', async (_what, text) => {
     const { folder, path, open } = await openFolder();
     await writeFile(path, text);
-    const refusal = open('owner').claim([0]);
+    const refusal = open('owner').claim({ shards: [0], ageMs: 0 });
     await expect(refusal).rejects.toBeInstanceOf(FatalError);
     await expect(refusal).rejects.toThrow(`shard_store.path: ${path}`);
     expect(await readFile(path, 'utf8')).toBe(text);
@@ -89,25 +89,29 @@ describe('the file of the stored sessions', () => {
   it('may be empty', async () => {
     const { path, open } = await openFolder();
     await writeFile(path, '\n');
-    expect(await open('owner').claim([0])).toMatchObject([{ shard: 0, record: undefined }]);
+    expect(await open('owner').claim({ shards: [0], ageMs: 0 })).toMatchObject({
+      claims: [{ shard: 0, record: undefined }],
+    });
   });
 
   it('says what is wrong with its path', async () => {
     const { folder } = await openFolder();
     const open = (path: string) =>
       fileArchive({ path, place: PLACE, owner: 'owner', clock: systemClock });
-    await expect(open(join(folder, 'no/such.json')).claim([0])).rejects.toThrow(
-      'its folder does not exist: create it',
-    );
+    await expect(
+      open(join(folder, 'no/such.json')).claim({ shards: [0], ageMs: 0 }),
+    ).rejects.toThrow('its folder does not exist: create it');
     await mkdir(join(folder, 'folder'));
-    await expect(open(join(folder, 'folder')).claim([0])).rejects.toThrow('it is a folder');
+    await expect(open(join(folder, 'folder')).claim({ shards: [0], ageMs: 0 })).rejects.toThrow(
+      'it is a folder',
+    );
   });
 
   it('forgets what nobody has touched for a day', async () => {
     const { path, open } = await openFolder();
-    await open('owner').claim([0, 1]);
+    await open('owner').claim({ shards: [0, 1], ageMs: 0 });
     const later = { ...systemClock, epochMs: () => Date.now() + SESSION_KEPT_MS + 1_000 };
-    await open('next', later).claim([1]);
+    await open('next', later).claim({ shards: [1], ageMs: 0 });
     const [shelf] = (await readSessionFile(path)).values();
     expect([...(shelf?.keys() ?? [])]).toEqual([1]);
   });
@@ -134,7 +138,7 @@ describe('the lock beside the file', () => {
     await writeFile(`${path}.lock`, 'a process that died');
     const startedMs = clock.nowMs();
     const archive = open('owner', clock);
-    await archive.claim([0]);
+    await archive.claim({ shards: [0], ageMs: 0 });
     expect(clock.nowMs() - startedMs).toBeGreaterThanOrEqual(SESSION_LOCK_STALE_MS);
     await writeFile(`${path}.lock`, 'a process that lives');
     const saving = archive.save({ number: 1, changes: changes(1) });
@@ -146,7 +150,7 @@ describe('the lock beside the file', () => {
   it('that is never free ends the wait, and the file is as it was', async () => {
     const { path, open } = await openFolder();
     const archive = open('owner');
-    await archive.claim([0]);
+    await archive.claim({ shards: [0], ageMs: 0 });
     const before = await readFile(path, 'utf8');
     let turns = 0;
     const lockPath = `${path}.lock`;

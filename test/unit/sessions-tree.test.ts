@@ -4,7 +4,8 @@ import type { SessionsNotice } from '../../actors/sessions/actor.ts';
 import type {
   SessionArchive,
   SessionBatch,
-  SessionClaim,
+  SessionClaimRequest,
+  SessionClaims,
   SessionRefusal,
 } from '../../actors/sessions/ports.ts';
 import { FatalError, StoreUnavailableError } from '../../protocols/errors.ts';
@@ -33,9 +34,12 @@ class PlayedArchive implements SessionArchive {
   onSave: () => void = () => undefined;
   isClosed = false;
   attempts = 0;
+  /** Its own clock. */
+  epochMs = 0;
 
-  claim(shards: readonly number[]): Promise<readonly SessionClaim[]> {
-    return this.#answer(() => claimShards(this.shelf, shards, { owner: OURS, epochMs: 0 }));
+  claim(request: SessionClaimRequest): Promise<SessionClaims> {
+    const use = { owner: OURS, epochMs: this.epochMs };
+    return this.#answer(() => claimShards(this.shelf, request, use));
   }
 
   save(batch: SessionBatch): Promise<readonly SessionRefusal[]> {
@@ -222,6 +226,39 @@ describe('saving', () => {
     expect(bench.archive.shelf.get(2)?.record?.sequence).toBeGreaterThan(15);
     expect(tree.store.load(1)).toEqual(recordOf(20));
     expect(bench.failures).toEqual([]);
+  });
+
+  it('gives up a shard that was taken before it could be claimed, by a process that began later', async () => {
+    const bench = createBench(3);
+    bench.archive.error = AWAY;
+    const tree = await bench.start(SESSION_LOAD_TIMEOUT_MS);
+    const told: string[] = [];
+    for (const shard of [0, 1, 2]) {
+      tree.store.onFenced(shard, (owner) => told.push(`${shard} by ${owner}`));
+      tree.store.save(shard, recordOf(shard));
+    }
+    bench.archive.epochMs = 1_000_000;
+    const beganAtMs = 1_000_000 - SESSION_LOAD_TIMEOUT_MS;
+    const other = { owner: 'other', batch: 1, touchedAtEpochMs: 0, record: undefined };
+    const newer = { ...other, generation: beganAtMs + 1 };
+    bench.archive.shelf.set(1, newer);
+    bench.archive.shelf.set(2, { ...other, generation: beganAtMs - 60_000 });
+    bench.archive.error = undefined;
+    await bench.pass(2 * SESSION_STORE_BACKOFF.maxMs);
+    expect(told).toEqual(['1 by other']);
+    expect(bench.notices).toContainEqual({
+      kind: 'fenced',
+      refusals: [{ shard: 1, owner: 'other' }],
+    });
+    expect(bench.archive.shelf.get(1)).toEqual(newer);
+    for (const shard of [0, 2]) expect(bench.archive.shelf.get(shard)?.record).toBeDefined();
+    expect(tree.unsaved()).toBe(0);
+    // There is nothing left to claim.
+    const { attempts } = bench.archive;
+    await bench.pass(10 * SESSION_STORE_INTERVAL_MS);
+    expect(bench.archive.attempts).toBe(attempts);
+    await bench.stop(tree);
+    expect(bench.kinds()).not.toContain('unsaved');
   });
 
   it('tells a shard that it was taken, also one that listens later, and has nothing of it left to save', async () => {

@@ -41,6 +41,14 @@ local function begin(word, closedMs)
     baseMs = now + closedMs, keys = {} }
 end
 
+local function close(untilMs)
+  book.baseMs = math.max(book.baseMs, untilMs)
+  for _, entry in pairs(book.keys) do
+    entry.openAtMs = math.max(entry.openAtMs, untilMs)
+    if entry.holder then entry.formerMs = math.max(entry.formerMs or untilMs, untilMs) end
+  end
+end
+
 local function learn(word)
   if not book then
     if ask.isFirst then begin(word, word.begun and ask.windowMs or 0) end
@@ -55,6 +63,7 @@ local function learn(word)
     for _, entry in pairs(book.keys) do book.baseMs = math.max(book.baseMs, entry.openAtMs) end
     book.keys, book.maxConcurrency = {}, word.maxConcurrency
   end
+  if not isNewDay and word.remaining < most then close(now + ask.windowMs) end
   book.total = word.total
   book.remaining = isNewDay and word.remaining or math.min(most, word.remaining)
   if isRunning then book.resetAtMs = wordReset end

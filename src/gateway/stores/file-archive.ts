@@ -43,7 +43,7 @@ export function fileArchive(options: FileArchiveOptions): SessionArchive {
 
   return {
     label: path,
-    claim: (shards) => perform((shelf, use) => claimShards(shelf, shards, use)),
+    claim: (request) => perform((shelf, use) => claimShards(shelf, request, use)),
     save: (batch) => perform((shelf, use) => saveBatch(shelf, batch, use)),
     close: async () => undefined,
   };

@@ -20,7 +20,7 @@ export function localArchive(options: {
   const use = () => ({ owner, epochMs: clock.epochMs() });
   return {
     label: 'the memory of this process',
-    claim: async (shards) => claimShards(shelf, shards, use()),
+    claim: async (request) => claimShards(shelf, request, use()),
     save: async (batch) => saveBatch(shelf, batch, use()),
     close: async () => undefined,
   };

@@ -19,22 +19,33 @@ import type { RedisDoor } from './redis-door.ts';
 import { placeName, type SessionPlace } from './session-place.ts';
 import { readRecord } from './stored-record.ts';
 
-/** ARGV: owner, how long to keep, shards. Answers generation and record of each in turn. */
+/**
+ * ARGV: owner, how long to keep, how long ago the owner began, shards. Answers of each in turn its
+ * generation, its record, and the owner that it is refused for, which is empty where it is claimed.
+ */
 const CLAIM_SCRIPT = `
 local answer = {}
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-for index = 3, #ARGV do
+local began = now - tonumber(ARGV[3])
+for index = 4, #ARGV do
   local shard = ARGV[index]
   local fence = redis.call('HGET', KEYS[1], shard .. ':fence') or ''
   local generation, owner = string.match(fence, '^(%d+) %d+ (.*)$')
   generation = tonumber(generation or 0)
-  if owner ~= ARGV[1] then
-    generation = math.max(generation + 1, now)
-    redis.call('HSET', KEYS[1], shard .. ':fence', generation .. ' 0 ' .. ARGV[1])
+  local refuser, record = '', ''
+  if owner ~= ARGV[1] and generation > began and generation <= now then
+    refuser = owner
+  else
+    if owner ~= ARGV[1] then
+      generation = math.max(generation + 1, began)
+      redis.call('HSET', KEYS[1], shard .. ':fence', generation .. ' 0 ' .. ARGV[1])
+    end
+    record = redis.call('HGET', KEYS[1], shard) or ''
   end
   answer[#answer + 1] = generation
-  answer[#answer + 1] = redis.call('HGET', KEYS[1], shard) or ''
+  answer[#answer + 1] = record
+  answer[#answer + 1] = refuser
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return answer
@@ -82,16 +93,26 @@ export function redisArchive({ door, place, owner, log }: RedisArchiveOptions): 
   return {
     label: door.label,
 
-    async claim(shards) {
-      const answer = readAnswer(claimAnswer, await run(CLAIM_SCRIPT, shards.map(String)), key);
-      return shards.map((shard, index): SessionClaim => {
-        const text = String(answer[2 * index + 1] ?? '');
+    async claim({ shards, ageMs }) {
+      const values = [Math.ceil(ageMs), ...shards].map(String);
+      const answer = readAnswer(claimAnswer, await run(CLAIM_SCRIPT, values), key);
+      const claims: SessionClaim[] = [];
+      const refusals: SessionRefusal[] = [];
+      for (const [index, shard] of shards.entries()) {
+        const [generation, text = '', refuser = ''] = answer
+          .slice(3 * index, 3 * index + 3)
+          .map(String);
+        if (refuser !== '') {
+          refusals.push({ shard, owner: refuser });
+          continue;
+        }
         const record = text === '' ? undefined : readRecord(text);
         if (text !== '' && record === undefined) {
           log.warn({ key, shard }, 'a stored session is damaged, and is left out');
         }
-        return { shard, generation: Number(answer[2 * index]), record };
-      });
+        claims.push({ shard, generation: Number(generation), record });
+      }
+      return { claims, refusals };
     },
 
     async save({ number, changes }: SessionBatch) {
