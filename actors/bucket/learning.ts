@@ -6,9 +6,9 @@
  *
  * Inner workings. An answer says how many remained when its request was counted, and how far off
  * the reset was. The time of the reset is reckoned from the arrival of the answer and a margin, so
- * it is never early. An answer that surely describes an earlier window changes nothing in this one. Of answers that crossed on the way the lower number counts,
- * and the later time, because a leaking bucket's reset moves on with each request; once the window
- * must be fixed, the earlier.
+ * it is never early. An answer that surely describes an earlier window changes nothing in this one.
+ * Of answers that crossed on the way the lower number counts, and the later time, because a leaking
+ * bucket's reset moves on with each request; once the window must be fixed, the earlier.
  *
  * Failure modes: an answer that may describe either of two windows takes one request off this one,
  * for as long as that may be so. What no kind of counter can say excludes none.

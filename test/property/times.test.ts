@@ -1,4 +1,6 @@
-/** Times whose versions share an array, against plain arrays: no version sees what another one adds. */
+/**
+ * Times whose versions share an array, against plain arrays: no version sees what another one adds.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
