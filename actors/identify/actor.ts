@@ -43,6 +43,10 @@ type Shell = {
   machine: IdentifyState;
   /** At most one entry a shard of this process. */
   readonly shards: Map<number, ActorRef<ShardMessage>>;
+  /** Discord's word that the ledger has not heard yet, and when it was said. */
+  untold: { readonly word: SessionStarts; readonly atMs: number } | undefined;
+  /** Under way: the ledger is being told of it. */
+  telling: Promise<void> | undefined;
   problem: unknown;
 };
 
@@ -56,6 +60,8 @@ export function identify(options: IdentifyOptions): Behaviour<Shell, IdentifyMes
         context,
         machine: step.state,
         shards: new Map(),
+        untold: undefined,
+        telling: undefined,
         problem: 'no answer in time',
       };
       options.onStatus(statusOf(step.state, context.clock.nowMs()));
@@ -110,7 +116,9 @@ function runEffect(effect: IdentifyEffect, shell: Shell): void {
       take(effect, shell);
       break;
     case 'learn':
-      forget('word', options.ledger.learn(effect.word), shell);
+      shell.untold = { word: effect.word, atMs: context.clock.nowMs() };
+      shell.telling = undefined;
+      forget('word', tellLedger(shell), shell);
       break;
     case 'sent':
       forget('sent', options.ledger.sent(effect.shard), shell);
@@ -142,10 +150,31 @@ function take(effect: Extract<IdentifyEffect, { type: 'take' }>, shell: Shell): 
     answer: undefined,
   });
   const { ledger, rules } = options;
-  ledger.take({ shard, floor: rules.floor, owed, known }).then(answered, (error: unknown) => {
-    shell.problem = error;
-    answered(undefined);
-  });
+  tellLedger(shell)
+    .then(() => ledger.take({ shard, floor: rules.floor, owed, known }))
+    .then(answered, (error: unknown) => {
+      shell.problem = error;
+      answered(undefined);
+    });
+}
+
+/**
+ * No permit is taken from a ledger that has missed what Discord said: its budget and its keys may
+ * be those of before.
+ */
+async function tellLedger(shell: Shell): Promise<void> {
+  const { options, context, untold } = shell;
+  if (untold === undefined) return;
+  const { word, atMs } = untold;
+  const resetInMs = Math.max(0, word.resetInMs - (context.clock.nowMs() - atMs));
+  shell.telling ??= options.ledger.learn({ ...word, resetInMs });
+  const { telling } = shell;
+  try {
+    await telling;
+    if (shell.untold === untold) shell.untold = undefined;
+  } finally {
+    if (shell.telling === telling) shell.telling = undefined;
+  }
 }
 
 /**

@@ -131,7 +131,7 @@ function hasHeardOf({ process, delivered }: Holding, session: string): boolean {
  * A bot cannot know before it asks that max_concurrency has changed: shards that had different keys
  * may share one now, unless it has become a multiple of what it was. What is sent too soon until
  * then is excused if it is not much: Discord's last word is believed for a minute, and then it is
- * asked after a few refusals.
+ * asked after a few refusals. In each window one of the keys that were believed in is let through.
  */
 export function judgeIdentifies(
   discord: SimulatedDiscord,
@@ -149,7 +149,9 @@ export function judgeIdentifies(
   }
   const awayMs = plan.api.reduce((sum, { forMs }) => sum + forMs, 0);
   const believedMs = GATEWAY_BOT_SUSPECT_MS + awayMs;
-  const excusedMax = Math.ceil(believedMs / IDENTIFY_WINDOW_MS) + IDENTIFY_RETURNS_MAX;
+  const keysMax = Math.max(plan.maxConcurrency, ...plan.concurrency.map(({ value }) => value));
+  const windows = Math.ceil(believedMs / IDENTIFY_WINDOW_MS);
+  const excusedMax = (keysMax - 1) * windows + IDENTIFY_RETURNS_MAX;
   if (excused > excusedMax * processes.length) problems.push(`${excused} IDENTIFYs came too soon`);
 
   const records = discord.audit.of('identify');

@@ -1,6 +1,7 @@
 /** Session starts in whole gateways on virtual time, against the simulated Discord. */
 import { describe, expect, it } from 'vitest';
 import { SessionDesk } from '../../actors/sessions/desk.ts';
+import { StoreUnavailableError } from '../../protocols/errors.ts';
 import {
   GATEWAY_BOT_FRESH_MS,
   IDENTIFY_BUDGET_PERIOD_MS,
@@ -209,6 +210,33 @@ describe('session starts of a whole gateway', () => {
     expect(discord.audit.count('identify')).toBe(2);
     await world.stop();
     discord.stop();
+  });
+
+  it('takes no permit from a ledger before that has heard what Discord said', async () => {
+    const heard: string[] = [];
+    const world = startSimulation({
+      seed: 9,
+      shards: 1,
+      ledger: (clock) => {
+        const ledger = localLedger(clock);
+        return {
+          ...ledger,
+          learn: async (word) => {
+            const isFirst = heard.push('word') === 1;
+            if (isFirst) throw new StoreUnavailableError('the ledger of the test is away');
+            await ledger.learn(word);
+          },
+          take: (request) => {
+            heard.push('permit');
+            return ledger.take(request);
+          },
+        };
+      },
+    });
+    await world.pass(60_000);
+    expect(world.ready.size).toBe(1);
+    expect(heard).toEqual(['word', 'word', 'permit']);
+    await world.stop();
   });
 
   it('GP-36, GP-37: takes a changed max_concurrency at its next start, though Discord fails to say it at first', async () => {
