@@ -234,11 +234,8 @@ export type Landed = UpstreamResult & {
   readonly code?: number;
 };
 
-/** When something happened at Discord: not before the one, and not after the other. */
-export type Moment = { readonly fromMs: number; readonly byMs: number };
-
-/** How a flight ended, and when Discord made its answer; one that was refused never took off. */
-export type Landing = (Landed & { readonly made: Moment }) | Refused;
+/** How a flight ended, and when that was heard; one that was refused never took off. */
+export type Landing = (Landed & { readonly landedMs: number }) | Refused;
 
 /** A 429, understood. */
 export type Limited = {

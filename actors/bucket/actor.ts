@@ -173,9 +173,9 @@ function entryOf({ id, deadlineMs, sendByMs, request }: Ticket, { clock }: Conte
 function landedInput(id: number, landing: Landing): BucketInput {
   if (landing.kind === 'refused') return { kind: 'grounded', id };
   if (landing.kind === 'failure') return { kind: 'failed', id, unsent: landing.failure.unsent };
-  const { answer, made, limited = null } = landing;
+  const { answer, landedMs, limited = null } = landing;
   const reading = readLimits(answer.headers);
-  return { kind: 'answered', id, heard: { status: answer.status, made, reading, limited } };
+  return { kind: 'answered', id, heard: { status: answer.status, landedMs, reading, limited } };
 }
 
 function run(effect: BucketEffect, state: State, options: BucketOptions, context: Context): void {

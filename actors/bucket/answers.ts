@@ -20,7 +20,7 @@
  * counts in the other as well.
  */
 import { RESET_MARGIN_MS } from '../../protocols/limits.ts';
-import type { Limited, LimitedBy, Moment } from '../../protocols/proxy.ts';
+import type { Limited, LimitedBy } from '../../protocols/proxy.ts';
 import type { SiblingEvidence } from '../../protocols/siblings.ts';
 import * as learning from './learning.ts';
 import {
@@ -44,8 +44,8 @@ import * as windows from './window.ts';
 /** What an answer said. */
 export type Heard = {
   readonly status: number;
-  /** When Discord made it. */
-  readonly made: Moment;
+  /** When it had arrived. */
+  readonly landedMs: number;
   readonly reading: Reading | null;
   /** Present on a 429. */
   readonly limited: Limited | null;
@@ -75,7 +75,7 @@ export function noteHeard(
 function settleClass(
   ledger: Ledger,
   flight: Charged,
-  { reading, made }: Heard,
+  { reading, landedMs }: Heard,
 ): readonly [Ledger, Charged] {
   const keys = [...new Set(flight.charges.map(({ account }) => account))];
   const [first] = keys;
@@ -94,23 +94,23 @@ function settleClass(
   const other = of(false);
   if (named !== undefined) return [noteUnsent(ledger, other), of(true)];
   const guessed = eachWindow(ledger, other, (window, one) =>
-    windows.noteRefusedElsewhere(window, one, made),
+    windows.noteRefusedElsewhere(window, one, landedMs),
   );
   return [guessed, of(true)];
 }
 
 function noteAnswer(ledger: Ledger, flight: Charged, heard: Heard): Ledger {
-  const { status, made } = heard;
+  const { status, landedMs } = heard;
   const key = flight.charges[0]?.account;
   if (key === undefined || ledger.accounts[key] === undefined) return ledger;
   const [named, usable] = identify(ledger, key, flight, heard);
   const settled = usable === null ? named : keepTight(named, key, usable);
   const main = resolve(settled, accountOf(settled, key).window);
-  const landed = landElsewhere(settled, flight, main, made);
+  const landed = landElsewhere(settled, flight, main, landedMs);
   const one = flightIn(landed, flight, main);
   const before = windowOf(landed, main);
   const strangers = usable === null ? 0 : learning.strangersIn(before, one, usable, false);
-  const after = learning.noteAnswer(before, one, status, usable, made);
+  const after = learning.noteAnswer(before, one, status, usable, landedMs);
   const next = withWindow(landed, main, after);
   return strangers > 0
     ? sharersOf(next, key, usable).reduce((sum, id) => join(sum, main, id), next)
@@ -118,10 +118,10 @@ function noteAnswer(ledger: Ledger, flight: Charged, heard: Heard): Ledger {
 }
 
 /** Lands the request in every window it was charged to but this one. */
-function landElsewhere(ledger: Ledger, flight: Charged, but: number, made: Moment): Ledger {
+function landElsewhere(ledger: Ledger, flight: Charged, but: number, landedMs: number): Ledger {
   const charges = flight.charges.filter(({ window }) => resolve(ledger, window) !== but);
   return eachWindow(ledger, { ...flight, charges }, (window, one) =>
-    windows.noteLanded(window, one, made),
+    windows.noteLanded(window, one, landedMs),
   );
 }
 
@@ -133,14 +133,14 @@ function identify(
   ledger: Ledger,
   key: string,
   flight: Charged,
-  { status, reading, made }: Heard,
+  { status, reading, landedMs }: Heard,
 ): readonly [Ledger, Reading | null] {
   const account = accountOf(ledger, key);
   const isGuess = account.hash === null && status < 300 && sharingWith(ledger, key).length > 1;
   // Where the routes go by other names, or by none, what was seen elsewhere says nothing of them.
   if (reading === null) return [isGuess ? moveOut(ledger, key) : ledger, null];
   const { hash } = reading;
-  const isAlone = isDenied(ledger, key, flight, reading, made);
+  const isAlone = isDenied(ledger, key, flight, reading, landedMs);
   if (hash === null || hash === account.hash) {
     if (isAlone) return [moveOut(ledger, key), reading];
     if (account.candidate === null) return [ledger, reading];
@@ -184,13 +184,13 @@ function isDenied(
   key: string,
   flight: Charged,
   reading: Reading,
-  made: Moment,
+  landedMs: number,
 ): boolean {
   const { route, window } = accountOf(ledger, key);
   const [other, ...more] = sharingWith(ledger, key).filter((one) => one !== key);
   if (other === undefined || more.length > 0 || ledger.accounts[other]?.route === route)
     return false;
-  return learning.isOfAnother(windowOf(ledger, window), flight.sentMs, reading, made);
+  return learning.isOfAnother(windowOf(ledger, window), flight.sentMs, reading, landedMs);
 }
 
 /** Gives an account its name; classes of one route that have one name have one window. */
@@ -211,15 +211,15 @@ function keepTight(ledger: Ledger, key: string, { limit }: Reading): Ledger {
     return withAccount(ledger, key, { ...account, tight: null });
   }
   if (!window.refusedOnly || window.limit === limit || account.tight !== null) return ledger;
-  const made = withNewWindow(ledger, windows.newWindowAfter(window));
+  const fresh = withNewWindow(ledger, windows.newWindowAfter(window));
   const swapped = { ...account, window: ledger.nextWindow, tight: account.window };
-  return withAccount(made, key, swapped);
+  return withAccount(fresh, key, swapped);
 }
 
 function noteLimited(
   ledger: Ledger,
   flight: Charged,
-  { reading, made }: Heard,
+  { reading, landedMs }: Heard,
   by: LimitedBy,
   gated: boolean,
   untilMs: number,
@@ -228,7 +228,7 @@ function noteLimited(
   if (key === undefined || ledger.accounts[key] === undefined) return ledger;
   if (by === 'global' || by === 'edge') {
     const spent = eachWindow(ledger, flight, (window, one) =>
-      windows.noteRefusedElsewhere(window, one, made),
+      windows.noteRefusedElsewhere(window, one, landedMs),
     );
     return by === 'global' && gated ? spent : blockAccount(spent, key, untilMs, false);
   }
@@ -237,12 +237,12 @@ function noteLimited(
   const { kind, limit } = windowOf(ledger, main);
   const isMain = reading !== null && (kind !== 'limited' || reading.limit === limit);
   if (reading !== null && reading.remaining === 0) {
-    if (!isMain) return noteTight(ledger, key, flight, reading, untilMs, made);
-    return noteExhausted(ledger, key, flight, reading, by === 'shared', untilMs, made);
+    if (!isMain) return noteTight(ledger, key, flight, reading, untilMs, landedMs);
+    return noteExhausted(ledger, key, flight, reading, by === 'shared', untilMs, landedMs);
   }
   // What refused is shown nowhere; the headers, if there are any, tell of something else.
-  const landed = landElsewhere(ledger, flight, isMain ? main : 0, made);
-  const next = isMain ? refuse(landed, main, flight, reading, true, made) : landed;
+  const landed = landElsewhere(ledger, flight, isMain ? main : 0, landedMs);
+  const next = isMain ? refuse(landed, main, flight, reading, true, landedMs) : landed;
   return blockAccount(next, key, untilMs, true);
 }
 
@@ -262,11 +262,11 @@ function refuse(
   flight: Charged,
   reading: Reading,
   explained: boolean,
-  made: Moment,
+  landedMs: number,
 ): Ledger {
   const window = windowOf(ledger, id);
   const one = flightIn(ledger, flight, id);
-  return withWindow(ledger, id, learning.noteRefused(window, one, reading, explained, made));
+  return withWindow(ledger, id, learning.noteRefused(window, one, reading, explained, landedMs));
 }
 
 /** The account's own window is used up, by us or by somebody else. */
@@ -277,15 +277,15 @@ function noteExhausted(
   reading: Reading,
   shared: boolean,
   untilMs: number,
-  made: Moment,
+  landedMs: number,
 ): Ledger {
   const main = resolve(ledger, accountOf(ledger, key).window);
   const one = flightIn(ledger, flight, main);
   const strangers = learning.strangersIn(windowOf(ledger, main), one, reading, true);
   const sharers = shared || strangers === 0 ? [] : sharersOf(ledger, key, reading);
-  const landed = landElsewhere(ledger, flight, main, made);
+  const landed = landElsewhere(ledger, flight, main, landedMs);
   const explained = shared || sharers.length > 0;
-  const refused = refuse(landed, main, flight, reading, explained, made);
+  const refused = refuse(landed, main, flight, reading, explained, landedMs);
   const blocked = withWindow(refused, main, windows.block(windowOf(refused, main), untilMs));
   return sharers.reduce((sum, id) => join(sum, main, id), blocked);
 }
@@ -297,7 +297,7 @@ function noteTight(
   flight: Charged,
   reading: Reading,
   untilMs: number,
-  made: Moment,
+  landedMs: number,
 ): Ledger {
   const account = accountOf(ledger, key);
   let next = ledger;
@@ -309,8 +309,8 @@ function noteTight(
     next = withNewWindow(ledger, after);
     next = withAccount(next, key, { ...account, tight });
   }
-  next = landElsewhere(next, flight, tight, made);
-  next = refuse(next, tight, flight, reading, false, made);
+  next = landElsewhere(next, flight, tight, landedMs);
+  next = refuse(next, tight, flight, reading, false, landedMs);
   return withWindow(next, tight, windows.block(windowOf(next, tight), untilMs));
 }
 

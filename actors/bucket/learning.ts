@@ -14,7 +14,6 @@
  * for as long as that may be so. What no kind of counter can say excludes none.
  */
 import { RESET_MARGIN_MS } from '../../protocols/limits.ts';
-import type { Moment } from '../../protocols/proxy.ts';
 import type { Reading } from './reading.ts';
 import {
   backOff,
@@ -32,16 +31,16 @@ export function noteAnswer(
   flight: WindowFlight,
   status: number,
   reading: Reading | null,
-  made: Moment,
+  landedMs: number,
 ): Window {
   const known = status < 500 ? { ...window, failures: 0 } : window;
   if (reading !== null) {
-    const learned = learn(land(known, flight, true, made.byMs), flight, reading, made);
+    const learned = learn(land(known, flight, true, landedMs), flight, reading, landedMs);
     return { ...learned, refusedOnly: false };
   }
-  const landed = land(known, flight, false, made.byMs);
-  if (known.kind !== 'unknown') return spend(landed, made.byMs);
-  if (status >= 500) return backOff(landed, made.byMs);
+  const landed = land(known, flight, false, landedMs);
+  if (known.kind !== 'unknown') return spend(landed, landedMs);
+  if (status >= 500) return backOff(landed, landedMs);
   return { ...landed, kind: status < 300 ? 'unlimited' : 'unknown' };
 }
 
@@ -51,10 +50,10 @@ export function noteRefused(
   flight: WindowFlight,
   reading: Reading,
   explained: boolean,
-  made: Moment,
+  landedMs: number,
 ): Window {
   const refusedOnly = window.refusedOnly || window.kind !== 'limited';
-  const learned = learn(land(window, flight, false, made.byMs), flight, reading, made);
+  const learned = learn(land(window, flight, false, landedMs), flight, reading, landedMs);
   if (explained || window.excluded.length === 0) return { ...learned, refusedOnly };
   return { ...learned, refusedOnly, distrusted: true, excluded: [] };
 }
@@ -84,15 +83,15 @@ export function isOfAnother(
   { heard, limit }: Window,
   sentMs: number,
   reading: Reading,
-  made: Moment,
+  landedMs: number,
 ): boolean {
   if (heard === null || heard.countedByMs > sentMs || reading.limit !== limit) return false;
-  return made.byMs + RESET_MARGIN_MS < heard.resetFromMs && usedBy(reading) === 1;
+  return landedMs + RESET_MARGIN_MS < heard.resetFromMs && usedBy(reading) === 1;
 }
 
-function learn(window: Window, flight: WindowFlight, reading: Reading, made: Moment): Window {
+function learn(window: Window, flight: WindowFlight, reading: Reading, landedMs: number): Window {
   const { remaining } = reading;
-  const heard = hear(reading, made);
+  const heard = hear(reading, flight.sentMs, landedMs);
   const { resetByMs } = heard;
   if (window.kind !== 'limited') {
     const fresh = { ...freshMeasures(reading), heard, wholeAtMs: resetByMs, remaining };
@@ -104,7 +103,7 @@ function learn(window: Window, flight: WindowFlight, reading: Reading, made: Mom
   if (flight.epoch < next.epoch) {
     const surelyThisEpoch = heard.resetFromMs > next.epochStartMs;
     // What is of an earlier one counts until that has ended, which may be long ago.
-    if (!surelyThisEpoch) return spend(next, made.byMs, resetByMs);
+    if (!surelyThisEpoch) return spend(next, landedMs, resetByMs);
   }
   const strangers = strangersIn(window, flight, reading, false);
   if (next.heard === null || flight.sentMs >= next.heard.countedByMs) {
@@ -117,15 +116,16 @@ function learn(window: Window, flight: WindowFlight, reading: Reading, made: Mom
     ...next,
     remaining: Math.min(next.remaining, remaining),
     wholeAtMs: sameReset(next, heard) ?? Math.max(next.wholeAtMs ?? 0, resetByMs),
-    heard: { ...heard, countedByMs: Math.max(next.heard.countedByMs, made.byMs) },
+    heard: { ...heard, countedByMs: Math.max(next.heard.countedByMs, landedMs) },
     strangers: Math.max(next.strangers, strangers),
   };
 }
 
-const hear = ({ resetAfterMs }: Reading, { fromMs, byMs }: Moment): Heard => ({
-  countedByMs: byMs,
-  resetFromMs: fromMs + resetAfterMs,
-  resetByMs: byMs + resetAfterMs + RESET_MARGIN_MS,
+/** Discord made the answer somewhere between the two. */
+const hear = ({ resetAfterMs }: Reading, sentMs: number, landedMs: number): Heard => ({
+  countedByMs: landedMs,
+  resetFromMs: sentMs + resetAfterMs,
+  resetByMs: landedMs + resetAfterMs + RESET_MARGIN_MS,
 });
 
 const mustBeFixed = ({ excluded }: Window): boolean =>

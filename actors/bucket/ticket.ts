@@ -14,7 +14,6 @@ import type { Clock } from '../../protocols/ports.ts';
 import type {
   Landed,
   Landing,
-  Moment,
   ProxyMetrics,
   Refused,
   RestOutcome,
@@ -145,13 +144,12 @@ export class RestTicket implements Ticket {
     if (result.kind === 'answer') {
       metrics.requestLatency(method, template, (landedMs - sentMs) / 1_000);
     }
-    const made = { fromMs: sentMs, byMs: landedMs };
     const landed = landingOf(result);
-    if (landed instanceof Promise) void landed.then((one) => this.#land({ ...one, made }));
-    else this.#land({ ...landed, made });
+    if (landed instanceof Promise) void landed.then((one) => this.#land({ ...one, landedMs }));
+    else this.#land({ ...landed, landedMs });
   }
 
-  #land(landing: Landed & { readonly made: Moment }): void {
+  #land(landing: Landed & { readonly landedMs: number }): void {
     const { metrics, guard } = this.#services;
     const { method, template } = this.request.route;
     if (landing.limited !== undefined) metrics.limited(method, template, landing.limited.by);

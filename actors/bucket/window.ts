@@ -31,7 +31,6 @@ import {
   SLIDING_LOG_MAX,
   WINDOW_GUESS_MS,
 } from '../../protocols/limits.ts';
-import type { Moment } from '../../protocols/proxy.ts';
 
 /** One send, as the log keeps it. */
 type LogEntry = {
@@ -278,8 +277,8 @@ export function block(window: Window, untilMs: number): Window {
 }
 
 /** The request was counted, or refused, as it landed; the log holds it as long as it may count. */
-export function noteLanded(window: Window, flight: WindowFlight, { byMs }: Moment): Window {
-  return land(window, flight, false, byMs);
+export function noteLanded(window: Window, flight: WindowFlight, landedMs: number): Window {
+  return land(window, flight, false, landedMs);
 }
 
 export function land(window: Window, flight: WindowFlight, counted: boolean, byMs: number): Window {
@@ -300,9 +299,9 @@ export function spend(window: Window, byMs: number, untilMs = byMs + spentMs(win
 export function noteRefusedElsewhere(
   window: Window,
   flight: WindowFlight,
-  { byMs }: Moment,
+  landedMs: number,
 ): Window {
-  return spend(land(window, flight, false, byMs), byMs);
+  return spend(land(window, flight, false, landedMs), landedMs);
 }
 
 /** Two windows that turn out to be of one counter: of each fact, the stricter. */

@@ -135,9 +135,8 @@ class Play {
         const reading = { limit, remaining, resetAfterMs: Math.ceil(resetAfterMs), hash: null };
         const landMs = countMs + this.#draw() * latencyMs;
         // What an answer tells may be over when its bucket hears of it.
-        const byMs = this.#draw() < 0.5 ? countMs : landMs;
-        const made = { fromMs: flight.sentMs, byMs };
-        const heard = { status: 200, made, reading, limited: null };
+        const heardMs = this.#draw() < 0.5 ? countMs : landMs;
+        const heard = { status: 200, landedMs: heardMs, reading, limited: null };
         this.#at(landMs, { kind: 'answered', id, heard });
       },
     });

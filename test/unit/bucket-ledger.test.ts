@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { type Heard, noteHeard } from '../../actors/bucket/answers.ts';
 import * as ledgers from '../../actors/bucket/ledger.ts';
 import type { Reading } from '../../actors/bucket/reading.ts';
-import type { LimitedBy, Moment } from '../../protocols/proxy.ts';
+import type { LimitedBy } from '../../protocols/proxy.ts';
 
 const read = (
   limit: number,
@@ -40,22 +40,17 @@ class Bench {
     return id;
   }
 
-  answer(id: number, reading: Reading | null, status = 200, made = this.#made(id)): void {
-    this.#hear(id, { status, reading, limited: null, made });
+  answer(id: number, reading: Reading | null, status = 200, landedMs = this.nowMs): void {
+    this.#hear(id, { status, reading, limited: null, landedMs });
   }
 
   refuse(id: number, waitMs: number, reading: Reading | null, by: LimitedBy = 'user'): void {
-    this.#hear(id, { status: 429, reading, limited: { by, waitMs }, made: this.#made(id) });
+    this.#hear(id, { status: 429, reading, limited: { by, waitMs }, landedMs: this.nowMs });
   }
 
   /** Everything that is known and counted; a name that is none counts for nothing. */
   windowsOf(...keys: readonly string[]): readonly (number | undefined)[] {
     return keys.map((key) => this.ledger.accounts[key]?.window);
-  }
-
-  #made(id: number): Moment {
-    const fromMs = this.flights.get(id)?.sentMs ?? 0;
-    return { fromMs, byMs: this.nowMs };
   }
 
   #hear(id: number, heard: Heard): void {
@@ -125,7 +120,7 @@ describe('a ledger', () => {
   it('an answer that tells of a window which is over as it arrives leaves room at once', () => {
     const id = bench.send(GET);
     bench.at(5_000);
-    bench.answer(id, read(1, 0, 1_000), 200, { fromMs: 0, byMs: 20 });
+    bench.answer(id, read(1, 0, 1_000), 200, 20);
     expect(bench.room(GET)).toBe(1);
   });
 

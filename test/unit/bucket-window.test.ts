@@ -18,7 +18,6 @@ import {
   type Window,
 } from '../../actors/bucket/window.ts';
 import { ARRIVAL_MAX_MS, RESET_MARGIN_MS } from '../../protocols/limits.ts';
-import type { Moment } from '../../protocols/proxy.ts';
 
 const read = (
   limit: number,
@@ -52,11 +51,6 @@ class Bench {
     return id;
   }
 
-  /** The answer was made on the way. */
-  #made({ sentMs }: { readonly sentMs: number }): Moment {
-    return { fromMs: sentMs, byMs: this.nowMs };
-  }
-
   #land(id: number): { id: number; sentMs: number; epoch: number } {
     const flight = this.#flights.get(id);
     if (flight === undefined) throw new Error(`${id} is not in flight`);
@@ -64,10 +58,8 @@ class Bench {
     return flight;
   }
 
-  answer(id: number, reading: Reading | null, status = 200, made?: Moment): void {
-    const flight = this.#land(id);
-    const moment = made ?? this.#made(flight);
-    this.window = noteAnswer(this.window, flight, status, reading, moment);
+  answer(id: number, reading: Reading | null, status = 200, landedMs = this.nowMs): void {
+    this.window = noteAnswer(this.window, this.#land(id), status, reading, landedMs);
   }
 
   lose(id: number): void {
@@ -75,8 +67,7 @@ class Bench {
   }
 
   limit(id: number, waitMs: number, reading: Reading): void {
-    const flight = this.#land(id);
-    const refused = noteRefused(this.window, flight, reading, false, this.#made(flight));
+    const refused = noteRefused(this.window, this.#land(id), reading, false, this.nowMs);
     this.window = block(refused, this.nowMs + waitMs);
   }
 }
@@ -204,9 +195,9 @@ describe('a window', () => {
     const bench = learned(5, 4, 5_000);
     const slow = bench.at(100).send();
     const [first, second] = [bench.at(150).send(), bench.send()];
-    bench.at(250).answer(first, read(5, 1, 4_900), 200, { fromMs: 150, byMs: 240 });
-    bench.at(260).answer(slow, read(5, 3, 4_950), 200, { fromMs: 100, byMs: 120 });
-    bench.at(270).answer(second, read(5, 2, 4_920), 200, { fromMs: 150, byMs: 200 });
+    bench.at(250).answer(first, read(5, 1, 4_900), 200, 240);
+    bench.at(260).answer(slow, read(5, 3, 4_950), 200, 120);
+    bench.at(270).answer(second, read(5, 2, 4_920), 200, 200);
     expect(bench.window.remaining).toBe(1);
   });
 
@@ -214,17 +205,19 @@ describe('a window', () => {
     const bench = learned(2, 1, 1_000);
     bench.window = { ...bench.window, excluded: ['leaky', 'sliding'] };
     const [slow, quick] = [bench.at(500).send(), bench.send()];
-    bench.at(1_020).answer(quick, read(2, 1, 1_000), 200, { fromMs: 1_005, byMs: 1_020 });
-    bench.at(1_030).answer(slow, read(2, 0, 480), 200, { fromMs: 520, byMs: 540 });
+    bench.at(1_020).answer(quick, read(2, 1, 1_000));
+    bench.at(1_030).answer(slow, read(2, 0, 480), 200, 540);
     expect(bench.window.wholeAtMs).toBe(2_020 + RESET_MARGIN_MS);
   });
 
   it('within one fixed window the reset is as early as the answer that is known best says', () => {
     const bench = learned(3, 2, 1_000);
     bench.window = { ...bench.window, excluded: ['leaky', 'sliding'] };
-    bench.at(20).answer(bench.send(), read(3, 1, 990), 200, { fromMs: 5, byMs: 15 });
+    const quick = bench.at(5).send();
+    bench.at(15).answer(quick, read(3, 1, 990));
     expect(bench.window.wholeAtMs).toBe(1_005 + RESET_MARGIN_MS);
-    bench.at(60).answer(bench.send(), read(3, 0, 950), 200, { fromMs: 20, byMs: 110 });
+    const slow = bench.at(20).send();
+    bench.at(110).answer(slow, read(3, 0, 950));
     expect(bench.window.wholeAtMs).toBe(1_005 + RESET_MARGIN_MS);
   });
 
@@ -279,10 +272,12 @@ describe('a window', () => {
 
   it('a reset that moves shows something only as long as the one before has not passed', () => {
     const bench = learned(5, 4, 1_000);
-    bench.at(900).answer(bench.send(), read(5, 3, 1_000), 200, { fromMs: 1_020, byMs: 1_040 });
+    const late = bench.at(1_020).send();
+    bench.at(1_040).answer(late, read(5, 3, 1_000));
     expect(bench.window.excluded).not.toContain('fixed');
     const moved = learned(5, 4, 1_000);
-    moved.at(900).answer(moved.send(), read(5, 3, 1_000), 200, { fromMs: 900, byMs: 940 });
+    const early = moved.at(900).send();
+    moved.at(940).answer(early, read(5, 3, 1_000));
     expect(moved.window.excluded).toContain('fixed');
   });
 
