@@ -25,6 +25,7 @@ const ADDRESS = /^\s*(\/\*\*?|\*|\/\/) *\S+$/;
 type Source = {
   readonly path: string;
   readonly text: string;
+  readonly words: ReadonlySet<string>;
   readonly imports: readonly string[];
   readonly packages: readonly string[];
 };
@@ -32,6 +33,7 @@ type Source = {
 const sources = readSources(LAYERS);
 const tests = readSources(['test', 'bench']);
 const byPath = new Map(sources.map((source) => [source.path, source]));
+const doors = readDoors();
 
 describe('the house', () => {
   it('has sources in every layer', () => {
@@ -86,6 +88,15 @@ describe('the house', () => {
     expect(dead).toEqual([]);
   });
 
+  it('enters the rooms of a module by its door', () => {
+    const byWindow = [...sources, ...tests].flatMap(({ path, imports }) =>
+      imports
+        .filter((target) => doors.has(target) && doorOf(target) !== doorOf(path))
+        .map((target) => `${path} imports ${target}, not ${doorOf(target)}`),
+    );
+    expect(byWindow).toEqual([]);
+  });
+
   it('reads no clock and draws no random number in a machine or a protocol', () => {
     const impure = /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|process\.env)\b/;
     const layers = sources.filter(({ path }) => layerOf(path) !== 'src');
@@ -134,11 +145,33 @@ function readSource(path: string): Source {
   return {
     path,
     text,
+    words: new Set(text.match(/\w+/g)),
     imports: specifiers
       .filter((specifier) => specifier.startsWith('.'))
-      .map((specifier) => relative(root, normalize(join(root, dirname(path), specifier)))),
+      .map((specifier) => resolve(path, specifier)),
     packages: specifiers.filter((specifier) => !specifier.startsWith('.')),
   };
+}
+
+/** By each room its door: the file that passes on all that the room exports. */
+function readDoors(): Map<string, string> {
+  return new Map(
+    sources.flatMap(({ path, text }) =>
+      [...text.matchAll(/^export \* from '(\.[^']+)'/gm)].map((match) => [
+        resolve(path, match[1] ?? ''),
+        path,
+      ]),
+    ),
+  );
+}
+
+/** The file that speaks for this one: its door, if it is a room, or itself. */
+function doorOf(path: string): string {
+  return doors.get(path) ?? path;
+}
+
+function resolve(path: string, specifier: string): string {
+  return relative(root, normalize(join(root, dirname(path), specifier)));
 }
 
 function layerOf(path: string): string {
@@ -166,7 +199,8 @@ function exportsOf(text: string): string[] {
   return [...declared].map((match) => match[1] ?? '');
 }
 
+/** A use by another room of the same module is no use elsewhere, nor is one by its door. */
 function usedElsewhere(name: string, source: Source, everything: readonly Source[]): boolean {
-  const word = new RegExp(`\\b${name}\\b`);
-  return everything.some((other) => other.path !== source.path && word.test(other.text));
+  const door = doorOf(source.path);
+  return everything.some(({ path, words }) => words.has(name) && doorOf(path) !== door);
 }
