@@ -268,6 +268,10 @@ function growth(of: Of): readonly Target[] {
   const [few, crowd] = ['buckets 10', 'buckets 100000'];
   const shared = { unit: '%', bound: 15, sense: 'at most' } as const;
   const before = of(crowd, 'warmUpEvents');
+  const floor = grown(
+    of('receive 256 shards', 'steadyMicros'),
+    of('receive 1 shards', 'steadyMicros'),
+  );
   // Where a request takes too long for it, not every bucket has been used before.
   const used = before === undefined ? '' : `; measured after ${thousands(before)} of them`;
   return [
@@ -275,7 +279,7 @@ function growth(of: Of): readonly Target[] {
       ...shared,
       subject: 'growth of the cost of an event, 1 to 256 shards',
       value: grown(of(many, 'steadyMicros'), of(one, 'steadyMicros')),
-      note: 'socket to Redis, at the same rate over all shards together',
+      note: `socket to Redis, at the same rate over all shards together${said('; of receiving alone', floor, '%')}`,
       profile: { label: many, kind: 'steady' },
     },
     {

@@ -1,5 +1,6 @@
 /**
- * The floor: a ws socket that receives, and a counter. Nothing that forwards events can cost less.
+ * The floor: ws sockets that receive, and a counter. Nothing that forwards events by ws can cost
+ * less.
  *
  * Compressed, the floor has our decoder in it, which a row of the same compression has as well.
  */
@@ -38,10 +39,43 @@ function receiveSized(frameBytes: number): Row {
   };
 }
 
-async function setup(place: Place, { compression, frameBytes }: EventFeed): Promise<Work> {
+function receiveMany(shards: number): Row {
+  const feed = eventFeed('none', { shards, maxConcurrency: shards });
+  return {
+    name: `receive ${shards} shards`,
+    about: `ws, and nothing else, the events over ${shards} sockets in turn`,
+    topic: 'shards',
+    feed,
+    figures: ['full', 'steady'],
+    rounds: 'few',
+    setup: (place) => setup(place, feed),
+  };
+}
+
+async function setup(place: Place, feed: EventFeed): Promise<Work> {
+  const shards = Array.from({ length: feed.shards }, (_, shard) => shard);
+  const receivers = await Promise.all(shards.map((shard) => receiver(place, feed, shard)));
+  const check = () => {
+    for (const one of receivers) one.check();
+  };
+  const received = () => receivers.reduce((sum, { events }) => sum + events(), 0);
+  return {
+    run: fed(place, received, check, feed.frameBytes),
+    async stop() {
+      for (const { socket } of receivers) socket.terminate();
+    },
+  };
+}
+
+/** A socket that is ready for events. */
+async function receiver(
+  { addresses }: Place,
+  { compression, frameBytes, shards }: EventFeed,
+  shard: number,
+) {
   const decompressor = (await loadDecoder(compression)).create();
   const socket = new WebSocket(
-    `ws://${place.addresses.gateway}/?v=10&encoding=json&compress=${compression}`,
+    `ws://${addresses.gateway}/?v=10&encoding=json&compress=${compression}`,
     { perMessageDeflate: false, skipUTF8Validation: true },
   );
   socket.binaryType = 'nodebuffer';
@@ -56,7 +90,7 @@ async function setup(place: Place, { compression, frameBytes }: EventFeed): Prom
       if (frames > OPENING_FRAMES) {
         if (message.length !== frameBytes) wrong++;
       } else if (frames === OPENING_FRAMES) resolve();
-      else socket.send(identifyFrame({ token: 'bench', intents: 0 }, 0, 1));
+      else socket.send(identifyFrame({ token: 'bench', intents: 0 }, shard, shards));
     });
   });
   socket.on('error', (error) => {
@@ -67,17 +101,13 @@ async function setup(place: Place, { compression, frameBytes }: EventFeed): Prom
     if (wrong > 0) throw new Error(`${wrong} events do not have ${frameBytes} bytes`);
   };
   await ready;
-  return {
-    run: fed(place, () => frames - OPENING_FRAMES, check, frameBytes),
-    async stop() {
-      socket.terminate();
-    },
-  };
+  return { socket, events: () => frames - OPENING_FRAMES, check };
 }
 
 export const rows: readonly Row[] = [
   receive('none'),
   receive('zlib-stream'),
   receive('zstd-stream'),
+  ...[1, 256].map(receiveMany),
   ...SIZES.map(receiveSized),
 ];

@@ -1,71 +1,58 @@
 /**
- * How often a busy socket is read.
+ * How often the process wakes up to read its sockets.
  *
- * Purpose: for each read the process is woken, asks which socket it was, and reads, for one event
- * as for a hundred: that costs more than all else that is done for an event. So the events of a
- * busy socket share reads. They come no later for it: they wait here instead of for their common
- * write to the broker.
+ * Purpose: to be woken, to find out which socket it was, and to read it costs more than all else
+ * that is done for an event, and a gateway has hundreds of sockets, each of which brings a few
+ * events at a time. So in a busy process the events of all sockets share wake-ups. They come no
+ * later for it: they wait here instead of for their common write to the broker.
  *
- * Inner workings: a socket that has brought READ_BUSY_MESSAGES within READ_SPACING_MS is not read
- * for the rest of that time. All that rest are woken together, so that one timer does for them and
- * what they bring shares a write. A read that fills its buffer is no reason to rest: what is behind
- * has to be caught up with.
+ * Inner workings: after READ_BUSY_MESSAGES within READ_SPACING_MS the thread sleeps for the rest of
+ * that time. It does so at the end of a turn of the event loop, when what had come is read and on
+ * its way to the broker; what comes meanwhile is found all at once. That sockets are not read for a
+ * while would do the same without holding up the rest of the process, but costs three system calls
+ * for each of them, which one that brings little never earns back.
+ *
+ * Failure: whatever else the process does waits as well, for READ_SPACING_MS at most. A process
+ * that has more to do than it can never sleeps: its turns take longer than that.
  */
 import { READ_BUSY_MESSAGES, READ_SPACING_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 
-/** The sockets that rest; one for all sockets of a process. */
 export class ReadPace {
   readonly #clock: Clock;
-  #resting: (() => void)[] = [];
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** @param wake has the socket read again */
-  socket(wake: () => void): SocketPace {
-    return new SocketPace(this, this.#clock, wake);
-  }
-
-  rest(delayMs: number, wake: () => void): void {
-    if (this.#resting.push(wake) === 1) this.#clock.setTimer(delayMs, this.#onDue);
-  }
-
-  readonly #onDue = (): void => {
-    const resting = this.#resting;
-    this.#resting = [];
-    for (const wake of resting) wake();
-  };
-}
-
-/** The reads of one socket. */
-export class SocketPace {
-  readonly #pace: ReadPace;
-  readonly #clock: Clock;
-  readonly #wake: () => void;
-  #spanStartMs = Number.NEGATIVE_INFINITY;
+  readonly #sleep: (durationMs: number) => void;
+  #isInTurn = false;
+  #isBehind = false;
   #messages = 0;
+  #spanEndMs = Number.NEGATIVE_INFINITY;
 
-  constructor(pace: ReadPace, clock: Clock, wake: () => void) {
-    this.#pace = pace;
+  /** One for all sockets of a process. @param sleep blocks the thread for so many milliseconds */
+  constructor(clock: Clock, sleep: (durationMs: number) => void) {
     this.#clock = clock;
-    this.#wake = wake;
+    this.#sleep = sleep;
   }
 
   /**
-   * Takes note of a read. @returns whether the next may come at once; otherwise the socket is woken
-   * @param isFull whether there may be more of it to be read
+   * A socket has been read, and what it brought is dealt with.
+   * @param isFull whether there may be more of it, which has to be caught up with
    */
-  mayGoOn(messages: number, isFull: boolean): boolean {
-    const nowMs = this.#clock.nowMs();
-    if (nowMs - this.#spanStartMs >= READ_SPACING_MS) {
-      this.#spanStartMs = nowMs;
-      this.#messages = 0;
-    }
+  noteRead(messages: number, isFull: boolean): void {
     this.#messages += messages;
-    if (isFull || this.#messages < READ_BUSY_MESSAGES) return true;
-    this.#pace.rest(this.#spanStartMs + READ_SPACING_MS - nowMs, this.#wake);
-    return false;
+    this.#isBehind ||= isFull;
+    if (this.#isInTurn) return;
+    this.#isInTurn = true;
+    setImmediate(this.#endTurn);
   }
+
+  readonly #endTurn = (): void => {
+    const restMs = this.#spanEndMs - this.#clock.nowMs();
+    const isBusy = this.#messages >= READ_BUSY_MESSAGES;
+    if (restMs > 0 && isBusy && !this.#isBehind) this.#sleep(restMs);
+    if (restMs <= 0 || isBusy) {
+      this.#messages = 0;
+      this.#spanEndMs = this.#clock.nowMs() + READ_SPACING_MS;
+    }
+    this.#isInTurn = false;
+    this.#isBehind = false;
+  };
 }

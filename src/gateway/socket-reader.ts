@@ -21,7 +21,7 @@ import {
   READ_BUFFER_BYTES,
 } from '../../protocols/limits.ts';
 import { WebSocketFrames } from '../../protocols/wire/web-socket-frames.ts';
-import type { ReadPace, SocketPace } from './read-pace.ts';
+import type { ReadPace } from './read-pace.ts';
 
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
@@ -34,8 +34,6 @@ export type SocketReaderOptions = {
   readonly pace: ReadPace;
   /** Whether ws has taken the answer to the handshake. */
   readonly isOpen: () => boolean;
-  /** Whether ws has been told not to read. */
-  readonly isPaused: () => boolean;
   /** One message; its bytes are valid until this returns. */
   readonly message: (data: Uint8Array) => void;
 };
@@ -46,7 +44,7 @@ const buffer = new Uint8Array(READ_BUFFER_BYTES);
 export class SocketReader {
   readonly socket: TcpSocket;
   readonly #isOpen: () => boolean;
-  readonly #pace: SocketPace;
+  readonly #pace: ReadPace;
   readonly #frames: WebSocketFrames;
   #stage: 'handshake' | 'messages' | 'passing' = 'handshake';
   /** How much of `HEAD_END` has come, in a row. */
@@ -55,7 +53,7 @@ export class SocketReader {
   #messages = 0;
 
   /** Starts connecting. */
-  constructor({ url, pace, isOpen, isPaused, message }: SocketReaderOptions) {
+  constructor({ url, pace, isOpen, message }: SocketReaderOptions) {
     this.#isOpen = isOpen;
     this.#frames = new WebSocketFrames(
       {
@@ -67,25 +65,23 @@ export class SocketReader {
       },
       GATEWAY_MESSAGE_MAX_BYTES,
     );
-    this.#pace = pace.socket(() => {
-      if (!isPaused()) this.socket.resume();
-    });
+    this.#pace = pace;
     this.socket = connect(url, (length) => this.#read(length));
   }
 
-  /** @returns whether to read on */
-  #read(length: number): boolean {
+  #read(length: number): void {
     switch (this.#stage) {
       case 'handshake':
         this.#greet(length);
-        return true;
+        return;
       case 'messages':
         this.#messages = 0;
         this.#frames.read(buffer, 0, length);
-        return this.#pace.mayGoOn(this.#messages, length === buffer.length);
+        this.#pace.noteRead(this.#messages, length === buffer.length);
+        return;
       case 'passing':
         this.#pass(buffer.subarray(0, length));
-        return true;
+        return;
     }
   }
 
@@ -109,14 +105,20 @@ export class SocketReader {
 }
 
 /** As ws itself connects; and whatever comes is read into `buffer`. */
-function connect(url: URL, read: (length: number) => boolean): TcpSocket {
+function connect(url: URL, read: (length: number) => void): TcpSocket {
   const isSecure = url.protocol === 'wss:' || url.protocol === 'https:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const options = {
     host,
     port: url.port === '' ? (isSecure ? HTTPS_PORT : HTTP_PORT) : Number(url.port),
     timeout: HELLO_TIMEOUT_MS,
-    onread: { buffer, callback: read },
+    onread: {
+      buffer,
+      callback: (length: number) => {
+        read(length);
+        return true;
+      },
+    },
   };
   return isSecure
     ? connectTls({ ...options, servername: isIP(host) === 0 ? host : '' })

@@ -13,6 +13,7 @@ import { WebSocket } from 'ws';
 import type { Socket, SocketEvents, SocketFactory } from '../../actors/connection/ports.ts';
 import { GATEWAY_MESSAGE_MAX_BYTES, HELLO_TIMEOUT_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
+import { blockThread } from '../block-thread.ts';
 import { ReadPace } from './read-pace.ts';
 import { SocketReader } from './socket-reader.ts';
 
@@ -27,7 +28,7 @@ const DEAD_SOCKET: Socket = {
 
 /** Makes the sockets of one process. */
 export function webSockets(clock: Clock): SocketFactory {
-  const pace = new ReadPace(clock);
+  const pace = new ReadPace(clock, blockThread);
   return {
     open(url, events) {
       try {
@@ -53,7 +54,6 @@ function connect(url: string, events: SocketEvents, pace: ReadPace): WebSocket {
         url: new URL(url),
         pace,
         isOpen: () => socket.readyState === WebSocket.OPEN,
-        isPaused: () => socket.isPaused,
         message: (data) => events.message(data),
       });
       return reader.socket;

@@ -1,4 +1,4 @@
-/** When a socket of the gateway rests, and for how long. */
+/** When a process sleeps between its reads, and for how long. */
 import { describe, expect, it } from 'vitest';
 import { READ_BUSY_MESSAGES, READ_SPACING_MS } from '../../protocols/limits.ts';
 import { ReadPace } from '../../src/gateway/read-pace.ts';
@@ -6,56 +6,60 @@ import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 
 function bench() {
   const clock = new VirtualClock();
-  const pace = new ReadPace(clock);
-  const woken: string[] = [];
-  const socket = (name: string) => pace.socket(() => woken.push(name));
-  return { clock, woken, socket };
+  const sleptMs: number[] = [];
+  const pace = new ReadPace(clock, (durationMs) => {
+    sleptMs.push(durationMs);
+    clock.advance(durationMs);
+  });
+  /** One turn of the event loop, in which sockets brought so many messages each. */
+  const turn = async (brought: readonly number[], isFull = false) => {
+    for (const messages of brought) pace.noteRead(messages, isFull);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { clock, sleptMs, turn };
 }
 
 describe('the pace of reads', () => {
-  it('lets a socket be read at once as long as it brings little', () => {
-    const { clock, socket } = bench();
-    const quiet = socket('quiet');
-    for (let read = 0; read < 100; read++) {
-      expect(quiet.mayGoOn(READ_BUSY_MESSAGES - 1, false)).toBe(true);
+  it('leaves a process awake as long as it gets little', async () => {
+    const { clock, sleptMs, turn } = bench();
+    for (let count = 0; count < 100; count++) {
+      await turn([READ_BUSY_MESSAGES - 1]);
       clock.advance(READ_SPACING_MS);
     }
+    expect(sleptMs).toEqual([]);
   });
 
-  it('has a busy one rest until its time is over, counted from the first read', () => {
-    const { clock, woken, socket } = bench();
-    const busy = socket('busy');
-    for (let read = 1; read < READ_BUSY_MESSAGES; read++) {
-      expect(busy.mayGoOn(1, false)).toBe(true);
-    }
+  it('has a busy one sleep until its time is over, whichever sockets it was', async () => {
+    const { clock, sleptMs, turn } = bench();
+    await turn([1]);
     clock.advance(READ_SPACING_MS / 2);
-    expect(busy.mayGoOn(1, false)).toBe(false);
-    clock.advance(READ_SPACING_MS / 2 - 0.01);
-    expect(woken).toEqual([]);
-    clock.advance(0.01);
-    expect(woken).toEqual(['busy']);
+    await turn(Array(READ_BUSY_MESSAGES - 1).fill(1));
+    expect(sleptMs).toEqual([]);
+    await turn([1]);
+    expect(sleptMs).toEqual([READ_SPACING_MS / 2]);
     // What came meanwhile is read at once, and shows that it is still busy.
-    expect(busy.mayGoOn(READ_BUSY_MESSAGES, false)).toBe(false);
-    clock.advance(READ_SPACING_MS);
-    expect(woken).toEqual(['busy', 'busy']);
-    expect(busy.mayGoOn(1, false)).toBe(true);
+    clock.advance(READ_SPACING_MS / 10);
+    await turn([READ_BUSY_MESSAGES, 1]);
+    expect(sleptMs).toEqual([READ_SPACING_MS / 2, READ_SPACING_MS * 0.9]);
+    await turn([1]);
+    expect(sleptMs.length).toBe(2);
   });
 
-  it('wakes all that rest together, each once', () => {
-    const { clock, woken, socket } = bench();
-    const [one, other] = [socket('one'), socket('other')];
-    expect(one.mayGoOn(READ_BUSY_MESSAGES, false)).toBe(false);
-    clock.advance(READ_SPACING_MS / 2);
-    expect(other.mayGoOn(READ_BUSY_MESSAGES, false)).toBe(false);
-    clock.advance(READ_SPACING_MS / 2);
-    expect(woken).toEqual(['one', 'other']);
-    clock.advance(10 * READ_SPACING_MS);
-    expect(woken.length).toBe(2);
+  it('never sleeps where turns take longer than the time itself', async () => {
+    const { clock, sleptMs, turn } = bench();
+    for (let count = 0; count < 100; count++) {
+      await turn([1_000]);
+      clock.advance(READ_SPACING_MS);
+    }
+    expect(sleptMs).toEqual([]);
   });
 
-  it('lets what does not fit a read be read on', () => {
-    const busy = bench().socket('busy');
-    for (let read = 0; read < 100; read++) expect(busy.mayGoOn(60, true)).toBe(true);
-    expect(busy.mayGoOn(1, false)).toBe(false);
+  it('does not sleep before what did not fit a read, but after it', async () => {
+    const { sleptMs, turn } = bench();
+    await turn([60]);
+    for (let count = 0; count < 100; count++) await turn([60], true);
+    expect(sleptMs).toEqual([]);
+    await turn([60]);
+    expect(sleptMs).toEqual([READ_SPACING_MS]);
   });
 });
