@@ -54,6 +54,8 @@ export type SharedStanding = {
 export interface SharedLimits {
   /** Stands for this proxy; no two have the same. */
   readonly proxy: string;
+  /** Stands for the address that Discord sees: proxies with the same one are banned together. */
+  readonly address: string;
   /** The numbers of this proxy's requests begin here, so that no two proxies use the same. */
   readonly firstRequest: number;
   readonly standing: SharedStanding;

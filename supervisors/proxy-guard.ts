@@ -3,9 +3,9 @@
  * have.
  *
  * Purpose: Discord bans an address, without a word before, that goes on asking what it was refused.
- * The guard remembers what Discord has refused, over all identities of the process, since they
- * share the address: how much of it there was of late, which tokens it does not know, which
- * webhooks are gone.
+ * The guard remembers what Discord has refused, over all identities, since they share the address:
+ * how much of it there was of late, which tokens it does not know, which webhooks are gone. Of
+ * other proxies behind the same address it is told (`proxy-address.ts`).
  *
  * Inner workings: a request is looked at when it comes in, so that it is refused at once, and again
  * in the moment of its sending, since it may have waited meanwhile. The second look counts it as
@@ -13,8 +13,9 @@
  * is told, which looks at everything that waits. The decisions are in `actors/guard/`: pure, plain
  * values.
  *
- * Failure modes: what is kept here is lost with the process; a new one starts with an empty budget,
- * which the room above INVALID_REQUESTS_STOP has to bear. Of a webhook only a hash is kept.
+ * Failure modes: what is kept here is lost with the process; a new one that shares its limits with
+ * nobody starts with an empty budget, which the room above INVALID_REQUESTS_STOP has to bear. Of a
+ * webhook only a hash is kept.
  */
 import { createHash } from 'node:crypto';
 import { RESTJSONErrorCodes } from 'discord-api-types/v10';
@@ -56,6 +57,8 @@ export type GuardServices = {
   readonly log: Log;
   readonly metrics: ProxyMetrics;
   readonly familyLimits?: FamilyLimits;
+  /** What was counted here towards a ban of the address. */
+  counted?(spent: SlidingCount): void;
   /** More is refused than before: of one identity, or, without one, of anybody. */
   closed(identity: string | null): void;
 };
@@ -71,7 +74,7 @@ export type GuardStanding = {
   readonly deadWebhooks: number;
 };
 
-const INVALID: BudgetRules = {
+export const INVALID: BudgetRules = {
   windowMs: limits.INVALID_REQUEST_WINDOW_MS,
   slotMs: limits.INVALID_REQUEST_SLOT_MS,
   limit: limits.INVALID_REQUESTS_PER_WINDOW,
@@ -177,6 +180,7 @@ export class ProxyGuard implements SendGuard {
     else if (status === UNAUTHORIZED || status === FORBIDDEN || status === TOO_MANY_REQUESTS) {
       this.#services.metrics.invalid(status);
       this.#spend(this.#invalid, nowMs);
+      this.#services.counted?.(this.#invalid.budget.spent);
     }
     if (showsBotToken(request)) this.#hearOfToken(id, request, landing, nowMs);
     const webhook = webhookOf(request);
@@ -189,13 +193,19 @@ export class ProxyGuard implements SendGuard {
     }
   }
 
+  /** What other proxies at this address have counted towards a ban. */
+  noteElsewhere(elsewhere: SlidingCount): void {
+    this.#invalid.budget = { ...this.#invalid.budget, elsewhere };
+    this.#weigh(this.#invalid, this.#services.clock.nowMs());
+  }
+
   get standing(): GuardStanding {
     const nowMs = this.#services.clock.nowMs();
     const { budget } = this.#invalid;
     return {
       level: budgets.levelOf(budget, INVALID, nowMs),
-      invalidRequests: countedAt(budget.spent, INVALID, nowMs),
-      stoppedForMs: belowAtMs(budget.spent, INVALID, INVALID.stopAt, nowMs) - nowMs,
+      invalidRequests: countedAt(budgets.allOf(budget), INVALID, nowMs),
+      stoppedForMs: belowAtMs(budgets.allOf(budget), INVALID, INVALID.stopAt, nowMs) - nowMs,
       lockedTokens: [...this.#tokens.keys()].filter((one) => this.#lockOf(one, nowMs)).length,
       deadWebhooks: this.#webhooks.sizeAt(nowMs),
     };
@@ -203,6 +213,10 @@ export class ProxyGuard implements SendGuard {
 
   #spend(watched: Watched, nowMs: number): void {
     watched.budget = budgets.spend(watched.budget, watched.rules, nowMs);
+    this.#weigh(watched, nowMs);
+  }
+
+  #weigh(watched: Watched, nowMs: number): void {
     const before = watched.level;
     watched.level = budgets.levelOf(watched.budget, watched.rules, nowMs);
     if (LEVELS.indexOf(watched.level) <= LEVELS.indexOf(before)) return;
@@ -212,7 +226,7 @@ export class ProxyGuard implements SendGuard {
 
   #tell({ budget, rules, level }: Watched, nowMs: number): void {
     const { log } = this.#services;
-    const count = countedAt(budget.spent, rules, nowMs);
+    const count = countedAt(budgets.allOf(budget), rules, nowMs);
     const facts = { count, windowMs: rules.windowMs, level };
     if (rules === SHARED) log.warn(facts, 'shared limits refuse very much of what is sent');
     else if (level === 'stopped') log.error(facts, 'nothing is sent: Discord is about to ban us');

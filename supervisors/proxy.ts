@@ -37,10 +37,11 @@ import type {
   Upstream,
 } from '../protocols/proxy.ts';
 import type { SharedLimits } from '../protocols/shared-limits.ts';
+import { AddressCount } from './proxy-address.ts';
 import { NOWHERE } from './proxy-aftermath.ts';
 import { type Bucket, ProxyBuckets } from './proxy-buckets.ts';
 import { type Gate, ProxyGates } from './proxy-gates.ts';
-import { type FamilyLimits, type GuardStanding, ProxyGuard } from './proxy-guard.ts';
+import { type FamilyLimits, type GuardStanding, INVALID, ProxyGuard } from './proxy-guard.ts';
 
 export type ProxyTreeOptions = {
   readonly system: Pick<ActorSystem, 'spawn'>;
@@ -95,6 +96,8 @@ class Tree implements ProxyTree {
   readonly #buckets: ProxyBuckets;
   readonly #gates: ProxyGates;
   readonly #guard: ProxyGuard;
+  /** Where limits are shared. */
+  readonly #address: AddressCount | null;
   readonly #bucketOf = new Map<RestTicket, Bucket>();
   readonly #stopped: Promise<void>;
   #self: ActorRef<TreeMessage> = NOWHERE;
@@ -108,7 +111,11 @@ class Tree implements ProxyTree {
     this.#options = options;
     const { upstream, clock, metrics, sharedLimits = null } = options;
     this.#tickets = sharedLimits?.firstRequest ?? 0;
-    const guard = new ProxyGuard({ ...options, closed: (identity) => this.#lookAgain(identity) });
+    const guard = new ProxyGuard({
+      ...options,
+      counted: (spent) => this.#address?.tell(spent),
+      closed: (identity) => this.#lookAgain(identity),
+    });
     this.#guard = guard;
     const settled = (ticket: RestTicket): void => this.#settled(ticket);
     this.#services = { upstream, clock, metrics, guard, settled };
@@ -137,6 +144,14 @@ class Tree implements ProxyTree {
       },
       stop: () => this.#leave(),
     };
+    this.#address =
+      sharedLimits &&
+      new AddressCount({
+        limits: sharedLimits,
+        shape: INVALID,
+        clock,
+        heard: (elsewhere) => guard.noteElsewhere(elsewhere),
+      });
     this.#stopped = new Promise((resolve) => {
       this.#self = options.system.spawn('proxy', behaviour, () => resolve());
     });
@@ -245,6 +260,7 @@ class Tree implements ProxyTree {
 
   #leave(): void {
     this.#context = null;
+    this.#address?.stop();
     for (const ticket of [...this.#bucketOf.keys()]) {
       if (ticket.phase.kind === 'waiting') {
         ticket.settle(STOPPING);

@@ -23,6 +23,7 @@ import {
   countOne,
   NOTHING_COUNTED,
   type SlidingCount,
+  sumOf,
   type WindowShape,
 } from './sliding-count.ts';
 
@@ -40,13 +41,19 @@ export type BudgetRules = WindowShape & {
 
 export type Budget = {
   readonly spent: SlidingCount;
+  /** By others, against the same budget. */
+  readonly elsewhere: SlidingCount;
   readonly flying: number;
 };
 
 /** How a budget stands, from the best to the worst. */
 export type BudgetLevel = 'well' | 'warned' | 'shedding' | 'stopped';
 
-export const UNSPENT: Budget = { spent: NOTHING_COUNTED, flying: 0 };
+export const UNSPENT: Budget = {
+  spent: NOTHING_COUNTED,
+  elsewhere: NOTHING_COUNTED,
+  flying: 0,
+};
 
 export function spend(budget: Budget, rules: BudgetRules, nowMs: number): Budget {
   return { ...budget, spent: countOne(budget.spent, rules, nowMs) };
@@ -61,7 +68,7 @@ export function landed(budget: Budget): Budget {
 }
 
 export function levelOf(budget: Budget, rules: BudgetRules, nowMs: number): BudgetLevel {
-  const count = countedAt(budget.spent, rules, nowMs);
+  const count = countedAt(allOf(budget), rules, nowMs);
   if (count >= rules.stopAt) return 'stopped';
   if (count >= rules.shedAt) return 'shedding';
   return count >= rules.warnAt ? 'warned' : 'well';
@@ -70,8 +77,13 @@ export function levelOf(budget: Budget, rules: BudgetRules, nowMs: number): Budg
 /** How long a request of this lane has to stay away; 0 when it may be sent. */
 export function waitOf(budget: Budget, rules: BudgetRules, lane: Priority, nowMs: number): number {
   const mark = lane === 'bulk' ? rules.shedAt : rules.stopAt;
-  const waitMs = belowAtMs(budget.spent, rules, mark, nowMs) - nowMs;
+  const waitMs = belowAtMs(allOf(budget), rules, mark, nowMs) - nowMs;
   if (waitMs > 0 && lane !== rules.spares) return waitMs;
-  const couldSpend = countedAt(budget.spent, rules, nowMs) + budget.flying + 1;
+  const couldSpend = countedAt(allOf(budget), rules, nowMs) + budget.flying + 1;
   return couldSpend < rules.limit ? 0 : BUDGET_MOMENT_MS;
+}
+
+/** What anybody has spent. */
+export function allOf({ spent, elsewhere }: Budget): SlidingCount {
+  return elsewhere.length === 0 ? spent : sumOf([spent, elsewhere]);
 }

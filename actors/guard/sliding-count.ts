@@ -55,5 +55,33 @@ export function belowAtMs(
   return atMs;
 }
 
-const goneAtMs = (fromMs: number, { windowMs, slotMs }: WindowShape): number =>
+/** The same on another clock, which shows `byMs` more. */
+export function shifted(slots: SlidingCount, { slotMs }: WindowShape, byMs: number): SlidingCount {
+  return slots.map(({ fromMs, count }) => ({
+    fromMs: Math.ceil((fromMs + byMs) / slotMs) * slotMs,
+    count,
+  }));
+}
+
+/** All of them together. */
+export function sumOf(counts: readonly SlidingCount[]): SlidingCount {
+  const sums = new Map<number, number>();
+  for (const { fromMs, count } of counts.flat()) {
+    sums.set(fromMs, (sums.get(fromMs) ?? 0) + count);
+  }
+  return [...sums]
+    .map(([fromMs, count]) => ({ fromMs, count }))
+    .sort((one, other) => one.fromMs - other.fromMs);
+}
+
+/** What has been counted since it was `before`. */
+export function addedSince(slots: SlidingCount, before: SlidingCount): SlidingCount {
+  const known = new Map(before.map(({ fromMs, count }) => [fromMs, count]));
+  return slots
+    .map(({ fromMs, count }) => ({ fromMs, count: count - (known.get(fromMs) ?? 0) }))
+    .filter(({ count }) => count > 0);
+}
+
+/** When a slot counts no more. */
+export const goneAtMs = (fromMs: number, { windowMs, slotMs }: WindowShape): number =>
   fromMs + slotMs + windowMs;

@@ -19,7 +19,6 @@ import { createRedactor } from '../../src/secrets.ts';
 import { openGatewayBroker } from '../../src/services/broker.ts';
 import { startGatewayOn } from '../../src/services/gateway.ts';
 import { systemClock } from '../../src/system-clock.ts';
-import { RecordingLog } from '../../test/support/recording-log.ts';
 import { Arrivals } from '../arrivals.ts';
 import { fed } from '../fed.ts';
 import {
@@ -33,6 +32,7 @@ import {
   type Work,
 } from '../row.ts';
 import { EVENT, sequenceOf } from '../source/messages.ts';
+import { StrictLog } from '../strict-log.ts';
 
 type Target = 'nobody' | 'memory' | 'redis' | 'amqp';
 type Payload = Extract<PayloadMode, 'json' | 'map'>;
@@ -116,7 +116,7 @@ function idle(shards: number, compression: Compression): Row {
 }
 
 async function setup(place: Place, { target, feed, payload }: Variant): Promise<Work> {
-  const log = new RecordingLog();
+  const log = new StrictLog();
   const clock = systemClock;
   const random = processRandom();
   const config = await configure(place, target, feed.compression, payload);
@@ -141,13 +141,13 @@ async function setup(place: Place, { target, feed, payload }: Variant): Promise<
   if (!(writer instanceof ChannelWriter)) throw new Error('the writer does not count its confirms');
   const done = memory?.count ?? (() => writer.settled);
   return {
-    run: fed(place, done, () => checkLog(log), feed.frameBytes),
+    run: fed(place, done, () => log.check(), feed.frameBytes),
     ...(memory && { arrivals: memory.arrivals }),
     async stop() {
       await service.stop();
       await broker.close();
       await system.stop();
-      checkLog(log);
+      log.check();
     },
   };
 }
@@ -190,20 +190,14 @@ async function subscribe(broker: Broker) {
   return { arrivals, count: () => handled };
 }
 
-async function untilReady(log: RecordingLog, shards: number): Promise<void> {
-  const isReady = ({ message }: { message: string }) => message === 'shard is ready';
+async function untilReady(log: StrictLog, shards: number): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
-  while (log.lines.filter(isReady).length < shards) {
-    checkLog(log);
+  while (log.readyShards < shards) {
+    log.check();
     if (performance.now() > deadline)
-      throw new Error(`${log.lines.filter(isReady).length} of ${shards} shards became ready`);
+      throw new Error(`${log.readyShards} of ${shards} shards became ready`);
     await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
   }
-}
-
-function checkLog(log: RecordingLog): void {
-  const bad = log.lines.find(({ level }) => level === 'warn' || level === 'error');
-  if (bad !== undefined) throw new Error(`${bad.message} ${JSON.stringify(bad.fields)}`);
 }
 
 export const rows: readonly Row[] = [

@@ -2,8 +2,8 @@
 import { createActorSystem } from '../../actors/runtime.ts';
 import { processRandom } from '../../src/random.ts';
 import { systemClock } from '../../src/system-clock.ts';
-import { RecordingLog } from '../../test/support/recording-log.ts';
 import type { Row } from '../row.ts';
+import { StrictLog } from '../strict-log.ts';
 
 /** Below the bound of one mailbox. */
 const WAVE_MESSAGES = 5_000;
@@ -15,7 +15,7 @@ function mailbox(actors: number): Row {
     topic: 'part',
     figures: ['full', 'heap'],
     async setup() {
-      const log = new RecordingLog();
+      const log = new StrictLog();
       const ports = { clock: systemClock, random: processRandom(), log };
       const system = createActorSystem({ name: 'bench', ...ports });
       let handled = 0;

@@ -23,8 +23,8 @@ import { startProxy } from '../../src/proxy/proxy.ts';
 import { processRandom } from '../../src/random.ts';
 import { createRedactor } from '../../src/secrets.ts';
 import { systemClock } from '../../src/system-clock.ts';
-import { RecordingLog } from '../../test/support/recording-log.ts';
 import type { Place, RequestFeed, Row, Work } from '../row.ts';
+import { StrictLog } from '../strict-log.ts';
 
 type Running = { readonly address: string; stop(): Promise<void> };
 
@@ -69,7 +69,7 @@ async function setup(place: Place, start: Start): Promise<Work> {
 }
 
 async function startOurs(upstream: string): Promise<Running> {
-  const log = new RecordingLog();
+  const log = new StrictLog();
   const clock = systemClock;
   const { config } = await loadProxyConfig({
     file: undefined,
@@ -90,8 +90,7 @@ async function startOurs(upstream: string): Promise<Running> {
     async stop() {
       await running.stop();
       await system.stop();
-      const bad = log.lines.find(({ level }) => level === 'warn' || level === 'error');
-      if (bad !== undefined) throw new Error(`${bad.message} ${JSON.stringify(bad.fields)}`);
+      log.check();
     },
   };
 }

@@ -35,6 +35,8 @@ export type ProxyConfig = {
     readonly prefix: string;
     /** How many proxies there are at least. */
     readonly proxies: number;
+    /** Names the address that Discord sees. */
+    readonly address: string;
   };
   readonly discord: DiscordApi & {
     /** Without `Bot `; for requests that bring no Authorization. */
@@ -84,11 +86,28 @@ function check({ values, origins }: Resolved<Table>, { problems, warnings }: Fin
       'amqp.cancellation_event changes nothing: requests are not cancelled by an event, but by their timeout',
     );
   }
-  problems.push(...cacheProblems(values));
+  problems.push(...cacheProblems(values), ...portProblems(values, origins));
   if (values['broker.type'] !== 'none' || origins.has('http.address')) return;
   problems.push(
     'broker.type is none and http.address is not set, so no request could come in: set http.address (HTTP_ADDRESS), such as :8080, or another broker.type',
   );
+}
+
+/** Two servers of this process cannot share a port, unless each has an interface of its own. */
+function portProblems(values: Resolved<Table>['values'], origins: Origins): readonly string[] {
+  const { 'http.address': http } = values;
+  const metrics = metricsAddress(values, origins);
+  if (http === undefined || metrics === undefined) return [];
+  const isElsewhere =
+    ![http.host, metrics.host].some(isEveryInterface) && http.host !== metrics.host;
+  if (http.port === 0 || http.port !== metrics.port || isElsewhere) return [];
+  return [
+    `http.address and metrics.addr both have port ${http.port}: give each its own (HTTP_ADDRESS, METRICS_ADDR)`,
+  ];
+}
+
+function isEveryInterface(host: string | undefined): boolean {
+  return host === undefined || host === '0.0.0.0' || host === '::';
 }
 
 /** Events come by a broker, tell of one bot, and are of use only to what is kept. */
@@ -123,10 +142,12 @@ function localAmqp(): AmqpEndpoint {
 /** Where the original served its metrics when it was only told their path. */
 const USUAL_METRICS_ADDRESS: Address = { host: '0.0.0.0', port: 3000 };
 
-function metricsOf(values: ValuesOf<Table>, origins: Origins): ProxyConfig['metrics'] {
-  const path = values['metrics.path'];
+function metricsAddress(
+  { 'metrics.addr': given }: Resolved<Table>['values'],
+  origins: Origins,
+): Address | undefined {
   const usual = origins.get('metrics.path')?.kind === 'default' ? undefined : USUAL_METRICS_ADDRESS;
-  return { address: values['metrics.addr'] ?? usual, path };
+  return given ?? usual;
 }
 
 function assemble(values: ValuesOf<Table>, origins: Origins): ProxyConfig {
@@ -146,6 +167,7 @@ function assemble(values: ValuesOf<Table>, origins: Origins): ProxyConfig {
       type: values['ratelimiter.type'],
       prefix: values['ratelimiter.prefix'],
       proxies: values['ratelimiter.proxies'],
+      address: values['ratelimiter.address'],
     },
     discord: {
       token: values['discord.token'],
@@ -164,6 +186,6 @@ function assemble(values: ValuesOf<Table>, origins: Origins): ProxyConfig {
       events: followedEvents(values['cache.events']),
       group: values['cache.group'],
     },
-    metrics: metricsOf(values, origins),
+    metrics: { address: metricsAddress(values, origins), path: values['metrics.path'] },
   };
 }

@@ -85,6 +85,11 @@ export const PROXY_OPTIONS = {
     description:
       'How many proxies there are at least: while Redis is away each keeps to its share of every limit, by this number or by how many it has seen, whichever is larger',
   }),
+  'ratelimiter.address': option(nameText('an address'), 'default', {
+    environment: ['RATELIMITER_ADDRESS'],
+    description:
+      'Any name for the address that Discord sees: proxies that share limits and have the same one count together what Discord bans an address for',
+  }),
   'discord.token': optional(botToken(), 'none', {
     environment: ['DISCORD_TOKEN'],
     description: 'Used for requests that bring no Authorization, and for no others',

@@ -35,6 +35,7 @@ export async function openSharedLimits(
     store: redisStore(redisPlace(redis.endpoint), clock),
     prefix: ratelimiter.prefix,
     proxiesMin: ratelimiter.proxies,
+    address: ratelimiter.address,
     // A person finds the process by it.
     proxy: `${hostname()}/${process.pid}/${randomBytes(UNIQUE_BYTES).toString('hex')}`,
     clock,

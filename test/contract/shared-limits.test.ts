@@ -37,6 +37,7 @@ async function join(
     store: redisStore(place, systemClock),
     prefix,
     proxiesMin: 2,
+    address: 'default',
     proxy,
     clock: systemClock,
     random: Math.random,

@@ -6,6 +6,27 @@ import { ConfigurationError } from '../../protocols/errors.ts';
 import type { ConfigurationSource } from '../../src/config/load.ts';
 import { createRedactor } from '../../src/secrets.ts';
 
+/** The server of a configuration that names none. */
+export const AMQP_DEFAULTS = {
+  host: 'localhost',
+  port: 5672,
+  tls: false,
+  username: 'guest',
+  password: 'guest',
+  vhost: '/',
+  heartbeatSeconds: undefined,
+  frameMaxBytes: undefined,
+  channelMax: undefined,
+};
+export const REDIS_DEFAULTS = {
+  host: 'localhost',
+  port: 6379,
+  tls: false,
+  username: undefined,
+  password: undefined,
+  database: 0,
+};
+
 /** A folder that goes when `use` is done. */
 export async function inFolder<Value>(
   files: Readonly<Record<string, string>>,

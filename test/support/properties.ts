@@ -175,7 +175,7 @@ export const PROXY_PROPERTIES: Readonly<Record<string, string>> = {
   P61: 'Requests without credentials share one limit of the address.',
   P62: 'A permit is given back only if no byte was sent.',
   P63: 'Finding out a limit costs no request of a user.',
-  P64: 'Invalid requests are counted for the address; at 95 % of what Discord allows nothing is sent.',
+  P64: 'Invalid requests are counted for the address, over all proxies behind it; at 95 % of what Discord allows nothing is sent.',
   P65: 'A token that is refused is held back, probed, and let go; no other token is.',
   P66: 'A webhook that is gone is remembered, and nothing else is taken for one.',
   P67: 'The earliest deadline counts, is always answered, and one that has passed is refused at once.',

@@ -15,7 +15,7 @@ import {
 import { StoreHost, StoreWay } from './store-way.ts';
 
 export type FleetOptions = Partial<RestOptions> &
-  Omit<ProxyStageOptions, 'sharedLimits' | 'address'> & {
+  Omit<ProxyStageOptions, 'sharedLimits'> & {
     readonly proxies: number;
     readonly seed?: number;
     /**
@@ -85,11 +85,13 @@ export class ProxyFleet {
     const index = this.#started++;
     const ownClock = skewed(clock, 1_000_000 * index);
     const way = new StoreWay(this.host, { random, wayMs: storeMs * (index + 1), wordLoss });
+    const { address = `192.0.2.${index + 1}` } = this.#options;
     const limits = new RedisLimits({
       store: way,
       prefix: 'test',
       proxiesMin,
       proxy: `proxy-${index}`,
+      address,
       clock: ownClock,
       random,
       log,
@@ -97,7 +99,6 @@ export class ProxyFleet {
       wentAway: () => {},
     });
     await limits.start(new AbortController().signal);
-    const address = `192.0.2.${index + 1}`;
     const stage = createProxyStage(this.#surroundings, `proxy-${index}`, ownClock, {
       ...this.#options,
       sharedLimits: limits,

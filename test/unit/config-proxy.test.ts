@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { loadProxyConfig, type ProxyConfig } from '../../src/config/proxy-config.ts';
 import { PROXY_OPTIONS } from '../../src/config/proxy-options.ts';
-import { loadText, problemsOf } from '../support/configuration.ts';
+import { AMQP_DEFAULTS, loadText, problemsOf, REDIS_DEFAULTS } from '../support/configuration.ts';
+import { type OptionCase, testEveryOption } from '../support/option-cases.ts';
 
 const load = (toml: string | undefined, environment?: Record<string, string>) =>
   loadText(loadProxyConfig, toml, environment);
@@ -11,28 +12,11 @@ const DEFAULTS: ProxyConfig = {
   broker: { type: 'redis', group: 'proxy', subgroup: undefined, event: 'REQUEST' },
   http: { address: undefined },
   redis: {
-    endpoint: {
-      host: 'localhost',
-      port: 6379,
-      tls: false,
-      username: undefined,
-      password: undefined,
-      database: 0,
-    },
+    endpoint: REDIS_DEFAULTS,
     poolSize: 32,
   },
-  amqp: {
-    host: 'localhost',
-    port: 5672,
-    tls: false,
-    username: 'guest',
-    password: 'guest',
-    vhost: '/',
-    heartbeatSeconds: undefined,
-    frameMaxBytes: undefined,
-    channelMax: undefined,
-  },
-  ratelimiter: { type: 'local', prefix: 'proxy', proxies: 1 },
+  amqp: AMQP_DEFAULTS,
+  ratelimiter: { type: 'local', prefix: 'proxy', proxies: 1, address: 'default' },
   discord: { token: undefined, version: 10, scheme: 'https', host: 'discord.com' },
   cache: { coalesce: 'waiting', enabled: false, events: [], group: 'gateway' },
   limits: { global: 50, families: new Map([['invites', { count: 200, windowMs: 600_000 }]]) },
@@ -44,15 +28,23 @@ it('needs no configuration at all', async () => {
   expect((await load('timeout = ""')).config).toEqual(DEFAULTS);
 });
 
-/** Key, TOML, variable, its text, where it goes in the configuration, what it is there. */
-const EVERY_OPTION: readonly [
-  keyof typeof PROXY_OPTIONS,
-  string,
-  string,
-  string,
-  (config: ProxyConfig) => unknown,
-  unknown,
-][] = [
+it.each([
+  [{ HTTP_ADDRESS: ':3000', METRICS_PATH: '/metrics' }],
+  [{ HTTP_ADDRESS: '127.0.0.1:8080', METRICS_ADDR: '0.0.0.0:8080' }],
+])('refuses to serve requests and metrics at one port: %j', async (environment) => {
+  expect(await problemsOf(load(undefined, environment))).toEqual([
+    expect.stringMatching(/^http\.address and metrics\.addr both have port \d+: give each its own/),
+  ]);
+});
+
+it('lets two interfaces have one port each, and the system choose for both', async () => {
+  const elsewhere = { HTTP_ADDRESS: '127.0.0.1:8080', METRICS_ADDR: '127.0.0.2:8080' };
+  expect((await load(undefined, elsewhere)).config.metrics.address?.port).toBe(8080);
+  const any = { HTTP_ADDRESS: ':0', METRICS_ADDR: ':0' };
+  expect((await load(undefined, any)).config.http.address?.port).toBe(0);
+});
+
+const EVERY_OPTION: readonly OptionCase<typeof PROXY_OPTIONS, ProxyConfig>[] = [
   ['timeout', '"2min"', 'TIMEOUT', '2 minutes', (c) => c.timeoutMs, 120_000],
   ['broker.type', '"amqp"', 'BROKER_TYPE', 'amqp', (c) => c.broker.type, 'amqp'],
   ['broker.group', '"rest"', 'BROKER_GROUP', 'rest', (c) => c.broker.group, 'rest'],
@@ -74,6 +66,7 @@ const EVERY_OPTION: readonly [
   ],
   ['ratelimiter.type', '"redis"', 'RATELIMITER_TYPE', 'redis', (c) => c.ratelimiter.type, 'redis'],
   ['ratelimiter.prefix', '"bot"', 'RATELIMITER_PREFIX', 'bot', (c) => c.ratelimiter.prefix, 'bot'],
+  ['ratelimiter.address', '"a"', 'RATELIMITER_ADDRESS', 'a', (c) => c.ratelimiter.address, 'a'],
   ['ratelimiter.proxies', '3', 'RATELIMITER_PROXIES', '3', (c) => c.ratelimiter.proxies, 3],
   ['discord.token', '"t.t"', 'DISCORD_TOKEN', 'Bot t.t', (c) => c.discord.token, 't.t'],
   ['discord.api_version', '9', 'DISCORD_API_VERSION', '9', (c) => c.discord.version, 9],
@@ -120,28 +113,14 @@ const COMPANIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   CACHE_EVENTS: { CACHE_ENABLED: 'true', DISCORD_TOKEN: 't.t' },
 };
 
-describe('every option', () => {
-  it.each(EVERY_OPTION)(
-    '%s = %s in the file',
-    async (key, toml, variable, _text, pick, expected) => {
-      const [section, name] = key.split('.');
-      const text = name === undefined ? `${key} = ${toml}` : `[${section}]\n${name} = ${toml}`;
-      expect(pick((await load(text, COMPANIONS[variable])).config)).toEqual(expected);
-    },
-  );
-
-  it.each(EVERY_OPTION)('%s (%s): %s=%s', async (_key, _toml, name, text, pick, expected) => {
-    const environment = { ...COMPANIONS[name], [name]: text };
-    expect(pick((await load(undefined, environment)).config)).toEqual(expected);
-  });
-
-  it('is in the table above, with each of its variables', () => {
-    const tested = new Set(EVERY_OPTION.map(([key, , name]) => `${key} ${name}`));
-    const declared = Object.entries(PROXY_OPTIONS).flatMap(([key, { environment }]) =>
-      environment.map((name) => `${key} ${name}`),
-    );
-    expect([...tested].sort()).toEqual(declared.sort());
-  });
+testEveryOption(PROXY_OPTIONS, EVERY_OPTION, {
+  fromFile: async (key, toml, variable) => {
+    const [section, name] = key.split('.');
+    const text = name === undefined ? `${key} = ${toml}` : `[${section}]\n${name} = ${toml}`;
+    return (await load(text, COMPANIONS[variable])).config;
+  },
+  fromEnvironment: async (variable, text) =>
+    (await load(undefined, { ...COMPANIONS[variable], [variable]: text })).config,
 });
 
 describe('the broker', () => {

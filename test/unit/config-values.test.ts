@@ -8,6 +8,7 @@ import {
 } from '../../src/config/broker-urls.ts';
 import { formatDuration, parseDuration } from '../../src/config/duration.ts';
 import { formatShardIds, parseShardIds } from '../../src/config/shard-ids.ts';
+import { AMQP_DEFAULTS as AMQP, REDIS_DEFAULTS as REDIS } from '../support/configuration.ts';
 
 describe('durations', () => {
   it.each([
@@ -95,15 +96,6 @@ describe('shard ids', () => {
   });
 });
 
-const REDIS = {
-  host: 'localhost',
-  port: 6379,
-  tls: false,
-  username: undefined,
-  password: undefined,
-  database: 0,
-};
-
 describe('Redis URLs', () => {
   it.each([
     ['localhost:6379', REDIS],
@@ -135,18 +127,6 @@ describe('Redis URLs', () => {
     expect(parseRedisUrl(text)).toHaveProperty('problem');
   });
 });
-
-const AMQP = {
-  host: 'localhost',
-  port: 5672,
-  tls: false,
-  username: 'guest',
-  password: 'guest',
-  vhost: '/',
-  heartbeatSeconds: undefined,
-  frameMaxBytes: undefined,
-  channelMax: undefined,
-};
 
 describe('AMQP URLs', () => {
   it.each([

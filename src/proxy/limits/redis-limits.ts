@@ -56,6 +56,8 @@ export type RedisLimitsOptions = {
   readonly proxiesMin: number;
   /** Names this proxy; no other has the same. */
   readonly proxy: string;
+  /** Names the address that Discord sees. */
+  readonly address: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -87,6 +89,7 @@ const greetAnswer = z
 
 export class RedisLimits implements SharedLimits {
   readonly proxy: string;
+  readonly address: string;
   readonly firstRequest: number;
   readonly #options: RedisLimitsOptions;
   readonly #watchers = new Map<string, Set<() => void>>();
@@ -105,6 +108,7 @@ export class RedisLimits implements SharedLimits {
   constructor(options: RedisLimitsOptions) {
     this.#options = options;
     this.proxy = options.proxy;
+    this.address = options.address;
     this.firstRequest = Math.floor(options.random() * PROXY_NUMBERS) * REQUESTS_OF_PROXY;
     const share = shareAlone(this.#others, options.proxiesMin, 0);
     const sinceMs = options.clock.nowMs();
