@@ -1,6 +1,7 @@
 /**
  * Bounds of the simulated Discord, and those of Discord's rules that only it has to keep.
  */
+import { requireRelations } from './relations.ts';
 
 /**
  * A session keeps this much for a RESUME, whichever is reached first; what is older is forgotten,
@@ -50,7 +51,7 @@ export const SIMULATOR_CHANGED_GUILDS_MAX = 1_000;
 export const SIMULATOR_GUILD_THINGS_MAX = 1_000;
 /** Threads of a guild, the archived ones too; the oldest goes. More than can be active. */
 export const SIMULATOR_GUILD_THREADS_MAX = 2_000;
-/** Members of one thread; above it 30033. */
+/** Discord: members of one thread; above it 30033. */
 export const THREAD_MEMBERS_MAX = 1_000;
 /** Discord: threads of a guild that are active at once; above it 160006. */
 export const GUILD_ACTIVE_THREADS_MAX = 1_000;
@@ -70,6 +71,8 @@ export const GUILD_SOUNDS_MAX: readonly number[] = [8, 24, 36, 48];
 export const APPLICATION_EMOJIS_MAX = 2_000;
 /** Entitlements that the simulated REST API remembers; the oldest goes. */
 export const SIMULATOR_ENTITLEMENTS_MAX = 1_000;
+/** Guilds whose messages can be searched at once; the one indexed longest ago is indexed anew. */
+export const SIMULATOR_SEARCHED_GUILDS_MAX = 10_000;
 /** Audit-log entries that the simulated REST API remembers of a guild; the oldest goes. */
 export const SIMULATOR_AUDIT_ENTRIES_MAX = 1_000;
 /** Guilds that the traffic has taken away and not yet given back; at the bound no more go. */
@@ -118,3 +121,16 @@ export const MEMBERS_PER_PAGE_MAX = 1_000;
 export const BULK_BAN_USERS_MAX = 200;
 /** Bans that the simulated REST API remembers of a guild; the oldest goes. */
 export const SIMULATOR_BANS_MAX = 10_000;
+
+requireRelations([
+  [
+    GUILD_ACTIVE_THREADS_MAX <= SIMULATOR_GUILD_THREADS_MAX,
+    'SIMULATOR_GUILD_THREADS_MAX: active threads would be forgotten',
+  ],
+  [
+    // Still and animated emojis are counted apart.
+    2 * Math.max(...GUILD_EMOJIS_MAX) <= SIMULATOR_GUILD_THINGS_MAX &&
+      GUILD_SCHEDULED_EVENTS_MAX <= SIMULATOR_GUILD_THINGS_MAX,
+    'SIMULATOR_GUILD_THINGS_MAX: things that Discord would keep would be forgotten',
+  ],
+]);

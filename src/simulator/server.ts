@@ -29,6 +29,8 @@ export type SimulatorOptions = Omit<Partial<SimulatedDiscordOptions>, 'addresses
   readonly resumePort?: number;
   /** The host name that clients are told, if it is not the one that is listened on. */
   readonly publicHost?: string;
+  /** What a person changes to have another port or host; the options here unless given. */
+  readonly settings?: Pick<ListenOptions, 'setting' | 'hostSetting'>;
   /** Events a second. */
   readonly rate?: number;
   readonly scenario?: Scenario;
@@ -48,9 +50,10 @@ export type Simulator = {
 
 const LOOPBACK = '127.0.0.1';
 const RESUME_PATH = '/resume';
+const OWN_SETTINGS = { setting: 'the option port', hostSetting: 'the option host' };
 
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const host = options.host ?? LOOPBACK;
+  const { host = LOOPBACK, settings = OWN_SETTINGS } = options;
   const zstd = await loadZstd();
   const discord = new SimulatedDiscord({
     ...options,
@@ -66,7 +69,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     await Promise.all([main.close(), resume?.close()]);
   };
   try {
-    await main.listen({ host, port: options.port ?? 0, setting: 'the option port' });
+    await main.listen({ host, port: options.port ?? 0, ...settings });
     await resume?.listen({ host, port: options.resumePort ?? 0, setting: 'the option resumePort' });
   } catch (error) {
     await close();

@@ -21,7 +21,7 @@ describe('the gate of the API', () => {
       { message: '405: Method Not Allowed', code: 0 },
     ]);
     expect(bench.send('GET', '/api/v10/channels/../users/@me').status).toBe(400);
-    expect(bench.send('GET', '/skus/1/subscriptions').status).toBe(501);
+    expect(bench.send('POST', '/lobbies', { json: {} }).status).toBe(501);
   });
 
   it.each([

@@ -16,7 +16,7 @@ describe('pins', () => {
     bench.clock.advance(1_000);
     expect(bench.send('PUT', `${path}/pins/${two}`).status).toBe(204);
     const told = bench.events.map(({ t }) => t);
-    const pinned = ['MESSAGE_UPDATE', 'CHANNEL_PINS_UPDATE'];
+    const pinned = ['MESSAGE_UPDATE', 'CHANNEL_PINS_UPDATE', 'GUILD_AUDIT_LOG_ENTRY_CREATE'];
     expect(told).toEqual([...pinned, ...pinned]);
     const ids = (messages: readonly { id: string }[]) => messages.map(({ id }) => id);
     expect(ids(bench.send('GET', `${path}/pins`).json)).toEqual([two, one]);

@@ -107,10 +107,10 @@ export const threadCreate: Maker<'THREAD_CREATE'> = (scene) => {
 
 export const threadUpdate: Maker<'THREAD_UPDATE'> = (scene) => {
   const { guild, thread } = scene.thread();
-  const { member: _, ...rest } = thread;
-  const changed: APIThreadChannel = { ...rest, name: sentence(scene.random, 3) };
+  const changed: APIThreadChannel = { ...thread, name: sentence(scene.random, 3) };
   scene.world.addChannel(changed);
-  return { d: changed, guildId: guild.id };
+  const { member: _, ...d } = changed;
+  return { d, guildId: guild.id };
 };
 
 export const threadDelete: Maker<'THREAD_DELETE'> = (scene) => {
@@ -201,7 +201,7 @@ function stageInstance(scene: Scene): Made<ReturnType<typeof stageInstanceOf>> {
 }
 
 function hasStage(guild: GuildModel): boolean {
-  return guild.channelKinds.includes(ChannelType.GuildStageVoice);
+  return guild.hasChannelOf(ChannelType.GuildStageVoice);
 }
 
 export const stageInstanceCreate: Maker<'STAGE_INSTANCE_CREATE'> = stageInstance;

@@ -18,7 +18,7 @@ import {
 import type { Random } from '../../../protocols/ports.ts';
 import { makeSnowflake } from '../snowflake.ts';
 import { canHoldMessages, type GuildChannel } from '../world/channels.ts';
-import { between, chance, pick } from '../world/draw.ts';
+import { between, chance, NothingToPickError, pick } from '../world/draw.ts';
 import { type GuildModel, memberCountOf } from '../world/guild.ts';
 import { ORDINAL_MAX } from '../world/identity.ts';
 import { activeMemberAt, memberAt, OWNER_ORDINAL, userAt } from '../world/people.ts';
@@ -102,10 +102,14 @@ export class Scene {
     return this.#guildAt(low);
   }
 
+  /** The guild at that place, or the next one that the bot has not left. */
   #guildAt(index: number): GuildModel {
-    const guild = this.world.guild(this.world.guildIds[index] ?? '');
-    if (guild === undefined) throw new RangeError(`the world has no guild at ${index}`);
-    return guild;
+    const { guildIds } = this.world;
+    for (let step = 0; step < guildIds.length; step += 1) {
+      const guild = this.world.guild(guildIds[(index + step) % guildIds.length] ?? '');
+      if (guild !== undefined) return guild;
+    }
+    throw new NothingToPickError();
   }
 
   /** Makes a guild unavailable, the first never; undefined when enough are. */
@@ -126,7 +130,9 @@ export class Scene {
 
   /** Somebody who does something, the earlier members the likelier; never the bot. */
   ordinalIn(guild: GuildModel): number {
-    return OWNER_ORDINAL + Math.floor(this.random() ** 2 * (guild.memberCount - 1));
+    const drawn = OWNER_ORDINAL + Math.floor(this.random() ** 2 * (guild.memberCount - 1));
+    // Whoever has left does nothing; the owner, who cannot leave, does it instead.
+    return guild.membership.isGone(drawn) ? OWNER_ORDINAL : drawn;
   }
 
   /** Somebody who is not yet a member. */
@@ -152,14 +158,7 @@ export class Scene {
   }
 
   channelOf(guild: GuildModel, type: GuildChannel['type']): GuildChannel {
-    return this.#channelWhere(guild, (kind) => kind === type);
-  }
-
-  #channelWhere(guild: GuildModel, suits: (kind: GuildChannel['type']) => boolean): GuildChannel {
-    const ordinals = guild.channelKinds.flatMap((kind, ordinal) => (suits(kind) ? [ordinal] : []));
-    const channel = guild.channelAt(pick(this.random, ordinals));
-    if (channel === undefined) throw new RangeError(`${guild.id} has no such channel`);
-    return channel;
+    return guild.pickChannel(this.random, (kind) => kind === type);
   }
 
   thread(): { guild: GuildModel; thread: APIThreadChannel } {
@@ -177,7 +176,9 @@ export class Scene {
     const guild = this.guild();
     const threads = chance(this.random, 0.1) ? guild.threads : [];
     const room =
-      threads.length > 0 ? pick(this.random, threads) : this.#channelWhere(guild, canHoldMessages);
+      threads.length > 0
+        ? pick(this.random, threads)
+        : guild.pickChannel(this.random, canHoldMessages);
     return { channelId: room.id, members: { guild, ordinal: this.ordinalIn(guild) } };
   }
 

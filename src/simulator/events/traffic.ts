@@ -15,6 +15,7 @@ import {
 } from '../../../protocols/discord/dispatch-events.ts';
 import type { Random } from '../../../protocols/ports.ts';
 import { suggest } from '../../../protocols/suggest.ts';
+import { NothingToPickError } from '../world/draw.ts';
 import type { World } from '../world.ts';
 import type { SimulatedEvent } from './event.ts';
 import { MAKERS } from './makers.ts';
@@ -86,7 +87,7 @@ export function createTraffic(world: World, random: Random, options: TrafficOpti
     next(nowEpochMs) {
       const drawn = random() * total;
       const step = steps.find(({ upTo }) => drawn < upTo);
-      return makeEvent(scene, step?.name ?? 'PRESENCE_UPDATE', nowEpochMs);
+      return makeAnyway(scene, step?.name ?? 'PRESENCE_UPDATE', nowEpochMs);
     },
     make(eventName, nowEpochMs) {
       if (isDispatchEvent(eventName)) return makeEvent(scene, eventName, nowEpochMs);
@@ -106,6 +107,16 @@ function cumulativeWeights(): { readonly name: DispatchEventName; readonly upTo:
     upTo += weight;
     return { name, upTo };
   });
+}
+
+/** Where a bot has deleted what the event is about, the bot itself changes instead. */
+function makeAnyway(scene: Scene, name: DispatchEventName, nowEpochMs: number): SimulatedEvent {
+  try {
+    return makeEvent(scene, name, nowEpochMs);
+  } catch (error) {
+    if (error instanceof NothingToPickError) return makeEvent(scene, 'USER_UPDATE', nowEpochMs);
+    throw error;
+  }
 }
 
 function makeEvent(scene: Scene, name: DispatchEventName, nowEpochMs: number): SimulatedEvent {

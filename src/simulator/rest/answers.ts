@@ -4,73 +4,14 @@
  * Two parties answer: Discord's API, with JSON that has a `code`, and the servers in front of it,
  * with HTML or with a fixed text, without any header about limits.
  */
-import { RESTJSONErrorCodes } from 'discord-api-types/v10';
 import type { HeaderList } from '../../../protocols/proxy.ts';
+import { API_ERRORS, type ApiErrorCode } from './api-errors.ts';
 import { htmlResponse, jsonResponse, type RestResponse } from './http.ts';
 
-/** JSON error codes with the status and the message they come with. */
-const API_ERRORS = {
-  [RESTJSONErrorCodes.UnknownChannel]: [404, 'Unknown Channel'],
-  [RESTJSONErrorCodes.UnknownGuild]: [404, 'Unknown Guild'],
-  [RESTJSONErrorCodes.UnknownMember]: [404, 'Unknown Member'],
-  [RESTJSONErrorCodes.UnknownMessage]: [404, 'Unknown Message'],
-  [RESTJSONErrorCodes.UnknownRole]: [404, 'Unknown Role'],
-  [RESTJSONErrorCodes.UnknownUser]: [404, 'Unknown User'],
-  [RESTJSONErrorCodes.UnknownEmoji]: [400, 'Unknown Emoji'],
-  [RESTJSONErrorCodes.UnknownWebhook]: [404, 'Unknown Webhook'],
-  [RESTJSONErrorCodes.UnknownApplicationCommand]: [404, 'Unknown application command'],
-  [RESTJSONErrorCodes.UnknownBan]: [404, 'Unknown Ban'],
-  [RESTJSONErrorCodes.FailedToBanUsers]: [500, 'Failed to ban users'],
-  [RESTJSONErrorCodes.InvalidWebhookToken]: [401, 'Invalid Webhook Token'],
-  [RESTJSONErrorCodes.MaximumNumberOfWebhooksReached]: [
-    400,
-    'Maximum number of webhooks reached (15)',
-  ],
-  [RESTJSONErrorCodes.NotAuthorizedToPerformThisActionOnThisApplication]: [
-    403,
-    'You are not authorized to perform this action on this application',
-  ],
-  [RESTJSONErrorCodes.MaximumNumberOfReactionsReached]: [
-    400,
-    'Maximum number of reactions reached (20)',
-  ],
-  [RESTJSONErrorCodes.MaximumNumberOfApplicationCommandsReached]: [
-    400,
-    'Maximum number of application commands reached (100)',
-  ],
-  [RESTJSONErrorCodes.RequestEntityTooLarge]: [413, 'Request entity too large'],
-  [RESTJSONErrorCodes.InteractionHasAlreadyBeenAcknowledged]: [
-    400,
-    'Interaction has already been acknowledged.',
-  ],
-  [RESTJSONErrorCodes.MissingAccess]: [403, 'Missing Access'],
-  [RESTJSONErrorCodes.CannotEditMessageAuthoredByAnotherUser]: [
-    403,
-    'Cannot edit a message authored by another user',
-  ],
-  [RESTJSONErrorCodes.CannotSendAnEmptyMessage]: [400, 'Cannot send an empty message'],
-  [RESTJSONErrorCodes.CannotSendMessagesToThisUser]: [403, 'Cannot send messages to this user'],
-  [RESTJSONErrorCodes.CannotSendMessagesInNonTextChannel]: [
-    400,
-    'Cannot send messages in a non-text channel',
-  ],
-  [RESTJSONErrorCodes.ProvidedTooFewOrTooManyMessagesToDelete]: [
-    400,
-    'Provided too few or too many messages to delete. Must provide at least 2 and fewer than 100 messages to delete.',
-  ],
-  [RESTJSONErrorCodes.InvalidRecipients]: [400, 'Invalid Recipient(s)'],
-  [RESTJSONErrorCodes.InvalidAPIVersion]: [400, 'Invalid API version'],
-  [RESTJSONErrorCodes.RequestBodyContainsInvalidJSON]: [
-    400,
-    'The request body contains invalid JSON.',
-  ],
-} as const;
-
-export type ApiErrorCode = keyof typeof API_ERRORS;
-
-export function apiError(code: ApiErrorCode): RestResponse {
+/** The few codes that come with different statuses are given the one that differs. */
+export function apiError(code: ApiErrorCode, otherStatus?: number): RestResponse {
   const [status, message] = API_ERRORS[code];
-  return jsonResponse(status, { message, code });
+  return jsonResponse(otherStatus ?? status, { message, code });
 }
 
 const STATUS_TEXTS: Readonly<Record<number, string>> = {

@@ -29,6 +29,16 @@ export class Form {
     return this.#fields[name] !== undefined && this.#fields[name] !== null;
   }
 
+  /** As it was sent. */
+  value(name: string): unknown {
+    return this.#fields[name];
+  }
+
+  /** Whether the field was given to be emptied. */
+  isNull(name: string): boolean {
+    return this.#fields[name] === null;
+  }
+
   fail(name: string, code: string, message: string): undefined {
     this.errors.push({ path: [...this.#path, name], code, message });
     return undefined;
@@ -67,12 +77,40 @@ export class Form {
     return this.fail(name, 'BOOLEAN_TYPE_CONVERT', 'Must be either true or false.');
   }
 
-  integer(name: string): number | undefined {
+  integer(
+    name: string,
+    least = Number.MIN_SAFE_INTEGER,
+    most = Number.MAX_SAFE_INTEGER,
+  ): number | undefined {
+    return this.#number(name, 'int', Number.isSafeInteger, least, most);
+  }
+
+  float(name: string, least: number, most: number): number | undefined {
+    return this.#number(name, 'float', Number.isFinite, least, most);
+  }
+
+  #number(
+    name: string,
+    kind: 'int' | 'float',
+    isNumber: (value: number) => boolean,
+    least: number,
+    most: number,
+  ): number | undefined {
     if (!this.has(name)) return undefined;
     const value = this.#fields[name];
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-    if (typeof number === 'number' && Number.isSafeInteger(number)) return number;
-    return this.fail(name, 'NUMBER_TYPE_COERCE', `Value "${shown(value)}" is not int.`);
+    if (typeof number !== 'number' || !isNumber(number)) {
+      return this.fail(name, 'NUMBER_TYPE_COERCE', `Value "${shown(value)}" is not ${kind}.`);
+    }
+    if (number < least) {
+      const message = `${kind} value should be greater than or equal to ${least}.`;
+      return this.fail(name, 'NUMBER_TYPE_MIN', message);
+    }
+    if (number > most) {
+      const message = `${kind} value should be less than or equal to ${most}.`;
+      return this.fail(name, 'NUMBER_TYPE_MAX', message);
+    }
+    return number;
   }
 
   snowflake(name: string): string | undefined {
@@ -103,10 +141,23 @@ export class Form {
 
   /** The forms of a list of objects. */
   objects(name: string, maxLength: number): readonly Form[] | undefined {
+    return this.each(name, maxLength, (below, index) => below.object(index));
+  }
+
+  snowflakes(name: string, maxLength: number): readonly string[] | undefined {
+    return this.each(name, maxLength, (below, index) => below.snowflake(index));
+  }
+
+  /** What `read` makes of each item, which it finds under the item's index. */
+  each<Item>(
+    name: string,
+    maxLength: number,
+    read: (below: Form, index: string) => Item | undefined,
+  ): readonly Item[] | undefined {
     const list = this.list(name, maxLength);
     if (list === undefined) return undefined;
     const below = new Form(Object.fromEntries(list.entries()), [...this.#path, name], this.errors);
-    return list.map((_, index) => below.object(String(index))).filter((form) => form !== undefined);
+    return list.map((_, index) => read(below, String(index))).filter((item) => item !== undefined);
   }
 }
 

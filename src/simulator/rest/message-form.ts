@@ -78,10 +78,7 @@ function checkEmbeds(form: Form): void {
 function checkEmbed(embed: Form): number {
   const texts = [embed.string('title', 256), embed.string('description', 4_096)];
   embed.string('url', 2_048);
-  const color = embed.integer('color');
-  if (color !== undefined && (color < 0 || color > 0xff_ff_ff)) {
-    embed.fail('color', 'NUMBER_TYPE_MAX', 'int value should be less than or equal to 16777215.');
-  }
+  embed.integer('color', 0, 0xff_ff_ff);
   texts.push(embed.object('footer')?.string('text', 2_048));
   texts.push(embed.object('author')?.string('name', 256));
   for (const field of embed.objects('fields', EMBED_FIELDS_MAX) ?? []) {

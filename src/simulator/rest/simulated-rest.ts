@@ -21,11 +21,14 @@ import type { GatewayFacts } from '../gateway/gateway.ts';
 import type { World } from '../world.ts';
 import { apiError, page1010, page1015, plainError, tooManyRequests } from './answers.ts';
 import { type Caller, callerOf } from './caller.ts';
+import { ApplicationRecords } from './endpoints/application-records.ts';
 import { Bans } from './endpoints/ban-store.ts';
 import { Commands } from './endpoints/command-store.ts';
 import { Refusal, type Surroundings } from './endpoints/endpoint.ts';
 import { Pins } from './endpoints/pin-store.ts';
 import { Reactions } from './endpoints/reaction-store.ts';
+import { Records } from './endpoints/records.ts';
+import { SearchIndex } from './endpoints/search-index.ts';
 import { ENDPOINTS } from './endpoints/table.ts';
 import { Webhooks } from './endpoints/webhook-store.ts';
 import { answerOfFault, type RestFault, RestFaults } from './faults.ts';
@@ -96,12 +99,16 @@ export class SimulatedRest {
       gatewayFacts,
       publish,
       audit: this.audit,
+      bearerTokens: this.#options.bearerTokens,
       forbiddenChannels: this.#forbidden,
       pins: new Pins(),
       reactions: new Reactions(),
       bans: new Bans(),
       commands: new Commands(),
       webhooks: new Webhooks(),
+      records: new Records(),
+      application: new ApplicationRecords(),
+      searchIndex: new SearchIndex(),
       answered: new Set(),
     };
   }

@@ -273,6 +273,10 @@ export function directChannelAt(seed: number, guildIndex: number, ordinal: numbe
   };
 }
 
+export function isThread(channel: APIChannel): channel is APIThreadChannel {
+  return 'thread_metadata' in channel;
+}
+
 /** A channel that messages can be posted to. */
 export type MessageChannel = Extract<APIChannel, { type: TextChannelType }>;
 

@@ -33,9 +33,16 @@ export function chance(random: Random, share: number): boolean {
   return random() < share;
 }
 
+/** There is no such thing in the world, which happens when a bot has deleted them all. */
+export class NothingToPickError extends RangeError {
+  constructor() {
+    super('nothing to pick from');
+  }
+}
+
 export function pick<Item>(random: Random, items: readonly Item[]): Item {
   const item = items[Math.floor(random() * items.length)];
-  if (item === undefined) throw new RangeError('nothing to pick from');
+  if (item === undefined) throw new NothingToPickError();
   return item;
 }
 

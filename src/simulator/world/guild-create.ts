@@ -47,14 +47,14 @@ export function guildCreatePayload(
   const seesPresences =
     (shape.intents & INTENTS.GUILD_PRESENCES) !== 0 &&
     model.memberCount <= GUILD_CREATE_MEMBERS_MAX;
-  const large = model.memberCount > shape.largeThreshold;
+  const large = model.presentCount > shape.largeThreshold;
   const ordinals = namedMembers(shape.seed, model, seesPresences, large);
   return {
     ...model.guild,
     joined_at: microsecondTime(model.joinedMs),
     large,
     unavailable: false,
-    member_count: model.memberCount,
+    member_count: model.presentCount,
     voice_states: model.voiceStates.map(({ guild_id: _, member: __, ...state }) => state),
     members: ordinals.map((ordinal) => memberAt(shape.seed, model, ordinal)),
     channels: model.channels.map(({ guild_id: _, ...channel }) => ({
@@ -80,6 +80,7 @@ function namedMembers(
   const ordinals: number[] = [];
   const end = seesPresences ? model.memberCount : model.voiceCount + 1;
   for (let ordinal = 0; ordinal < end; ordinal += 1) {
+    if (model.membership.isGone(ordinal)) continue;
     const named =
       ordinal === BOT_ORDINAL ||
       isInVoice(model, ordinal) ||
@@ -153,7 +154,7 @@ export function hugeGuildCreatePayload(
     presences.push(presence);
     bytes += jsonBytes(member) + jsonBytes(presence) + 2;
   }
-  const member_count = Math.max(model.memberCount, members.length);
+  const member_count = Math.max(model.presentCount, members.length);
   return { ...base, channels, members, presences, large: true, member_count };
 }
 

@@ -86,8 +86,16 @@ function findMembers(
   }
   if ((intents & INTENTS.GUILD_MEMBERS) === 0) return undefined;
   const limit = request.limit ?? 0;
-  const count = limit > 0 ? Math.min(limit, model.memberCount) : model.memberCount;
-  return { count, ordinalAt: (place) => place };
+  const count = limit > 0 ? Math.min(limit, model.presentCount) : model.presentCount;
+  if (model.membership.goneCount === 0) return { count, ordinalAt: (place) => place };
+  return { ...listed([...presentOrdinals(model)]), count };
+}
+
+/** Those of the members who have not left. */
+export function* presentOrdinals(model: GuildModel): Generator<number> {
+  for (let ordinal = 0; ordinal < model.memberCount; ordinal += 1) {
+    if (!model.membership.isGone(ordinal)) yield ordinal;
+  }
 }
 
 function findByIds(seed: number, model: GuildModel, ids: string | readonly string[]): Found {
@@ -104,6 +112,12 @@ function findByIds(seed: number, model: GuildModel, ids: string | readonly strin
 
 /** Which member of the guild has that user id. */
 export function memberOrdinal(seed: number, model: GuildModel, userId: string): number | undefined {
+  const ordinal = ordinalOfUser(seed, model, userId);
+  return ordinal === undefined || model.membership.isGone(ordinal) ? undefined : ordinal;
+}
+
+/** As `memberOrdinal`, for those too who have left. */
+export function ordinalOfUser(seed: number, model: GuildModel, userId: string): number | undefined {
   if (userId === idAt(seed, model.index, BOT_ORDINAL)) return BOT_ORDINAL;
   const identity = readId(seed, userId);
   if (identity?.kind !== 'user' || identity.guildIndex !== model.index) return undefined;
@@ -116,6 +130,7 @@ function findByPrefix(seed: number, model: GuildModel, query: string, limit: num
   const ordinals: number[] = [];
   const end = Math.min(model.memberCount, SIMULATOR_MEMBERS_SEARCHED_MAX);
   for (let ordinal = 0; ordinal < end && ordinals.length < most; ordinal += 1) {
+    if (model.membership.isGone(ordinal)) continue;
     const nick = nickAt(seed, model, ordinal)?.toLowerCase();
     const matches =
       nick?.startsWith(prefix) ||

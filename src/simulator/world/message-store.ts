@@ -38,6 +38,10 @@ export class MessageStore {
     if (messages !== undefined && index >= 0) messages[index] = message;
   }
 
+  drop(channelId: string): void {
+    this.#channels.delete(channelId);
+  }
+
   /** Returns whether it was there. */
   delete(channelId: string, messageId: string): boolean {
     const messages = this.#channels.get(channelId);

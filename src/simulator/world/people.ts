@@ -19,6 +19,7 @@ import {
 import type { Random } from '../../../protocols/ports.ts';
 import { between, chance, fraction, hex, pick, randomOf, sample } from './draw.ts';
 import { createdMs, makeId, OUTSIDE_GUILDS } from './identity.ts';
+import type { MemberChange } from './membership.ts';
 import { displayName, emoji, sentence, title, userName, word } from './text.ts';
 
 /** What a member needs to know of its guild. */
@@ -30,6 +31,12 @@ export type Community = {
   /** Roles that members may have, the bot's and @everyone left out. */
   readonly memberRoleIds: readonly string[];
   readonly botRoleId: string;
+  /** The bot as it has been changed. */
+  readonly bot: APIUser;
+  /** What has been changed about a member. */
+  memberChange(ordinal: number): MemberChange | undefined;
+  /** Whether a role still exists. */
+  hasRole(roleId: string): boolean;
 };
 
 export const BOT_ORDINAL = 0;
@@ -109,8 +116,8 @@ export function memberAt(seed: number, guild: Community, ordinal: number): APIGu
  */
 export function activeMemberAt(seed: number, guild: Community, ordinal: number): APIGuildMember {
   const random = randomOf(seed, guild.index, ordinal, DETAILS, 1);
-  return {
-    user: userAt(seed, guild.index, ordinal),
+  const member = {
+    user: ordinal === BOT_ORDINAL ? guild.bot : userAt(seed, guild.index, ordinal),
     nick: nickAt(seed, guild, ordinal),
     avatar: null,
     banner: null,
@@ -128,6 +135,8 @@ export function activeMemberAt(seed: number, guild: Community, ordinal: number):
     flags: pick(random, MEMBER_FLAGS),
     communication_disabled_until: null,
   };
+  const change = guild.memberChange(ordinal);
+  return change === undefined ? member : { ...member, ...change, roles: member.roles };
 }
 
 /** The member's presence without its guild. */
@@ -183,6 +192,13 @@ export function isInVoice(guild: Community, ordinal: number): boolean {
 }
 
 export function rolesAt(seed: number, guild: Community, ordinal: number): string[] {
+  const roles = guild.memberChange(ordinal)?.roles ?? firstRolesAt(seed, guild, ordinal);
+  return roles.every((roleId) => guild.hasRole(roleId))
+    ? roles
+    : roles.filter((roleId) => guild.hasRole(roleId));
+}
+
+function firstRolesAt(seed: number, guild: Community, ordinal: number): string[] {
   if (ordinal === BOT_ORDINAL) return [guild.botRoleId];
   const share = fraction(seed, guild.index, ordinal, ROLES);
   if (share < 0.55) return [];
@@ -191,6 +207,8 @@ export function rolesAt(seed: number, guild: Community, ordinal: number): string
 }
 
 export function nickAt(seed: number, guild: Community, ordinal: number): string | null {
+  const nick = guild.memberChange(ordinal)?.nick;
+  if (nick !== undefined) return nick;
   if (ordinal === BOT_ORDINAL) return null;
   if (fraction(seed, guild.index, ordinal, NICK) > 0.15) return null;
   return displayName(randomOf(seed, guild.index, ordinal, NICK));

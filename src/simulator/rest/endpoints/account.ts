@@ -1,10 +1,14 @@
 /** Who the bot is, where its gateway is, and whom it can see. */
-import { createHash } from 'node:crypto';
-import { RESTJSONErrorCodes } from 'discord-api-types/v10';
-import { apiError, invalidForm, plainError } from '../answers.ts';
+import { type APIUser, RESTJSONErrorCodes } from 'discord-api-types/v10';
+import { apiError, invalidForm } from '../answers.ts';
+import { image, nullable, readFields, text } from '../fields.ts';
 import { Form, isObject } from '../form.ts';
 import { header, jsonResponse } from '../http.ts';
-import { bodyOf, type Call, type Endpoint, idOf } from './endpoint.ts';
+import { bodyOf, type Call, type Endpoint, finishedForm, formOf, idOf, tell } from './endpoint.ts';
+
+const USERNAME_MIN = 2;
+const USERNAME_MAX = 32;
+const IMAGE_KIB = 10_240;
 
 const getGateway: Endpoint = (call) => jsonResponse(200, { url: call.gatewayFacts().url });
 
@@ -13,8 +17,8 @@ const getGatewayBot: Endpoint = (call) => {
   return jsonResponse(200, { url, shards, session_start_limit: sessionStartLimit });
 };
 
-const getCurrentUser: Endpoint = ({ world }) =>
-  jsonResponse(200, {
+function currentUser({ world }: Call) {
+  return {
     ...world.bot,
     flags: world.bot.public_flags,
     mfa_enabled: true,
@@ -23,7 +27,34 @@ const getCurrentUser: Endpoint = ({ world }) =>
     verified: true,
     email: null,
     bio: '',
-  });
+  };
+}
+
+const getCurrentUser: Endpoint = (call) => jsonResponse(200, currentUser(call));
+
+const IMAGE = nullable(image(IMAGE_KIB));
+
+/** How the bot calls itself and what it looks like, everywhere. */
+const editCurrentUser: Endpoint = (call) => {
+  const fields = finishedForm(formOf(call), (form) =>
+    readFields<Pick<APIUser, 'username' | 'avatar'> & { banner: string | null }>(form, {
+      username: text(USERNAME_MAX, USERNAME_MIN),
+      avatar: IMAGE,
+      banner: IMAGE,
+    }),
+  );
+  call.world.editBot(fields);
+  const user = currentUser(call);
+  tell(call, 'USER_UPDATE', null, user);
+  return jsonResponse(200, user);
+};
+
+/** Connections with other services are for users; of a user who comes here there are none. */
+const getConnections: Endpoint = (call) => {
+  const scheme = header(call.request.headers, 'authorization') ?? '';
+  if (/^Bearer /i.test(scheme)) return jsonResponse(200, []);
+  return apiError(RESTJSONErrorCodes.BotsCannotUseThisEndpoint);
+};
 
 const getUser: Endpoint = (call) => {
   const user = call.world.user(idOf(call, 'user'));
@@ -48,73 +79,12 @@ const createDirectMessage: Endpoint = (call) => {
   return apiError(RESTJSONErrorCodes.CannotSendMessagesToThisUser);
 };
 
-function application({ world }: Call) {
-  const owner = world.user(world.guild(world.guildIds[0] ?? '')?.ownerId ?? '') ?? world.bot;
-  return {
-    id: world.application.id,
-    name: world.application.name,
-    icon: null,
-    description: '',
-    type: null,
-    summary: '',
-    bot_public: true,
-    bot_require_code_grant: false,
-    terms_of_service_url: null,
-    privacy_policy_url: null,
-    verify_key: createHash('sha256').update(world.application.id).digest('hex'),
-    flags: world.application.flags,
-    flags_new: String(world.application.flags),
-    hook: true,
-    is_monetized: false,
-    team: null,
-    tags: [],
-    redirect_uris: [],
-    interactions_endpoint_url: null,
-    role_connections_verification_url: null,
-    event_webhooks_url: null,
-    event_webhooks_status: 1,
-    integration_types_config: { 0: {} },
-    approximate_guild_count: world.guildIds.length,
-    approximate_user_install_count: 0,
-    owner: { ...owner, flags: owner.public_flags },
-    bot: world.bot,
-  };
-}
-
-const getCurrentApplication: Endpoint = (call) => jsonResponse(200, application(call));
-
-const AUTHORIZED_FOR_MS = 7 * 86_400_000;
-
-/** What a user's token may do; a bot's is none. */
-const getAuthorization: Endpoint = (call) => {
-  const scheme = header(call.request.headers, 'authorization') ?? '';
-  if (!/^Bearer /i.test(scheme)) return plainError(401);
-  const { id, name, icon, description, hook, bot_public, bot_require_code_grant, verify_key } =
-    application(call);
-  return jsonResponse(200, {
-    application: {
-      id,
-      name,
-      icon,
-      description,
-      hook,
-      bot_public,
-      bot_require_code_grant,
-      verify_key,
-    },
-    scopes: ['identify'],
-    expires: new Date(call.clock.epochMs() + AUTHORIZED_FOR_MS).toISOString(),
-    user: call.world.bot,
-  });
-};
-
 export const ACCOUNT_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /gateway': getGateway,
   'GET /gateway/bot': getGatewayBot,
   'GET /users/@me': getCurrentUser,
+  'PATCH /users/@me': editCurrentUser,
+  'GET /users/@me/connections': getConnections,
   'GET /users/:user': getUser,
   'POST /users/@me/channels': createDirectMessage,
-  'GET /applications/@me': getCurrentApplication,
-  'GET /oauth2/applications/@me': getCurrentApplication,
-  'GET /oauth2/@me': getAuthorization,
 };

@@ -12,7 +12,8 @@ import { isObject } from '../form.ts';
 import { emptyResponse, header, type RestResponse, textResponse } from '../http.ts';
 import { checkMessage } from '../message-form.ts';
 import { bodyOf, type Call, type Endpoint, Refusal } from './endpoint.ts';
-import { postAs, webhookOf } from './webhooks.ts';
+import { postAs } from './webhook-messages.ts';
+import { webhookOf } from './webhooks.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

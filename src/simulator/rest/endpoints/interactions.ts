@@ -12,16 +12,14 @@ import { Form, isObject } from '../form.ts';
 import { emptyResponse, jsonResponse } from '../http.ts';
 import type { CommandScope } from './command-store.ts';
 import { bodyOf, type Call, type Endpoint, idOf, Refusal } from './endpoint.ts';
-import { answerWithMessage } from './webhooks.ts';
+import { requireOwnApplication } from './own-application.ts';
+import { answerWithMessage } from './webhook-messages.ts';
 
 const NAME_MAX = 32;
 const DESCRIPTION_MAX = 100;
 
 function scopeOf(call: Call): CommandScope {
-  if (idOf(call, 'application') !== call.world.application.id) {
-    const code = RESTJSONErrorCodes.NotAuthorizedToPerformThisActionOnThisApplication;
-    throw new Refusal(apiError(code));
-  }
+  requireOwnApplication(call);
   if (call.values.guild === undefined) return 'global';
   const guildId = idOf(call, 'guild');
   if (call.world.guild(guildId) === undefined) {
@@ -134,6 +132,22 @@ const deleteCommand: Endpoint = (call) => {
   return emptyResponse();
 };
 
+/** Nobody has set any: that takes a user's token, which the next endpoint says. */
+const listPermissions: Endpoint = (call) => {
+  scopeOf(call);
+  return jsonResponse(200, []);
+};
+
+const getPermissions: Endpoint = (call) => {
+  commandOf(call);
+  return apiError(RESTJSONErrorCodes.UnknownApplicationCommandPermissions);
+};
+
+const editPermissions: Endpoint = (call) => {
+  commandOf(call);
+  return apiError(RESTJSONErrorCodes.BotsCannotUseThisEndpoint);
+};
+
 /** Any interaction counts as known; it may be answered once. */
 const answerInteraction: Endpoint = (call) => {
   const id = idOf(call, 'interaction');
@@ -181,5 +195,8 @@ export const INTERACTION_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   [`GET ${GUILD_COMMANDS}/:command`]: getCommand,
   [`PATCH ${GUILD_COMMANDS}/:command`]: editCommand,
   [`DELETE ${GUILD_COMMANDS}/:command`]: deleteCommand,
+  [`GET ${GUILD_COMMANDS}/permissions`]: listPermissions,
+  [`GET ${GUILD_COMMANDS}/:command/permissions`]: getPermissions,
+  [`PUT ${GUILD_COMMANDS}/:command/permissions`]: editPermissions,
   'POST /interactions/:interaction/:interaction_token/callback': answerInteraction,
 };

@@ -1,6 +1,7 @@
 /** Messages: reading, posting, editing and deleting them. */
 import {
   type APIMessage,
+  AuditLogEvent,
   RESTJSONErrorCodes,
   type RESTPatchAPIChannelMessageJSONBody,
   type RESTPostAPIChannelMessageJSONBody,
@@ -12,22 +13,28 @@ import { isObject } from '../form.ts';
 import { emptyResponse, jsonResponse } from '../http.ts';
 import { checkMessage } from '../message-form.ts';
 import type { UploadedFile } from '../request-body.ts';
+import { recordAudit } from './audit-log.ts';
 import {
   bodyOf,
   type Call,
   channelOf,
   type Endpoint,
+  guildIdOf,
   idOf,
   queryInteger,
   Refusal,
+  requireActive,
   SNOWFLAKE,
+  tell,
 } from './endpoint.ts';
+import { countMessage, uncountMessages } from './thread-fields.ts';
 
 const LIST_DEFAULT = 50;
 const LIST_MAX = 100;
 const NONCE_MEMORY_MS = 5 * 60_000;
 const BULK_DELETE_MIN = 2;
 const BULK_DELETE_MAX = 100;
+const BULK_DELETE_AGE_MAX_MS = 14 * 86_400_000;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -79,16 +86,22 @@ const postMessage: Endpoint = (call) => {
   const posted = call.world.postMessage(channel.id, call.world.bot, body, call.clock.epochMs());
   if (posted === undefined) return apiError(RESTJSONErrorCodes.CannotSendMessagesInNonTextChannel);
   const { message, event } = posted;
+  countMessage(call, channel, message);
+  auditPosted(call, message);
+  call.publish(event);
+  return jsonResponse(200, message);
+};
+
+/** Enters a message into the simulator's own audit. */
+export function auditPosted(call: Call, message: APIMessage): void {
   call.audit.message({
     atMs: call.clock.nowMs(),
-    channelId: channel.id,
+    channelId: message.channel_id,
     messageId: message.id,
     authorId: message.author.id,
     content: message.content,
   });
-  call.publish(event);
-  return jsonResponse(200, message);
-};
+}
 
 /** With `enforce_nonce`, a message that was posted before under the same nonce is the answer. */
 function sameNonce(call: Call, channelId: string, value: Fields): APIMessage | undefined {
@@ -145,6 +158,7 @@ const editMessage: Endpoint = (call) => {
   if (message.author.id !== call.world.bot.id) {
     return apiError(RESTJSONErrorCodes.CannotEditMessageAuthoredByAnotherUser);
   }
+  requireActive(channel);
   const body = toMessageBody(value, files) as RESTPatchAPIChannelMessageJSONBody;
   const edited = call.world.editMessage(channel.id, message.id, body, call.clock.epochMs());
   if (edited === undefined) return apiError(RESTJSONErrorCodes.UnknownMessage);
@@ -153,23 +167,35 @@ const editMessage: Endpoint = (call) => {
 };
 
 const deleteMessage: Endpoint = (call) => {
-  const event = call.world.deleteMessage(channelOf(call).id, idOf(call, 'message'));
+  const channel = channelOf(call);
+  const event = call.world.deleteMessage(channel.id, idOf(call, 'message'));
   if (event === undefined) return apiError(RESTJSONErrorCodes.UnknownMessage);
+  uncountMessages(call, channel, 1);
   call.publish(event);
   return emptyResponse();
 };
 
 const deleteMessages: Endpoint = (call) => {
   const channel = channelOf(call);
+  const guildId = guildIdOf(channel);
+  if (guildId === null) return apiError(RESTJSONErrorCodes.CannotExecuteActionOnDMChannel);
   const { value } = bodyOf(call);
-  const ids = isObject(value) && Array.isArray(value.messages) ? value.messages : [];
+  const ids = isObject(value) && Array.isArray(value.messages) ? value.messages.map(String) : [];
   if (ids.length < BULK_DELETE_MIN || ids.length > BULK_DELETE_MAX) {
     return apiError(RESTJSONErrorCodes.ProvidedTooFewOrTooManyMessagesToDelete);
   }
-  for (const id of ids) {
-    const event = call.world.deleteMessage(channel.id, String(id));
-    if (event !== undefined) call.publish(event);
+  const sinceMs = call.clock.epochMs() - BULK_DELETE_AGE_MAX_MS;
+  if (ids.some((id) => (readSnowflake(id)?.epochMs ?? 0) < sinceMs)) {
+    return apiError(RESTJSONErrorCodes.OneOfTheMessagesProvidedWasTooOldForBulkDelete);
   }
+  // What is gone already, or never was, is passed over.
+  const gone = ids.filter((id) => call.world.deleteMessage(channel.id, id) !== undefined);
+  uncountMessages(call, channel, gone.length);
+  const d = { ids: gone, channel_id: channel.id, guild_id: guildId };
+  if (gone.length > 0) tell(call, 'MESSAGE_DELETE_BULK', guildId, d);
+  const options = { count: String(gone.length) };
+  const action = AuditLogEvent.MessageBulkDelete;
+  recordAudit(call, { action, target: channel.id, options, guildId });
   return emptyResponse();
 };
 

@@ -1,9 +1,10 @@
 /** The pinned messages of a channel, by their routes of today and of before. */
-import type { APIChannel, APIMessage } from 'discord-api-types/v10';
+import { type APIChannel, type APIMessage, AuditLogEvent } from 'discord-api-types/v10';
 import { intentsFor } from '../../../../protocols/discord/dispatch-events.ts';
 import { microsecondTime } from '../../world/people.ts';
 import { invalidForm } from '../answers.ts';
 import { emptyResponse, jsonResponse } from '../http.ts';
+import { recordAudit } from './audit-log.ts';
 import { type Call, channelOf, type Endpoint, guildIdOf } from './endpoint.ts';
 import { messageOf } from './messages.ts';
 
@@ -52,8 +53,17 @@ const pin =
     else call.pins.delete(message.id);
     call.publish(call.world.recordMessage({ ...message, pinned: isPinned }, 'MESSAGE_UPDATE'));
     tellOfPins(call, channel);
+    recordPin(call, channel, message, isPinned);
     return emptyResponse();
   };
+
+function recordPin(call: Call, channel: APIChannel, message: APIMessage, isPinned: boolean): void {
+  const guildId = guildIdOf(channel);
+  if (guildId === null) return;
+  const action = isPinned ? AuditLogEvent.MessagePin : AuditLogEvent.MessageUnpin;
+  const options = { channel_id: channel.id, message_id: message.id };
+  recordAudit(call, { action, target: message.author.id, options, guildId });
+}
 
 function tellOfPins(call: Call, channel: APIChannel): void {
   const guildId = guildIdOf(channel);

@@ -3,7 +3,15 @@ import { RESTJSONErrorCodes, ReactionType } from 'discord-api-types/v10';
 import { intentsFor } from '../../../../protocols/discord/dispatch-events.ts';
 import { apiError } from '../answers.ts';
 import { emptyResponse, jsonResponse } from '../http.ts';
-import { type Call, channelOf, type Endpoint, guildIdOf, idOf, Refusal } from './endpoint.ts';
+import {
+  type Call,
+  channelOf,
+  type Endpoint,
+  guildIdOf,
+  idOf,
+  Refusal,
+  requireActive,
+} from './endpoint.ts';
 import { messageOf } from './messages.ts';
 
 const CUSTOM = /^(?:a:)?(\w{1,32}):(\d{1,20})$/;
@@ -43,6 +51,7 @@ function announce(call: Call, t: ReactionEvent, guildId: string | null, emoji: E
 
 const addReaction: Endpoint = (call) => {
   const channel = channelOf(call);
+  requireActive(channel);
   const message = messageOf(call, channel.id);
   const emoji = emojiOf(call);
   if (call.reactions.has(message.id, keyOf(emoji))) return emptyResponse();

@@ -11,11 +11,14 @@ import {
 
 export type StoredWebhook = {
   readonly id: string;
-  readonly token: string;
+  /** Null where nobody may post through it. */
+  readonly token: string | null;
   readonly channelId: string;
   readonly guildId: string | null;
   readonly name: string;
   readonly avatar: string | null;
+  /** Where the messages come from that it passes on, as answers show it. */
+  readonly follows?: { readonly source_guild: object; readonly source_channel: object };
 };
 
 /** Where an interaction's messages go, and the one that answered it. */
