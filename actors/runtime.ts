@@ -1,22 +1,24 @@
 /**
  * The actor runtime: typed references, supervised ends and exact deadlines over nact 7.6.2.
  *
- * Purpose. nact gives each actor a mailbox, handled in order, one message a turn of the event loop.
+ * Purpose. nact gives each actor its turns, one after the other, each in a turn of the event loop.
  * This is the only file that imports it, and it uses no more of it than that: spawn, dispatch,
  * stop.
  *
  * Inner workings. Every actor, wherever it stands in our tree, is a nact actor directly under
  * nact's system, and `runtime/cell.ts` keeps the tree. There are two reasons. nact's stop does not
  * reach children, so the tree has to be walked by us anyway. And nact copies an actor's map of
- * children for each message that the actor handles, which a wide parent would pay for all the time.
+ * children for each turn that the actor takes, which a wide parent would pay for all the time.
+ * Messages stand in the cell as well: what nact does for each of its own costs more than most
+ * handlers do. It is asked for a turn, and in that the actor handles what has come, up to a bound.
  * Each incarnation has a nact name of its own, since nact finds actors by name and would otherwise
- * hand a late message to the successor.
+ * hand a late word to the successor.
  *
  * Failure modes. The crash policy given to nact is explicit, total and synchronous, and always says
  * stop; nact's reset and resume are never used, since they can run two handlers of one actor at
  * once, and its default policy writes to stdout, which belongs to the stdio broker. A nact actor
- * that was stopped drops its queue silently, so a cell counts what it puts in. nact would queue
- * without bound; the cell refuses above `ACTOR_MAILBOX_MAX_MESSAGES`.
+ * that was stopped gives no more turns, and the cell counts what it leaves unhandled. nact would
+ * queue without bound; the cell refuses above `ACTOR_MAILBOX_MAX_MESSAGES`.
  */
 import { dispatch, type Ref, spawn, start, stop } from 'nact';
 import type { ActorRef, Exit, Reply } from '../protocols/actor.ts';
@@ -26,18 +28,15 @@ import type { Clock, Log, Random } from '../protocols/ports.ts';
 import type { ActorSystem, Behaviour } from './runtime/behaviour.ts';
 import { Cell } from './runtime/cell.ts';
 import { Census } from './runtime/census.ts';
-import { actorLog, quietLog } from './runtime/logging.ts';
+import { ActorLog, quietLog } from './runtime/logging.ts';
 import { nactName } from './runtime/names.ts';
 import { inboxOf } from './runtime/reference.ts';
-import {
-  type Child,
-  type MailboxOwner,
-  type Parent,
-  stopAll,
-  type World,
-} from './runtime/world.ts';
+import { type Child, type Parent, stopAll, type TurnTaker, type World } from './runtime/world.ts';
 
 export type { ActorContext, ActorSystem, Behaviour, ChildOptions } from './runtime/behaviour.ts';
+
+/** All that is put into a mailbox of nact. */
+const TURN = 'turn';
 
 export function createActorSystem(options: {
   readonly name: string;
@@ -109,7 +108,10 @@ class NactSystem implements ActorSystem, Parent, World {
       try {
         onExit?.(exit);
       } catch (error) {
-        actorLog(this.log, name).error({ error }, 'the listener for the end of an actor failed');
+        new ActorLog(this.log, name).error(
+          { error },
+          'the listener for the end of an actor failed',
+        );
       }
     };
     return new Cell(this, this, name, behaviour, onEnd).self;
@@ -130,22 +132,22 @@ class NactSystem implements ActorSystem, Parent, World {
     stop(this.#nact);
   }
 
-  openMailbox<Item>(owner: MailboxOwner<Item>): void {
+  openTurns(taker: TurnTaker): void {
     this.#incarnations += 1;
     spawn(
       this.#nact,
-      (_state: undefined, item: Item) => owner.handle(item) as undefined | Promise<undefined>,
-      nactName(owner.name, this.#incarnations),
+      () => taker.takeTurn() as undefined | Promise<undefined>,
+      nactName(taker.name, this.#incarnations),
       {
         initialStateFunc: ({ self }) => {
-          owner.open({
-            put: (item) => dispatch(self, item),
+          taker.open({
+            ask: () => dispatch(self, TURN),
             close: () => stop(self),
           });
           return undefined;
         },
-        onCrash: (_item, error, context) => {
-          owner.crashed(error);
+        onCrash: (_turn, error, context) => {
+          taker.crashed(error);
           return context.stop;
         },
       },

@@ -57,8 +57,8 @@ export const COMPLETE: Plan = {
     },
     requests: {
       warmUpEvents: 20_000,
-      warmUpParts: 100,
-      warmUpMaxMs: 15_000,
+      warmUpParts: 20,
+      warmUpMaxMs: 30_000,
       fullMs: 2_000,
       steadyPerSecond: 250,
       steadyMs: 2_000,

@@ -21,7 +21,7 @@ import type { ActorRef, Exit } from '../protocols/actor.ts';
 import { BUCKET_LOOKS_MAX, BUCKETS_MAX } from '../protocols/limits.ts';
 import type { Clock, Log } from '../protocols/ports.ts';
 import type { BucketMessage, LimitedBy, RestRequest } from '../protocols/proxy.ts';
-import type { SharedLimits } from '../protocols/shared-limits.ts';
+import type { SharedLimits, SharedPlace } from '../protocols/shared-limits.ts';
 import { learnSiblings, NO_SIBLINGS, type SiblingEvidence } from '../protocols/siblings.ts';
 import { NOWHERE, sortOut } from './proxy-aftermath.ts';
 import type { Gate } from './proxy-gates.ts';
@@ -35,8 +35,11 @@ export type Bucket = {
   readonly gate: Gate;
   readonly memory: BucketMemory;
   readonly tickets: Map<number, RestTicket>;
-  /** Where it meets the buckets of other proxies; it tells nothing of whose it is. */
-  readonly place: string;
+  /**
+   * Where it meets the buckets of other proxies, by a name that tells nothing of whose it is; null
+   * where the limits are this proxy's own.
+   */
+  readonly shared: SharedPlace | null;
   ref: ActorRef<BucketMessage>;
   unwatch: () => void;
   incarnation: number;
@@ -73,6 +76,15 @@ export class ProxyBuckets {
     return this.#buckets.size;
   }
 
+  /** Every request that is under way, with its bucket. */
+  tickets(): readonly (readonly [RestTicket, Bucket])[] {
+    const all: (readonly [RestTicket, Bucket])[] = [];
+    for (const bucket of this.#buckets.values()) {
+      for (const ticket of bucket.tickets.values()) all.push([ticket, bucket]);
+    }
+    return all;
+  }
+
   /** The bucket that a request counts against; null if there are too many. */
   for(request: RestRequest, gate: Gate): Bucket | null {
     const { major, family } = request.route;
@@ -85,12 +97,15 @@ export class ProxyBuckets {
     if (this.#buckets.size >= BUCKETS_MAX && !this.#makeRoom()) return null;
     const number = ++this.#started;
     const memory: BucketMemory = { knowledge: null };
-    const place = placeOf('bucket', key);
-    const parts = { key, family, number, gate, memory, place, tickets: new Map() };
+    const { sharedLimits: limits } = this.#services;
+    const shared = limits && { limits, place: placeOf('bucket', key) };
+    const parts = { key, family, number, gate, memory, shared, tickets: new Map() };
     const counters = { incarnation: 0, crashes: 0 };
     const bucket: Bucket = { ...parts, ...counters, ref: NOWHERE, unwatch: () => {} };
-    const news = (): void => bucket.ref.tell({ kind: 'news' });
-    bucket.unwatch = this.#services.sharedLimits?.watch(place, news) ?? bucket.unwatch;
+    if (shared !== null) {
+      const news = (): void => bucket.ref.tell({ kind: 'news' });
+      bucket.unwatch = shared.limits.watch(shared.place, news);
+    }
     this.#start(bucket);
     this.#buckets.set(key, bucket);
     gate.buckets.add(bucket);
@@ -134,15 +149,14 @@ export class ProxyBuckets {
   }
 
   #start(bucket: Bucket): void {
-    const { gate, memory, place } = bucket;
-    const limits = this.#services.sharedLimits;
+    const { gate, memory, shared } = bucket;
     bucket.incarnation += 1;
     const behaviour = bucketActor({
       gate: gate.ref,
       memory,
       siblings: this.#siblings,
       learned: (evidence) => this.#learned(evidence),
-      shared: limits && { limits, place },
+      shared,
       shut: (by, untilMs) => this.#services.shut(gate, by, untilMs),
       idle: () => this.#idle(bucket),
     });

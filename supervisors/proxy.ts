@@ -98,11 +98,12 @@ class Tree implements ProxyTree {
   readonly #guard: ProxyGuard;
   /** Where limits are shared. */
   readonly #address: AddressCount | null;
-  readonly #bucketOf = new Map<RestTicket, Bucket>();
   readonly #stopped: Promise<void>;
   #self: ActorRef<TreeMessage> = NOWHERE;
   #context: ActorContext<TreeMessage> | null = null;
   #tickets: number;
+  /** Requests under way; each stands with its bucket. */
+  #requests = 0;
   #bodyBytes = 0;
   #draining = false;
   #emptied: (() => void) | null = null;
@@ -117,8 +118,7 @@ class Tree implements ProxyTree {
       closed: (identity) => this.#lookAgain(identity),
     });
     this.#guard = guard;
-    const settled = (ticket: RestTicket): void => this.#settled(ticket);
-    this.#services = { upstream, clock, metrics, guard, settled };
+    this.#services = { upstream, clock, metrics, guard };
     this.#gates = new ProxyGates({
       ...options,
       sharedLimits,
@@ -167,7 +167,7 @@ class Tree implements ProxyTree {
   }
 
   get requests(): number {
-    return this.#bucketOf.size;
+    return this.#requests;
   }
 
   get standing(): GuardStanding {
@@ -178,25 +178,26 @@ class Tree implements ProxyTree {
     const { method, template } = request.route;
     this.#options.metrics.requested(method, template);
     this.#tickets += 1;
-    const ticket = new RestTicket(this.#tickets, request, this.#services);
-    const submission = { outcome: ticket.outcome, cancel: () => this.#cancel(ticket) };
     const bucket = this.#admit(request);
     if ('kind' in bucket) {
-      ticket.settle(bucket);
-      return submission;
+      const refused = new RestTicket(this.#tickets, request, this.#services, () => {});
+      refused.settle(bucket);
+      return { outcome: refused.outcome, cancel: () => {} };
     }
+    const settled = (): void => this.#settled(ticket, bucket);
+    const ticket = new RestTicket(this.#tickets, request, this.#services, settled);
     bucket.tickets.set(ticket.id, ticket);
     bucket.gate.requests += 1;
-    this.#bucketOf.set(ticket, bucket);
+    this.#requests += 1;
     this.#bodyBytes += request.body?.heldBytes ?? 0;
     bucket.ref.tell({ kind: 'enqueue', ticket });
-    return submission;
+    return { outcome: ticket.outcome, cancel: () => cancel(ticket, bucket) };
   }
 
   async drain(withinMs: number): Promise<void> {
     this.#draining = true;
     this.#buckets.drain();
-    if (this.#bucketOf.size === 0) return;
+    if (this.#requests === 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#options.clock.setTimer(withinMs, resolve);
       this.#emptied = () => {
@@ -213,7 +214,7 @@ class Tree implements ProxyTree {
     if (refused !== null) return refused;
     const share = SHARE[request.priority];
     const bytes = request.body?.heldBytes ?? 0;
-    if (this.#bucketOf.size >= share * PROXY_REQUESTS_MAX) return FULL;
+    if (this.#requests >= share * PROXY_REQUESTS_MAX) return FULL;
     if (this.#bodyBytes + bytes > share * PROXY_BODIES_MAX_BYTES) return FULL;
     const gate = this.#gates.of(request.identity);
     if (gate === null || gate.requests >= share * IDENTITY_REQUESTS_MAX) return FULL;
@@ -222,7 +223,7 @@ class Tree implements ProxyTree {
 
   /** Refuses what waits and must not be sent any more. */
   #lookAgain(identity: string | null): void {
-    for (const [ticket, bucket] of [...this.#bucketOf]) {
+    for (const [ticket, bucket] of this.#buckets.tickets()) {
       if (identity !== null && ticket.request.identity !== identity) continue;
       const refused = ticket.phase.kind === 'waiting' ? this.#guard.look(ticket.request) : null;
       if (refused === null) continue;
@@ -231,18 +232,12 @@ class Tree implements ProxyTree {
     }
   }
 
-  #settled(ticket: RestTicket): void {
-    const bucket = this.#bucketOf.get(ticket);
-    if (bucket === undefined) return;
-    this.#bucketOf.delete(ticket);
-    bucket.tickets.delete(ticket.id);
-    bucket.gate.requests -= 1;
-    this.#bodyBytes -= ticket.request.body?.heldBytes ?? 0;
-    if (this.#bucketOf.size === 0) this.#emptied?.();
-  }
-
-  #cancel(ticket: RestTicket): void {
-    this.#bucketOf.get(ticket)?.ref.tell({ kind: 'cancel', id: ticket.id });
+  #settled({ id, request }: RestTicket, { tickets, gate }: Bucket): void {
+    tickets.delete(id);
+    gate.requests -= 1;
+    this.#requests -= 1;
+    this.#bodyBytes -= request.body?.heldBytes ?? 0;
+    if (this.#requests === 0) this.#emptied?.();
   }
 
   #parent(): ActorContext<TreeMessage> {
@@ -261,7 +256,7 @@ class Tree implements ProxyTree {
   #leave(): void {
     this.#context = null;
     this.#address?.stop();
-    for (const ticket of [...this.#bucketOf.keys()]) {
+    for (const [ticket] of this.#buckets.tickets()) {
       if (ticket.phase.kind === 'waiting') {
         ticket.settle(STOPPING);
       } else {
@@ -270,4 +265,9 @@ class Tree implements ProxyTree {
       }
     }
   }
+}
+
+/** One that is settled is with its bucket no more. */
+function cancel({ id }: RestTicket, { tickets, ref }: Bucket): void {
+  if (tickets.has(id)) ref.tell({ kind: 'cancel', id });
 }

@@ -64,7 +64,7 @@ type State = {
   readonly tickets: Map<number, Ticket>;
   gate: ActorRef<GateMessage>;
   /** What has landed for requests whose fate the machine is about to decide. */
-  readonly landings: Map<number, Landing>;
+  landings: Map<number, Landing>;
   wakeAtMs: number | null;
 };
 
@@ -92,7 +92,8 @@ export function bucketActor(options: BucketOptions): Behaviour<State, BucketMess
       if (message.kind === 'gate') state.gate = message.gate;
       if (message.kind === 'wake') state.wakeAtMs = null;
       for (const step of stepsOf(message, state, context)) count(step, state, options, context);
-      if (state.turns?.isBusy !== true) state.landings.clear();
+      // A map that is cleared keeps what it held alive, until the collector has been everywhere.
+      if (state.landings.size > 0 && state.turns?.isBusy !== true) state.landings = new Map();
       if (state.turns?.mustPoll === true) context.after('poll', SHARED_POLL_MS, { kind: 'news' });
       return state;
     },

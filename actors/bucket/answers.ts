@@ -77,6 +77,7 @@ function settleClass(
   flight: Charged,
   { reading, landedMs }: Heard,
 ): readonly [Ledger, Charged] {
+  if (flight.charges.length <= 1) return [ledger, flight];
   const keys = [...new Set(flight.charges.map(({ account }) => account))];
   const [first] = keys;
   if (first === undefined || keys.length === 1) return [ledger, flight];
@@ -120,6 +121,7 @@ function noteAnswer(ledger: Ledger, flight: Charged, heard: Heard): Ledger {
 /** Lands the request in every window it was charged to but this one. */
 function landElsewhere(ledger: Ledger, flight: Charged, but: number, landedMs: number): Ledger {
   const charges = flight.charges.filter(({ window }) => resolve(ledger, window) !== but);
+  if (charges.length === 0) return ledger;
   return eachWindow(ledger, { ...flight, charges }, (window, one) =>
     windows.noteLanded(window, one, landedMs),
   );

@@ -1,5 +1,6 @@
 /** What is known of a bucket as a text in the store's time, for other proxies. */
 import { z } from 'zod';
+import { mapValues } from './numbered.ts';
 import type { Knowledge } from './state.ts';
 import type { Window } from './window.ts';
 
@@ -82,11 +83,18 @@ export function readKnowledge(text: string, offsetMs: number): Shared | null {
     return null;
   }
   const { data } = storedBucket.safeParse(value);
-  return data === undefined ? null : shiftKnowledge(data, -offsetMs);
+  if (data === undefined) return null;
+  const windows = Object.entries(data.ledger.windows).map(([number, value]) => ({
+    number: Number(number),
+    value,
+  }));
+  return shiftKnowledge({ ...data, ledger: { ...data.ledger, windows } }, -offsetMs);
 }
 
 export function writeKnowledge(shared: Shared, offsetMs: number): string {
-  return JSON.stringify(shiftKnowledge(shared, offsetMs));
+  const { ledger, flights } = shiftKnowledge(shared, offsetMs);
+  const windows = ledger.windows.map(({ number, value }) => [number, value] as const);
+  return JSON.stringify({ ledger: { ...ledger, windows: Object.fromEntries(windows) }, flights });
 }
 
 /** The same as seen from a clock that is `byMs` ahead. */
@@ -98,14 +106,11 @@ function shiftKnowledge({ ledger, flights }: Shared, byMs: number): Shared {
         { ...one, blockedUntilMs: one.blockedUntilMs + byMs, usedMs: one.usedMs + byMs },
       ] as const,
   );
-  const windows = Object.entries(ledger.windows).map(
-    ([id, window]) => [id, shiftWindow(window, byMs)] as const,
-  );
   return {
     ledger: {
       ...ledger,
       accounts: Object.fromEntries(accounts),
-      windows: Object.fromEntries(windows),
+      windows: mapValues(ledger.windows, (window) => shiftWindow(window, byMs)),
     },
     flights: flights.map((flight) => ({
       ...flight,

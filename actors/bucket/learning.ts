@@ -17,6 +17,9 @@ import { RESET_MARGIN_MS } from '../../protocols/limits.ts';
 import type { Reading } from './reading.ts';
 import {
   backOff,
+  COUNTINGS,
+  type Counting,
+  countSends,
   type Heard,
   keepsLog,
   land,
@@ -33,10 +36,10 @@ export function noteAnswer(
   reading: Reading | null,
   landedMs: number,
 ): Window {
-  const known = status < 500 ? { ...window, failures: 0 } : window;
+  const known = status < 500 && window.failures > 0 ? { ...window, failures: 0 } : window;
   if (reading !== null) {
     const learned = learn(land(known, flight, true, landedMs), flight, reading, landedMs);
-    return { ...learned, refusedOnly: false };
+    return learned.refusedOnly ? { ...learned, refusedOnly: false } : learned;
   }
   const landed = land(known, flight, false, landedMs);
   if (known.kind !== 'unknown') return spend(landed, landedMs);
@@ -70,7 +73,7 @@ export function strangersIn(
 ): number {
   if (window.kind !== 'limited' || window.epoch < 2 || !keepsLog(window)) return 0;
   if (reading.limit !== window.limit) return 0;
-  const others = window.log.filter((entry) => entry.id !== flight.id).length;
+  const others = countSends(window, (entry) => entry.id !== flight.id);
   const ours = others + window.spent.length + (refused ? 0 : 1);
   return Math.max(0, reading.limit - reading.remaining - ours);
 }
@@ -163,12 +166,16 @@ function measure(window: Window, flight: WindowFlight, reading: Reading, heard: 
   const shareMs = Math.max(window.shareMs, resetAfterMs / usedBy(reading));
   const measured = { ...window, lengthMs, shareMs };
   if (window.distrusted) return measured;
-  const excluded = new Set(window.excluded);
-  if (cannotLeak(window, reading)) excluded.add('leaky');
-  if (cannotBeFixed(window, heard)) excluded.add('fixed');
-  if (cannotSlide(measured, flight, reading, heard)) excluded.add('sliding');
+  const cannot: Readonly<Record<Counting, boolean>> = {
+    leaky: cannotLeak(window, reading),
+    fixed: cannotBeFixed(window, heard),
+    sliding: cannotSlide(measured, flight, reading, heard),
+  };
+  const isNews = (counting: Counting) => cannot[counting] && !window.excluded.includes(counting);
+  if (!COUNTINGS.some(isNews)) return measured;
+  const excluded = [...window.excluded, ...COUNTINGS.filter(isNews)];
   // What fits no kind has changed: then nothing is known of how it counts.
-  return { ...measured, excluded: excluded.size === 3 ? [] : [...excluded] };
+  return { ...measured, excluded: excluded.length === COUNTINGS.length ? [] : excluded };
 }
 
 /** Within one window the reset has moved, by more than the ways of two answers can explain. */
@@ -189,13 +196,15 @@ function cannotSlide(
   reading: Reading,
   heard: Heard,
 ): boolean {
-  const before = window.log.filter(
+  const sinceMs = heard.countedByMs - (window.lengthMs ?? 0) + RESET_MARGIN_MS;
+  const before = countSends(
+    window,
     (entry) =>
       entry.id !== flight.id &&
       entry.counted &&
       entry.countedByMs !== null &&
       entry.countedByMs <= flight.sentMs &&
-      entry.sentMs > heard.countedByMs - (window.lengthMs ?? 0) + RESET_MARGIN_MS,
-  ).length;
+      entry.sentMs > sinceMs,
+  );
   return reading.remaining > reading.limit - 1 - before;
 }

@@ -28,6 +28,7 @@
  */
 import { BUCKET_IDLE_MS } from '../../protocols/limits.ts';
 import { areSiblings, NO_SIBLINGS, type Siblings } from '../../protocols/siblings.ts';
+import { type Numbered, valueAt, withValue } from './numbered.ts';
 import type { Window, WindowFlight } from './window.ts';
 import * as windows from './window.ts';
 
@@ -50,7 +51,7 @@ export type Account = {
 /** Plain data, so that it can be kept, sent and restored. */
 export type Ledger = {
   readonly accounts: Readonly<Record<string, Account>>;
-  readonly windows: Readonly<Record<number, Window>>;
+  readonly windows: Numbered<Window>;
   /**
    * Windows that are gone, and those they were joined to; for requests that are still in flight.
    */
@@ -73,12 +74,15 @@ export type Load = {
   readonly accounts: ReadonlyMap<string, number>;
 };
 
-export const EMPTY_LEDGER: Ledger = { accounts: {}, windows: {}, joined: {}, nextWindow: 1 };
+export const EMPTY_LEDGER: Ledger = { accounts: {}, windows: [], joined: {}, nextWindow: 1 };
 
 export const accountKey = (route: string, requestClass: string): string =>
   `${route} ${requestClass}`;
 
+const NO_LOAD: Load = { windows: new Map(), accounts: new Map() };
+
 export function loadOf(ledger: Ledger, flights: readonly Charged[]): Load {
+  if (flights.length === 0) return NO_LOAD;
   const byWindow = new Map<number, number>();
   const byAccount = new Map<string, number>();
   const add = <Key>(map: Map<Key, number>, key: Key) => map.set(key, (map.get(key) ?? 0) + 1);
@@ -99,9 +103,9 @@ export function loadOf(ledger: Ledger, flights: readonly Charged[]): Load {
 
 export function roll(ledger: Ledger, nowMs: number): Ledger {
   let next = ledger;
-  for (const [id, window] of Object.entries(ledger.windows)) {
-    const rolled = windows.roll(window, nowMs);
-    if (rolled !== window) next = withWindow(next, Number(id), rolled);
+  for (const { number, value } of ledger.windows) {
+    const rolled = windows.roll(value, nowMs);
+    if (rolled !== value) next = withWindow(next, number, rolled);
   }
   return next;
 }
@@ -238,12 +242,12 @@ export function slowDown(ledger: Ledger, flight: Charged, nowMs: number): Ledger
 /** From now on the accounts of both windows draw on one. */
 export function join(ledger: Ledger, into: number, gone: number): Ledger {
   const merged = windows.merge(windowOf(ledger, into), windowOf(ledger, gone));
-  const { [gone]: _, ...others } = withWindow(ledger, into, merged).windows;
+  const kept = withWindow(ledger, into, merged).windows.filter(({ number }) => number !== gone);
   const accounts = Object.entries(ledger.accounts).map(
     ([key, one]) => [key, one.window === gone ? { ...one, window: into } : one] as const,
   );
   const joined = { ...ledger.joined, [gone]: into };
-  return { ...ledger, windows: others, joined, accounts: Object.fromEntries(accounts) };
+  return { ...ledger, windows: kept, joined, accounts: Object.fromEntries(accounts) };
 }
 
 /**
@@ -267,14 +271,13 @@ export function forget(
   const charged = new Set(flights.flatMap(({ charges }) => charges.map(({ window }) => window)));
   const used = new Set([...kept.flatMap(([, account]) => windowsOf(account))]);
   for (const id of charged) used.add(resolve(ledger, id));
-  const pick = <Value>(from: Readonly<Record<number, Value>>, ids: ReadonlySet<number>) =>
-    Object.fromEntries(Object.entries(from).filter(([id]) => ids.has(Number(id))));
+  const joined = Object.entries(ledger.joined).filter(([id]) => charged.has(Number(id)));
   return [
     {
       ...ledger,
       accounts: Object.fromEntries(kept),
-      windows: pick(ledger.windows, used),
-      joined: pick(ledger.joined, charged),
+      windows: ledger.windows.filter(({ number }) => used.has(number)),
+      joined: Object.fromEntries(joined),
     },
     nextMs,
   ];
@@ -307,7 +310,7 @@ export function accountOf(ledger: Ledger, key: string): Account {
 }
 
 export function windowOf(ledger: Ledger, id: number): Window {
-  const window = ledger.windows[id];
+  const window = valueAt(ledger.windows, id);
   if (window === undefined) throw new Error(`the ledger has no window ${id}`);
   return window;
 }
@@ -317,7 +320,7 @@ export function withAccount(ledger: Ledger, key: string, account: Account): Ledg
 }
 
 export function withWindow(ledger: Ledger, id: number, window: Window): Ledger {
-  return { ...ledger, windows: { ...ledger.windows, [id]: window } };
+  return { ...ledger, windows: withValue(ledger.windows, id, window) };
 }
 
 export function withNewWindow(ledger: Ledger, window: Window): Ledger {
@@ -344,7 +347,7 @@ export function eachWindow(
   const ids = new Set(flight.charges.map(({ window }) => resolve(ledger, window)));
   let next = ledger;
   for (const id of ids) {
-    const window = ledger.windows[id];
+    const window = valueAt(ledger.windows, id);
     if (window !== undefined) {
       next = withWindow(next, id, change(window, flightIn(next, flight, id)));
     }

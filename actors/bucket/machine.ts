@@ -6,38 +6,23 @@
  * it.
  *
  * Inner workings: `transition` is a pure function of state, input and time. After each input the
- * machine lets time pass (`settleTime`) and then moves what may move (`advance`): it asks the gate
- * for as many permits as it could use now, and a permit is spent on whoever is next when it
+ * machine lets time pass (`settleTime`) and then moves what may move (`sending.ts`): it asks the
+ * gate for as many permits as it could use now, and a permit is spent on whoever is next when it
  * arrives, so the global limit is taken just before the send; what the global limit leaves alone
  * goes without. A request that comes back from a 429 takes its old place, because places are the
  * numbers drawn on arrival.
  *
  * Each lane (`protocols/lanes.ts`) of each route has a queue in the order of arrival. Who is next
- * is decided at the moment of sending, by looking: the lane whose turn it is, in it the route that
- * was served longest ago, and in its queue the first whose class has room. So a request whose class
- * changes while it waits needs not be moved, and one class that is shut does not hold up another.
- * The map of queues is in the order of the routes' turns.
- *
- * There is one timer, armed for the earliest time that matters; waking early or late is harmless,
- * since every wake looks anew. Queues are arrays that are copied on change: cheaper than drafting
- * them.
+ * is decided at the moment of sending, by looking. So a request whose class changes while it waits
+ * needs not be moved, and one class that is shut does not hold up another. The map of queues is in
+ * the order of the routes' turns. Queues are arrays that are copied on change: cheaper than
+ * drafting them.
  *
  * Failure modes: an input about a request that is no longer here changes nothing. A request whose
  * client gave up while it was in flight stays among the flights, marked abandoned, until it lands.
  */
-import { classChangeMs } from '../../protocols/discord/request-class.ts';
+import { type ByLane, NOBODY_PASSED, SHARE } from '../../protocols/lanes.ts';
 import {
-  afterTurn,
-  type ByLane,
-  NOBODY_PASSED,
-  nextLane,
-  PRIORITIES,
-  type Priority,
-  SHARE,
-} from '../../protocols/lanes.ts';
-import {
-  ARRIVAL_MAX_MS,
-  BUCKET_ASKS_MAX,
   BUCKET_IDLE_MS,
   BUCKET_QUEUES_MAX,
   BUCKET_REQUESTS_MAX,
@@ -50,6 +35,7 @@ import * as answers from './answers.ts';
 import * as ledgers from './ledger.ts';
 import { Prospects } from './prospects.ts';
 import { Room } from './room.ts';
+import { advance, nextToSend, send } from './sending.ts';
 import {
   type BucketEffect,
   type BucketInput,
@@ -57,14 +43,15 @@ import {
   type BucketStep,
   type Entry,
   type Flight,
-  inTheAir,
   type Knowledge,
   keysOf,
+  type OthersFlight,
   type Queue,
   queueKey,
   type Waiting,
   withQueue,
 } from './state.ts';
+import { lookBack, nextTimeMs } from './waking.ts';
 
 const NOBODY_AHEAD: BucketState['ahead'] = new Map();
 const NOTHING_ASKED: ByLane<number> = { high: 0, normal: 0, bulk: 0 };
@@ -104,20 +91,25 @@ export function transition(state: BucketState, input: BucketInput, nowMs: number
   // A new request, and a permit, change nobody else's prospects.
   const isQuick = input.kind === 'enqueue' || input.kind === 'permit';
   const settled = isQuick ? taken : settleTime(taken, nowMs, effects);
-  const advanced = advance(settled, nowMs, effects);
+  const [advanced, room] = advance(settled, nowMs, effects);
   const [next, lookMs] =
     input.kind === 'wake' ? lookBack(advanced, nowMs, effects) : [advanced, nowMs + BUCKET_IDLE_MS];
-  effects.push({ kind: 'wake-at', atMs: Math.min(lookMs, nextTimeMs(next, nowMs)) });
+  effects.push({ kind: 'wake-at', atMs: Math.min(lookMs, nextTimeMs(next, room, nowMs)) });
   return { state: next, effects };
 }
 
 /** Lets time pass. What another proxy has said no more of, for too long, is taken to be lost. */
 export function roll(state: BucketState, nowMs: number): BucketState {
-  const lost = state.others.filter(({ leaseUntilMs }) => leaseUntilMs <= nowMs);
-  const noted = lost.reduce((sum, one) => ledgers.noteLost(sum, one, nowMs), state.ledger);
-  const ledger = ledgers.roll(noted, nowMs);
-  if (lost.length === 0) return ledger === state.ledger ? state : { ...state, ledger };
-  return { ...state, ledger, others: state.others.filter((one) => !lost.includes(one)) };
+  const { others } = state;
+  const isLost = ({ leaseUntilMs }: OthersFlight): boolean => leaseUntilMs <= nowMs;
+  if (!others.some(isLost)) {
+    const ledger = ledgers.roll(state.ledger, nowMs);
+    return ledger === state.ledger ? state : { ...state, ledger };
+  }
+  let { ledger } = state;
+  for (const one of others) if (isLost(one)) ledger = ledgers.noteLost(ledger, one, nowMs);
+  const kept = others.filter((one) => !isLost(one));
+  return { ...state, ledger: ledgers.roll(ledger, nowMs), others: kept };
 }
 
 type Effects = BucketEffect[];
@@ -173,11 +165,11 @@ function enqueue(state: BucketState, entry: Entry, nowMs: number, effects: Effec
     effects.push(fate);
     return state;
   }
-  const queues = withQueue(state.queues, waiting, [...(queue?.entries ?? []), waiting]);
+  const queues = withQueue(state.queues, waiting, (queue?.entries ?? []).concat(waiting));
   return { ...state, queues, nextPlace: state.nextPlace + 1, activeMs: nowMs };
 }
 
-/** Written out, like `flightOf`: a copy that then grows costs several times as much. */
+/** Written out: a copy that then grows costs several times as much. */
 function waitingOf(entry: Entry, keys: Waiting['keys'], place: number): Waiting {
   const { id, route, rule, gated, deadlineMs, sendByMs, repeatable, lane } = entry;
   return {
@@ -196,51 +188,6 @@ function waitingOf(entry: Entry, keys: Waiting['keys'], place: number): Waiting 
   };
 }
 
-function flightOf(
-  waiting: Waiting,
-  permit: number | null,
-  charges: Flight['charges'],
-  sentMs: number,
-): Flight {
-  const { id, route, rule, gated, deadlineMs, sendByMs, repeatable, lane } = waiting;
-  const { keys, place, limitedAttempts, failedAttempts } = waiting;
-  return {
-    id,
-    route,
-    rule,
-    gated,
-    deadlineMs,
-    sendByMs,
-    repeatable,
-    lane,
-    keys,
-    place,
-    limitedAttempts,
-    failedAttempts,
-    permit,
-    charges,
-    sentMs,
-    abandoned: false,
-  };
-}
-
-/** Who is to be sent next of those that need a permit, or of those that do not. */
-function nextToSend(
-  state: BucketState,
-  gated: boolean,
-  room: Room,
-  owedTo: Priority | null = null,
-): Waiting | null {
-  const firsts: Record<Priority, Waiting | null> = { high: null, normal: null, bulk: null };
-  for (const queue of state.queues.values()) {
-    if (queue.gated === gated) firsts[queue.lane] ??= room.firstOf(queue);
-  }
-  const owed = owedTo === null ? null : firsts[owedTo];
-  if (owed !== null) return owed;
-  const lane = nextLane(state.patience, (one) => firsts[one] !== null);
-  return lane === null ? null : firsts[lane];
-}
-
 function usePermit(
   state: BucketState,
   { permit, lane, owed }: Extract<BucketInput, { readonly kind: 'permit' }>,
@@ -256,39 +203,6 @@ function usePermit(
   if (next !== null) return send(live, next, permit, nowMs, effects);
   effects.push({ kind: 'return-permit', permit });
   return live;
-}
-
-function send(
-  state: BucketState,
-  next: Waiting,
-  permit: number | null,
-  nowMs: number,
-  effects: Effects,
-): BucketState {
-  const { id, route, lane } = next;
-  effects.push({ kind: 'send', id, permit });
-  const keys = keysOf(next, nowMs);
-  const { siblings } = state;
-  const opened = keys.reduce(
-    (sum, key) => ledgers.open(sum, route, key, nowMs, siblings),
-    state.ledger,
-  );
-  const [ledger, charges] = ledgers.charge(opened, keys, id, nowMs);
-  const flight = flightOf(next, permit, charges, nowMs);
-  const key = queueKey(next);
-  const queue = state.queues.get(key);
-  const entries = (queue?.entries ?? []).filter((one) => one !== next);
-  const queues = new Map(state.queues);
-  // The route goes behind all others that wait for their turn.
-  queues.delete(key);
-  if (queue !== undefined && entries.length > 0) queues.set(key, { ...queue, entries });
-  const patience = afterTurn(state.patience, lane, (one) => waitsIn(state, one));
-  return { ...state, queues, ledger, patience, flights: [...state.flights, flight] };
-}
-
-function waitsIn({ queues }: BucketState, lane: Priority): boolean {
-  for (const queue of queues.values()) if (queue.lane === lane) return true;
-  return false;
 }
 
 /** Takes the flight out and gives its permit back to the gate, the one place where that is done. */
@@ -444,86 +358,4 @@ function settleTime(state: BucketState, nowMs: number, effects: Effects): Bucket
     if (entries.length > 0) queues.set(key, { ...queue, entries, hurryMs });
   }
   return { ...next, queues };
-}
-
-function advance(state: BucketState, nowMs: number, effects: Effects): BucketState {
-  if (state.queues.size === 0) return state;
-  let next = state;
-  let room = new Room(next, nowMs);
-  for (let one = nextToSend(next, false, room); one !== null; one = nextToSend(next, false, room)) {
-    next = send(next, one, null, nowMs, effects);
-    room = new Room(next, nowMs);
-  }
-  return ask(next, room, effects);
-}
-
-/** Asks for the permits that could be used now. */
-function ask(state: BucketState, room: Room, effects: Effects): BucketState {
-  const useful = { high: 0, normal: 0, bulk: 0 };
-  for (const queue of state.queues.values()) {
-    const { gated, lane } = queue;
-    if (gated) useful[lane] += room.usefulIn(queue, BUCKET_ASKS_MAX - useful[lane]);
-  }
-  const asked = { ...state.asked };
-  // Each lane asks for itself, lest one that comes late stand behind what a lower one has asked
-  // for.
-  for (const lane of PRIORITIES) {
-    for (; asked[lane] < useful[lane]; asked[lane]++) effects.push({ kind: 'ask', lane });
-  }
-  return { ...state, asked, ledger: room.ledger };
-}
-
-/** The next time at which something may change for those that wait or fly. */
-function nextTimeMs(state: BucketState, nowMs: number): number {
-  let atMs = Number.POSITIVE_INFINITY;
-  for (const { deadlineMs, abandoned } of state.flights) {
-    if (!abandoned) atMs = Math.min(atMs, deadlineMs ?? atMs);
-  }
-  for (const { leaseUntilMs } of state.others) atMs = Math.min(atMs, leaseUntilMs);
-  if (state.queues.size === 0) return atMs;
-  for (const { entries, hurryMs } of state.queues.values()) {
-    atMs = Math.min(atMs, hurryMs);
-    for (const { rule } of entries[0]?.rule.by === 'age' ? entries : []) {
-      atMs = Math.min(atMs, classChangeMs(rule, nowMs, ARRIVAL_MAX_MS));
-    }
-  }
-  for (const key of waitedFor(state, nowMs)) {
-    atMs = Math.min(atMs, ledgers.nextChangeMs(state.ledger, key, nowMs));
-  }
-  return atMs;
-}
-
-/** The accounts that somebody waits for. */
-function waitedFor(state: BucketState, nowMs: number): Set<string> {
-  const accounts = new Set<string>();
-  for (const { entries } of state.queues.values()) {
-    for (const one of entries[0]?.rule.by === 'route' ? entries.slice(0, 1) : entries) {
-      for (const key of one.keys ?? keysOf(one, nowMs)) accounts.add(key);
-    }
-  }
-  return accounts;
-}
-
-/**
- * Forgets what need not be known any more, and says when to look again. That is done when the timer
- * wakes us, which it does every BUCKET_IDLE_MS at least, and so before anything is to be forgotten.
- */
-function lookBack(
-  state: BucketState,
-  nowMs: number,
-  effects: Effects,
-): readonly [BucketState, number] {
-  const needed = waitedFor(state, nowMs);
-  const flying = inTheAir(state);
-  for (const { charges } of flying) for (const { account } of charges) needed.add(account);
-  const isNeeded = (key: string): boolean => needed.has(key);
-  const [ledger, lookMs] = ledgers.forget(state.ledger, isNeeded, flying, nowMs);
-  const next = { ...state, ledger };
-  // A permit that was asked for comes here and goes back first, so that nobody has to take it back.
-  const isAsking = PRIORITIES.some((lane) => state.asked[lane] > 0);
-  const isIdle = needed.size === 0 && !isAsking && lookMs === Number.POSITIVE_INFINITY;
-  if (!isIdle) return [next, Math.min(lookMs, nowMs + BUCKET_IDLE_MS)];
-  const idleMs = state.activeMs + BUCKET_IDLE_MS;
-  if (idleMs <= nowMs) effects.push({ kind: 'idle' });
-  return [next, Math.max(idleMs, nowMs + BUCKET_IDLE_MS / 2)];
 }

@@ -12,7 +12,8 @@ export class Room {
   /** Counted when it is first asked for: where nobody waits it never is. */
   #load: Load | null = null;
   readonly #nowMs: number;
-  readonly #byKey = new Map<string, number>();
+  /** Made when it is first needed, like the load. */
+  #byKey: Map<string, number> | null = null;
 
   constructor(state: BucketState, nowMs: number) {
     this.ledger = state.ledger;
@@ -29,7 +30,7 @@ export class Room {
   }
 
   #of(route: string, key: string): number {
-    const known = this.#byKey.get(key);
+    const known = this.#byKey?.get(key);
     if (known !== undefined) return known;
     this.ledger = ledgers.open(this.ledger, route, key, this.#nowMs, this.#state.siblings);
     this.#load ??= ledgers.loadOf(this.#state.ledger, inTheAir(this.#state));
@@ -37,6 +38,7 @@ export class Room {
     const most = ledgers.room(this.ledger, key, this.#load, this.#nowMs, share);
     // One for each proxy that has waited longer, or the nearest to the store would always be first.
     const room = most - (ahead.get(key) ?? 0);
+    this.#byKey ??= new Map();
     this.#byKey.set(key, room);
     return room;
   }
@@ -48,6 +50,12 @@ export class Room {
     // Without classes all of a queue have the same room.
     if (first.rule.by === 'route') return this.for(first) >= 1 ? first : null;
     return entries.find((one) => this.for(one) >= 1) ?? null;
+  }
+
+  /** Whether all of a queue could be sent now, if nobody else is. */
+  isEnoughFor(queue: Queue): boolean {
+    const { length } = queue.entries;
+    return this.usefulIn(queue, length) === length;
   }
 
   /** How many of a queue could be sent now, if nobody else is, up to `most`. */

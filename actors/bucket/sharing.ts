@@ -20,6 +20,7 @@ import type { SharedMachine, StoreTime } from '../shared/turns.ts';
 import { readKnowledge, writeKnowledge } from './knowledge.ts';
 import { type Account, type Charged, type Ledger, noteLost, quietAtMs } from './ledger.ts';
 import { roll, transition } from './machine.ts';
+import { mapValues, valueAt } from './numbered.ts';
 import { Room } from './room.ts';
 import {
   type BucketEffect,
@@ -80,7 +81,8 @@ function counted({ flights, ledger }: BucketState): readonly Flight[] {
   return flights.filter(({ charges }) =>
     charges.some(
       ({ account, window }) =>
-        ledger.windows[window]?.kind !== 'unlimited' || ledger.accounts[account]?.careful === true,
+        valueAt(ledger.windows, window)?.kind !== 'unlimited' ||
+        ledger.accounts[account]?.careful === true,
     ),
   );
 }
@@ -101,15 +103,18 @@ function hasNews(before: Ledger, after: Ledger): boolean {
     return (
       usedMs - knownMs > BUCKET_IDLE_MS / 3 ||
       !isDeepStrictEqual(facts, knownFacts) ||
-      !isDeepStrictEqual(after.windows[account.window], before.windows[known.window]) ||
-      (account.tight !== null &&
-        !isDeepStrictEqual(after.windows[account.tight], before.windows[account.tight]))
+      hasChanged(before, known.window, after, account.window) ||
+      (account.tight !== null && hasChanged(before, account.tight, after, account.tight))
     );
   });
 }
 
+function hasChanged(before: Ledger, was: number, after: Ledger, is: number): boolean {
+  return !isDeepStrictEqual(valueAt(after.windows, is), valueAt(before.windows, was));
+}
+
 function isBlank({ windows }: Ledger, { window, blockedUntilMs }: Account): boolean {
-  const known = windows[window];
+  const known = valueAt(windows, window);
   return known?.kind === 'unknown' && known.log.length === 0 && blockedUntilMs === 0;
 }
 
@@ -154,12 +159,12 @@ function adopt(
  * Keeps every limited window shut until what others may have sent is over, where that is not long.
  */
 function unsure(state: BucketState, heardUntilMs: number): BucketState {
-  const windows = Object.entries(state.ledger.windows).map(([id, window]) => {
+  const windows = mapValues(state.ledger.windows, (window) => {
     const lengthMs = Math.min(window.lengthMs ?? 0, SHARED_GAP_MAX_MS);
     const untilMs = heardUntilMs + lengthMs + RESET_MARGIN_MS;
-    return [id, window.kind === 'limited' ? block(window, untilMs) : window] as const;
+    return window.kind === 'limited' ? block(window, untilMs) : window;
   });
-  return { ...state, ledger: { ...state.ledger, windows: Object.fromEntries(windows) } };
+  return { ...state, ledger: { ...state.ledger, windows } };
 }
 
 /** Joins what is known here to what the store has. */

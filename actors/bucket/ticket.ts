@@ -31,8 +31,6 @@ export type TicketServices = {
   readonly clock: Clock;
   readonly metrics: ProxyMetrics;
   readonly guard: SendGuard;
-  /** Called once, when the fate is decided. */
-  settled(ticket: RestTicket): void;
 };
 
 type Phase =
@@ -56,13 +54,15 @@ export class RestTicket implements Ticket {
   /** Crashes of its bucket that it has lived through. */
   crashes = 0;
   readonly #services: TicketServices;
+  readonly #settled: () => void;
   #phase: Phase;
   #waitedMs = 0;
   #mayHaveArrived = false;
   #landed: (landing: Landing) => void = () => {};
   #resolve: ((outcome: RestOutcome) => void) | null = null;
 
-  constructor(id: number, request: RestRequest, services: TicketServices) {
+  /** `settled` is called once, when the fate is decided. */
+  constructor(id: number, request: RestRequest, services: TicketServices, settled: () => void) {
     const nowMs = services.clock.nowMs();
     this.id = id;
     this.request = request;
@@ -72,6 +72,7 @@ export class RestTicket implements Ticket {
     this.deadlineMs = timeoutMs === null ? null : nowMs + timeoutMs;
     this.sendByMs = withinMs === never ? null : nowMs + withinMs;
     this.#services = services;
+    this.#settled = settled;
     this.#phase = { kind: 'waiting', sinceMs: nowMs };
     this.outcome = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -124,7 +125,7 @@ export class RestTicket implements Ticket {
     // was started anew does not know of the attempts before.
     const sent = outcome.kind === 'timed-out' && (outcome.sent || this.#mayHaveArrived);
     resolve(sent ? { ...outcome, sent } : outcome);
-    this.#services.settled(this);
+    this.#settled();
     this.#count(outcome);
     // What landed is either this very outcome or of no use any more.
     if (outcome.kind !== 'answered') this.waitAgain();

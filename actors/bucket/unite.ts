@@ -12,6 +12,7 @@
  */
 import type { Account, Charged, Ledger } from './ledger.ts';
 import { join, resolve } from './ledger.ts';
+import { mapValues, valueAt } from './numbered.ts';
 import type { Window } from './window.ts';
 
 export type United<Flight> = { readonly ledger: Ledger; readonly flights: readonly Flight[] };
@@ -26,7 +27,7 @@ export function unite<Flight extends Charged>(
   const renumber = (id: number): number => resolve(second, id) + offset;
   let ledger: Ledger = {
     ...first,
-    windows: { ...first.windows, ...renumbered(second.windows, offset) },
+    windows: [...first.windows, ...renumbered(second.windows, offset)],
     nextWindow: offset + second.nextWindow,
   };
   for (const [key, account] of Object.entries(second.accounts)) {
@@ -37,19 +38,16 @@ export function unite<Flight extends Charged>(
     };
     ledger = withAccount(ledger, key, moved);
   }
-  const windows = Object.entries(ledger.windows).map(
-    ([id, window]) => [id, withoutRepeats(window)] as const,
-  );
+  const windows = mapValues(ledger.windows, withoutRepeats);
   const moved = flights.map((flight) => ({
     ...flight,
     charges: flight.charges.map((charge) => ({ ...charge, window: renumber(charge.window) })),
   }));
-  return { ledger: { ...ledger, windows: Object.fromEntries(windows) }, flights: moved };
+  return { ledger: { ...ledger, windows }, flights: moved };
 }
 
 function renumbered(windows: Ledger['windows'], offset: number): Ledger['windows'] {
-  const entries = Object.entries(windows).map(([id, window]) => [Number(id) + offset, window]);
-  return Object.fromEntries(entries);
+  return windows.map(({ number, value }) => ({ number: number + offset, value }));
 }
 
 /** Adds an account of the second ledger, whose windows have their new numbers. */
@@ -79,7 +77,7 @@ function withAccount(ledger: Ledger, key: string, account: Account): Ledger {
 function joinKnown(ledger: Ledger, one: number, other: number): Ledger {
   const [left, right] = [resolve(ledger, one), resolve(ledger, other)];
   if (left === right) return ledger;
-  const isUnknown = ledger.windows[left]?.kind === 'unknown';
+  const isUnknown = valueAt(ledger.windows, left)?.kind === 'unknown';
   return isUnknown ? join(ledger, right, left) : join(ledger, left, right);
 }
 

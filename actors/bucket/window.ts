@@ -58,7 +58,8 @@ export type Heard = {
 };
 
 /** How Discord may count. */
-type Counting = 'fixed' | 'leaky' | 'sliding';
+export const COUNTINGS = ['leaky', 'fixed', 'sliding'] as const;
+export type Counting = (typeof COUNTINGS)[number];
 
 export type Window = {
   readonly kind: 'unknown' | 'unlimited' | 'limited';
@@ -132,6 +133,13 @@ export function newWindowAfter(window: Window): Window {
 const countedByMs = (sentMs: number): number => sentMs + ARRIVAL_MAX_MS;
 
 const may = (window: Window, counting: Counting): boolean => !window.excluded.includes(counting);
+
+/** How many sends of the log are of this kind, without a list of them: it is asked often. */
+export function countSends(window: Window, isMeant: (entry: LogEntry) => boolean): number {
+  let count = 0;
+  for (const entry of window.log) if (isMeant(entry)) count += 1;
+  return count;
+}
 
 /** Whether sends are followed one by one. */
 export const keepsLog = (window: Window): boolean =>
@@ -247,7 +255,7 @@ export function noteSent(window: Window, id: number, nowMs: number): Window {
     return window;
   }
   const entry = { id, sentMs: nowMs, countedByMs: null, counted: false };
-  return { ...window, log: [...window.log, entry] };
+  return { ...window, log: window.log.concat(entry) };
 }
 
 /**

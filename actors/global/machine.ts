@@ -184,7 +184,7 @@ function join<Asker>(state: GateState<Asker>, asker: Asker, lane: Priority): Gat
   const known = line.some((one) => one.asker === asker);
   const longer = known
     ? line.map((one) => (one.asker === asker ? { asker, wants: one.wants + 1 } : one))
-    : [...line, { asker, wants: 1 }];
+    : line.concat({ asker, wants: 1 });
   return { ...state, lines: { ...state.lines, [lane]: longer } };
 }
 
@@ -263,18 +263,20 @@ function grant<Asker>(
     const { lines } = current;
     const waits = (lane: Priority): boolean => lines[lane].length > 0;
     const lane = nextLane(current.patience, (one) => waits(one) && hasRoom(current, one));
-    const [first, ...others] = lane === null ? [] : lines[lane];
-    if (lane === null || first === undefined) break;
+    if (lane === null) break;
+    const [first] = lines[lane];
+    if (first === undefined) break;
     const { asker, wants } = first;
+    const others = lines[lane].slice(1);
     const id = next.nextId;
     effects.push({ kind: 'grant', asker, permit: id, lane, owed: isOwed(lane, waits) });
     const permit = { id, asker, sentMs: null, untilMs: Number.POSITIVE_INFINITY };
     next = {
       ...next,
       // Who wants more has had a turn, and goes behind the others.
-      lines: { ...lines, [lane]: wants > 1 ? [...others, { asker, wants: wants - 1 }] : others },
+      lines: { ...lines, [lane]: wants > 1 ? others.concat({ asker, wants: wants - 1 }) : others },
       patience: afterTurn(next.patience, lane, waits),
-      open: [...next.open, permit],
+      open: next.open.concat(permit),
       nextId: id + 1,
       lastGrantMs: nowMs,
     };

@@ -1,11 +1,14 @@
 /**
  * One incarnation of an actor: its place in the tree, its mailbox's bookkeeping, and its end.
  *
- * Purpose. nact schedules the messages of an actor; everything else that an actor needs is here:
- * the tree, a bound on the mailbox, timers and questions that die with their owner, and an end that
+ * Purpose. nact gives an actor its turns; everything else that an actor needs is here: the tree,
+ * the mailbox and its bound, timers and questions that die with their owner, and an end that
  * happens once, in order, and is told to the parent.
  *
- * Inner workings. A cell is alive until it has an `exit`. Whatever gives it one (a stop, `finish`,
+ * Inner workings. In a turn the messages are handled that were there when it began, in order, one
+ * after the other; the rest, and what comes after a handler that is awaited, waits for the next.
+ *
+ * A cell is alive until it has an `exit`. Whatever gives it one (a stop, `finish`,
  * a crash) closes the mailbox at once, so that nothing more is handled, and starts the teardown:
  * wait for a handler that is being awaited, stop the children one after the other in reverse order,
  * run the `stop` hook, tell the parent. Only then is the name free and the cell gone.
@@ -23,27 +26,29 @@ import {
   ACTOR_MAILBOX_MAX_MESSAGES,
   ACTOR_STOP_HOOK_DEADLINE_MS,
   ACTOR_TREE_STOP_DEADLINE_MS,
+  ACTOR_TURN_MAX_MESSAGES,
 } from '../../protocols/limits.ts';
 import type { Log, Timer } from '../../protocols/ports.ts';
 import { Asks, Question } from './asks.ts';
 import type { ActorContext, Behaviour, ChildOptions } from './behaviour.ts';
 import { Signal, STALE } from './envelope.ts';
-import { actorLog, messageType } from './logging.ts';
+import { Fifo } from './fifo.ts';
+import { ActorLog, messageType } from './logging.ts';
 import { childPath } from './names.ts';
 import { type Inbox, inboxOf, Reference } from './reference.ts';
 import { NamedTimers } from './timers.ts';
 import {
   type Child,
-  type Mailbox,
-  type MailboxOwner,
   type Parent,
   stopAll,
+  type Turns,
+  type TurnTaker,
   type World,
 } from './world.ts';
 
 type Item<Message> = Message | Question<Message> | Signal<Message>;
 
-export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwner<Item<Message>> {
+export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
   readonly name: string;
   readonly path: string;
   readonly parent: Parent;
@@ -57,8 +62,12 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
   readonly #onEnd: (exit: Exit) => void;
   readonly #shutdownMs: number | undefined;
   readonly #timers: NamedTimers<Message>;
-  readonly #asks = new Asks();
-  #mailbox: Mailbox<Item<Message>> | undefined;
+  readonly #mailbox = new Fifo<Item<Message>>();
+  /** Made with the first question, since most actors are never asked one. */
+  #asks: Asks | undefined;
+  #turns: Turns | undefined;
+  /** A turn was asked for and has not come. */
+  #turnIsDue = false;
   /** Undefined until `start` has made it. */
   #state: { value: State } | undefined;
   /** Messages that wait and count against the bound. */
@@ -94,7 +103,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
     }
     this.parent = parent;
     this.#world = world;
-    this.#log = actorLog(world.log, this.path);
+    this.#log = new ActorLog(world.log, this.path);
     this.#behaviour = behaviour;
     this.#onEnd = onEnd;
     this.place = options.place;
@@ -104,7 +113,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
     this.#context = this.#createContext();
     parent.children.set(name, this);
     world.census.actors += 1;
-    world.openMailbox(this);
+    world.openTurns(this);
   }
 
   // What others ask of it.
@@ -114,6 +123,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
   }
 
   ask<Value>(question: (reply: Reply<Value>) => Message, timeoutMs: number): Promise<Value> {
+    this.#asks ??= new Asks();
     const ask = this.#asks.open<Value>(this.#world.clock, this.path, timeoutMs);
     if (this.#asks.size > ACTOR_ASKS_MAX) {
       ask.fail(new MailboxFullError(this.path, ACTOR_ASKS_MAX));
@@ -147,23 +157,25 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
 
   // What nact calls.
 
-  open(mailbox: Mailbox<Item<Message>>): void {
-    this.#mailbox = mailbox;
+  open(turns: Turns): void {
+    this.#turns = turns;
     this.#handling = true;
     this.#state = { value: this.#behaviour.start(this.#context) };
     this.#handled();
   }
 
-  handle(item: Item<Message>): void | Promise<void> {
-    this.#handling = true;
-    const message = this.#take(item);
-    if (message !== STALE && this.#state !== undefined) {
-      const next = this.#behaviour.receive(this.#state.value, message, this.#context);
-      if (next instanceof Promise) return this.#handleLater(this.#state, next);
-      this.#state.value = next;
+  takeTurn(): void | Promise<void> {
+    this.#turnIsDue = false;
+    let left = Math.min(this.#mailbox.length, ACTOR_TURN_MAX_MESSAGES);
+    let pending: Promise<void> | undefined;
+    for (; left > 0 && pending === undefined; left--) {
+      const mail = this.#mailbox.take();
+      // A handler has ended the actor: what was left is dropped.
+      if (mail === null) return;
+      pending = this.#handle(mail.item);
     }
-    this.#handled();
-    this.#world.census.done();
+    if (this.#mailbox.length > 0) this.#askForTurn();
+    return pending;
   }
 
   crashed(error: unknown): void {
@@ -173,7 +185,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
     }
     this.#log.error({ error }, 'actor crashed');
     const exit: Exit = { kind: 'crashed', error };
-    this.#asks.failAll(new ActorStoppedError(this.path));
+    this.#asks?.failAll(new ActorStoppedError(this.path));
     this.#finishing = undefined;
     // A stop that waits for this very handler learns how it really ended.
     if (this.#exit !== undefined) this.#exit = exit;
@@ -182,7 +194,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
     if (this.#state !== undefined) this.#world.census.done();
   }
 
-  // The mailbox's bookkeeping.
+  // The mailbox.
 
   #post(message: Message, item: Item<Message>): 'queued' | 'stopped' | 'full' {
     if (this.#exit !== undefined) {
@@ -195,8 +207,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
       return 'full';
     }
     this.#waiting += 1;
-    this.#world.census.begin();
-    this.#mailbox?.put(item);
+    this.#put(item);
     return 'queued';
   }
 
@@ -213,8 +224,32 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
   #signal(signal: Signal<Message>): void {
     if (this.#exit !== undefined) return;
     this.#signals += 1;
+    this.#put(signal);
+  }
+
+  #put(item: Item<Message>): void {
     this.#world.census.begin();
-    this.#mailbox?.put(signal);
+    this.#mailbox.put(item);
+    this.#askForTurn();
+  }
+
+  #askForTurn(): void {
+    if (this.#turnIsDue) return;
+    this.#turnIsDue = true;
+    this.#turns?.ask();
+  }
+
+  #handle(item: Item<Message>): Promise<void> | undefined {
+    this.#handling = true;
+    const message = this.#take(item);
+    if (message !== STALE && this.#state !== undefined) {
+      const next = this.#behaviour.receive(this.#state.value, message, this.#context);
+      if (next instanceof Promise) return this.#handleLater(this.#state, next);
+      this.#state.value = next;
+    }
+    this.#handled();
+    this.#world.census.done();
+    return undefined;
   }
 
   #take(item: Item<Message>): Message | typeof STALE {
@@ -248,16 +283,17 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
   #end(exit: Exit): void {
     if (this.#exit !== undefined) return;
     this.#exit = exit;
-    this.#mailbox?.close();
-    this.#dropQueue();
+    this.#turns?.close();
+    this.#dropMail();
     this.#timers.clear();
-    this.#asks.failUntaken(new ActorStoppedError(this.path));
+    this.#asks?.failUntaken(new ActorStoppedError(this.path));
     this.#deadline = this.#setDeadline(this.#shutdownMs ?? ACTOR_TREE_STOP_DEADLINE_MS);
     this.#ended = this.#tearDown();
   }
 
-  #dropQueue(): void {
+  #dropMail(): void {
     const dropped = this.#waiting;
+    this.#mailbox.clear();
     this.#world.census.done(dropped + this.#signals);
     this.#waiting = 0;
     this.#signals = 0;
@@ -271,7 +307,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, MailboxOwne
     await stopAll(this.children);
     const exit: Exit = this.#exit ?? { kind: 'stopped' };
     await this.#runStopHook(exit);
-    this.#asks.failAll(new ActorStoppedError(this.path));
+    this.#asks?.failAll(new ActorStoppedError(this.path));
     this.#deadline?.cancel();
     // Whoever keeps a reference to an actor that has ended must not keep its state alive with it.
     this.#state = undefined;

@@ -4,14 +4,31 @@
  */
 import type { Log, LogFields } from '../../protocols/ports.ts';
 
-/** `log` with the actor's path in every line. */
-export function actorLog(log: Log, path: string): Log {
-  return {
-    error: (fields, message) => log.error({ actor: path, ...fields }, message),
-    warn: (fields, message) => log.warn({ actor: path, ...fields }, message),
-    info: (fields, message) => log.info({ actor: path, ...fields }, message),
-    debug: (fields, message) => log.debug({ actor: path, ...fields }, message),
-  };
+/** A log with the actor's path in every line. */
+export class ActorLog implements Log {
+  readonly #log: Log;
+  readonly #path: string;
+
+  constructor(log: Log, path: string) {
+    this.#log = log;
+    this.#path = path;
+  }
+
+  error(fields: LogFields, message: string): void {
+    this.#log.error({ actor: this.#path, ...fields }, message);
+  }
+
+  warn(fields: LogFields, message: string): void {
+    this.#log.warn({ actor: this.#path, ...fields }, message);
+  }
+
+  info(fields: LogFields, message: string): void {
+    this.#log.info({ actor: this.#path, ...fields }, message);
+  }
+
+  debug(fields: LogFields, message: string): void {
+    this.#log.debug({ actor: this.#path, ...fields }, message);
+  }
 }
 
 /** `log` without its failures. */

@@ -4,18 +4,19 @@
 import type { Clock, Log, Random } from '../../protocols/ports.ts';
 import type { Census } from './census.ts';
 
-/** What the cell asks of nact: to be handed back what it put in, one at a time, until it closes. */
-export interface Mailbox<Item> {
-  put(item: Item): void;
+/** What the cell asks of nact: turns, one at a time and none within the asking, until it closes. */
+export interface Turns {
+  ask(): void;
   close(): void;
 }
 
 /** What nact calls. */
-export interface MailboxOwner<Item> {
+export interface TurnTaker {
   readonly name: string;
-  open(mailbox: Mailbox<Item>): void;
-  handle(item: Item): void | Promise<void>;
-  /** `open` or `handle` threw or rejected. Never throws. */
+  open(turns: Turns): void;
+  /** The next turn comes no earlier than when a returned promise is settled. */
+  takeTurn(): void | Promise<void>;
+  /** `open` or `takeTurn` threw or rejected. Never throws. */
   crashed(error: unknown): void;
 }
 
@@ -25,7 +26,7 @@ export interface World {
   readonly random: Random;
   readonly log: Log;
   readonly census: Census;
-  openMailbox<Item>(owner: MailboxOwner<Item>): void;
+  openTurns(taker: TurnTaker): void;
 }
 
 /** What a parent needs of a child, whatever its messages are. */

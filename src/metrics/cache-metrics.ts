@@ -1,6 +1,7 @@
 /** What the proxy's cache counts. Paths are route templates, as in the proxy's other metrics. */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
 import type { CacheMetrics, RestCache } from '../proxy/cache/rest-cache.ts';
+import { gaugesOf } from './standing.ts';
 
 type Standing = RestCache['standing'];
 
@@ -26,16 +27,7 @@ export function createCacheMetrics(registry: Registry): CacheMetrics {
 
 /** Shows what the cache holds each time that somebody looks. */
 export function showCache(registry: Registry, standing: () => Standing): void {
-  const gauge = (name: string, help: string, read: (now: Standing) => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read(standing()));
-      },
-    });
-  };
+  const gauge = gaugesOf(registry, standing);
   gauge('proxy_cache_entries', 'Answers that are kept', (now) => now.entries);
   gauge('proxy_cache_bytes', 'Memory that kept answers take', (now) => now.bytes);
   gauge('proxy_cache_told', '1 while the events of a gateway tell of changes', (now) =>

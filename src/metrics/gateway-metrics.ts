@@ -8,7 +8,7 @@ import { Counter, Gauge, type Registry, Summary } from 'prom-client';
 import type { CommandOutcome } from '../../actors/commands/ports.ts';
 import type { IdentifyStatus } from '../../actors/identify/actor.ts';
 import type { FrameCounter } from '../../actors/shard/dispatch-plane.ts';
-import type { ShardNotice } from '../../actors/shard/machine.ts';
+import type { ShardNotice } from '../../actors/shard/state.ts';
 import { UNKNOWN_EVENTS_MAX } from '../../protocols/limits.ts';
 
 /** Opcodes above this are counted as one: a peer could send any number. */

@@ -2,25 +2,17 @@
  * The proxy's metrics. Paths are route templates, so that their number is bounded and no token
  * shows.
  */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 import type { LimitedBy, ProxyMetrics } from '../../protocols/proxy.ts';
 import type { GuardStanding } from '../../supervisors/proxy-guard.ts';
+import { gaugesOf } from './standing.ts';
 
 /** Seconds: from an answer of a nearby cache to a wait for a long window. */
 const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Shows how the proxy stands each time somebody looks. */
 export function showStanding(registry: Registry, standing: () => GuardStanding): void {
-  const gauge = (name: string, help: string, read: (now: GuardStanding) => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read(standing()));
-      },
-    });
-  };
+  const gauge = gaugesOf(registry, standing);
   gauge(
     'proxy_invalid_requests_in_window',
     'Answers of the last ten minutes that Discord counts towards a ban of the address',

@@ -1,7 +1,8 @@
 /** The metrics of limits that several proxies share. */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
 import type { SharedStanding } from '../../protocols/shared-limits.ts';
 import type { ExchangeResult } from '../proxy/limits/redis-limits.ts';
+import { gaugesOf } from './standing.ts';
 
 export class SharedLimitsMetrics {
   readonly #registry: Registry;
@@ -33,16 +34,7 @@ export class SharedLimitsMetrics {
 
   /** Shows how the proxies stand each time somebody looks. */
   show(standing: () => SharedStanding): void {
-    const gauge = (name: string, help: string, read: (now: SharedStanding) => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers: [this.#registry],
-        collect() {
-          this.set(read(standing()));
-        },
-      });
-    };
+    const gauge = gaugesOf(this.#registry, standing);
     gauge('proxy_shared_limits_up', '1 while the store of shared limits answers', ({ together }) =>
       together ? 1 : 0,
     );

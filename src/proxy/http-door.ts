@@ -217,14 +217,25 @@ function serveNext(exchange: Exchange, admitted: AdmittedRequest): void {
   exchange.serveNext(admitted);
 }
 
+/**
+ * A target may be a whole URL, as from a client that takes the door for a forward proxy (RFC 9112,
+ * 3.2.2): then of the host that the request is for, and of no other.
+ */
+function pathOf(target: string, host = ''): string {
+  if (target.startsWith('/')) return target;
+  const origin = `http://${host}/`;
+  return target.toLowerCase().startsWith(origin.toLowerCase())
+    ? target.slice(origin.length - 1)
+    : target;
+}
+
 /** What a request's head says; a refusal where nothing of it can be sent on. */
 function judge(request: IncomingMessage, admission: AdmissionOptions): AdmittedRequest | Refusal {
-  const { url: target = '', method = '' } = request;
+  const { url = '', method = '' } = request;
   if (request.headers.host === undefined && request.httpVersion === '1.1') {
     return refuseRequest(400, 'headers', 'a request of HTTP/1.1 needs the header Host');
   }
-  // A target may also be a whole URL; Discord's clients never send one, and no other host is
-  // served.
+  const target = pathOf(url, request.headers.host);
   if (!/^\/api(?:[/?]|$)/.test(target)) return refuseRequest(404, 'path');
   if (Number(request.headers['content-length'] ?? 0) > REQUEST_BODY_MAX_BYTES) {
     const message = `a body may have ${REQUEST_BODY_MAX_BYTES} bytes`;

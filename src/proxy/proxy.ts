@@ -82,7 +82,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const shared = sharedLimits === undefined ? {} : { sharedLimits };
   const limits = { globalLimit, familyLimits, ...shared };
   const tree = startProxyTree({ system, upstream, clock, log, metrics, ...limits });
-  const cache = cacheBefore(tree, upstream, options);
+  const cache = cacheBefore(tree, options);
   const admission = { token: config.discord.token, timeoutMs: config.timeoutMs };
   const rpc = rpcDoor({ tree: cache, admission, apiVersion: config.discord.version, clock, log });
   let server: Server | undefined;
@@ -135,7 +135,6 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
 
 function cacheBefore(
   tree: ProxyTree,
-  upstream: SentUpstream,
   { config, events, clock, metrics, cacheMetrics = UNCOUNTED }: ProxyOptions,
 ): RestCache {
   const { coalesce = 'waiting', enabled: keep = false, events: names = [] } = config.cache ?? {};
@@ -145,7 +144,7 @@ function cacheBefore(
       ? { told: { identity: identityOfBot(token), events: new Set<string>(names) } }
       : {};
   const rules = { coalesce, keep, ...told };
-  return new RestCache({ tree, upstream, rules, clock, metrics, cacheMetrics });
+  return new RestCache({ tree, rules, clock, metrics, cacheMetrics });
 }
 
 /** No new connections; resolves when the last answer has gone out. */

@@ -208,6 +208,22 @@ describe('what goes through', () => {
   });
 });
 
+describe('a target that is a whole URL', () => {
+  it('is served where it names the host that the request is for', async () => {
+    const upstream = await rawUpstream(OK);
+    const { port } = await openDoor(upstream.port);
+    const target = 'HTTP://discord.com/api/v10/channels/1/messages?limit=5';
+    const answer = await exchange(
+      port,
+      `GET ${target} HTTP/1.1\r\nHost: Discord.com\r\n${CLOSE}\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(upstream.received.join('')).toMatch(
+      /^GET \/api\/v10\/channels\/1\/messages\?limit=5 HTTP/,
+    );
+  });
+});
+
 describe('what is refused', () => {
   it('is told in the shape of Discord, and who refused it', async () => {
     const upstream = await rawUpstream(OK);

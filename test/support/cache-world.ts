@@ -141,7 +141,6 @@ export class CacheWorld {
     const tree: Pick<ProxyTree, 'submit'> = { submit: (request) => this.#queue(request) };
     this.cache = new RestCache({
       tree,
-      upstream: this.#upstream,
       rules: options.rules,
       clock: this.clock,
       metrics: NO_METRICS,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ActorRef } from '../../protocols/actor.ts';
-import { ACTOR_MAILBOX_MAX_MESSAGES } from '../../protocols/limits.ts';
+import { ACTOR_MAILBOX_MAX_MESSAGES, ACTOR_TURN_MAX_MESSAGES } from '../../protocols/limits.ts';
 import { createActorWorld, createGate } from '../support/actor-world.ts';
 import { type Script, scripted, unheeded } from '../support/scripted-actor.ts';
 
@@ -30,14 +30,19 @@ describe('a full mailbox', () => {
     const { system, log } = createActorWorld();
     const actor = system.spawn('a', scripted());
     let waiting = 0;
+    let held = { at: 0, gate: createGate() };
     const count: Script = () => {
       waiting -= 1;
+      return waiting === held.at ? held.gate.opened : undefined;
     };
     const fill = (): void => {
       for (; waiting < ACTOR_MAILBOX_MAX_MESSAGES; waiting += 1) actor.tell(count);
       actor.tell(count);
     };
+    /** Lets the actor handle messages until so many are left, and holds it there. */
     const drainTo = async (left: number): Promise<void> => {
+      held.gate.open();
+      held = { at: left, gate: createGate() };
       while (waiting > left) await turn();
     };
     fill();
@@ -70,6 +75,36 @@ describe('a full mailbox', () => {
     gate.open();
     await system.idle();
     expect(seen.sort()).toEqual(['child ended', 'timer']);
+  });
+});
+
+describe('a turn', () => {
+  it('ends after so many messages, and others have theirs', async () => {
+    const { system } = createActorWorld();
+    const seen: string[] = [];
+    const [busy, other] = [system.spawn('busy', scripted()), system.spawn('other', scripted())];
+    for (let sent = 0; sent <= ACTOR_TURN_MAX_MESSAGES; sent += 1) {
+      busy.tell(() => void seen.push('busy'));
+    }
+    other.tell(() => void seen.push('other'));
+    await system.idle();
+    expect(seen.indexOf('other')).toBe(ACTOR_TURN_MAX_MESSAGES);
+    expect(seen).toHaveLength(ACTOR_TURN_MAX_MESSAGES + 2);
+  });
+
+  it('has no room for what its actor tells itself in it, nor for what waits for a handler', async () => {
+    const { system } = createActorWorld();
+    const seen: string[] = [];
+    const [busy, other] = [system.spawn('busy', scripted()), system.spawn('other', scripted())];
+    busy.tell(({ self }) => self.tell(() => void seen.push('told itself')));
+    busy.tell(async () => {
+      await turn();
+      seen.push('awaited');
+    });
+    busy.tell(() => void seen.push('behind'));
+    other.tell(() => void seen.push('other'));
+    await system.idle();
+    expect(seen).toEqual(['other', 'awaited', 'behind', 'told itself']);
   });
 });
 

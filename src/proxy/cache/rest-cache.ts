@@ -48,7 +48,7 @@ import { AnswerTable, type DropReason, type KeptAnswer } from './answer-table.ts
 import { type Collected, CollectingRoom, collect, replica } from './collected.ts';
 import { Flight, Waiter } from './flight.ts';
 import { type Reading, readingOf } from './reading.ts';
-import type { SentUpstream } from './sent-upstream.ts';
+import { whenSent } from './sent-upstream.ts';
 import { ShownIndex } from './shown-index.ts';
 
 /** By which an answer says where it comes from. */
@@ -105,9 +105,8 @@ const LIFETIMES_MS: Readonly<Record<Lifetime, number>> = {
 };
 
 export type CacheOptions = {
+  /** It sends through a `SentUpstream`. */
   readonly tree: Pick<ProxyTree, 'submit'>;
-  /** What the tree sends through. */
-  readonly upstream: Pick<SentUpstream, 'whenSent'>;
   readonly rules: CacheRules;
   readonly clock: Clock;
   readonly metrics: ProxyMetrics;
@@ -183,10 +182,9 @@ export class RestCache {
   }
 
   #write(request: RestRequest): Submission {
-    const { tree, upstream } = this.#options;
     // From then on Discord may have done it, whatever comes of its answer.
-    upstream.whenSent(request, () => this.#changeBy(request));
-    const submission = tree.submit(request);
+    const telling = whenSent(request, () => this.#changeBy(request));
+    const submission = this.#options.tree.submit(telling);
     const outcome = submission.outcome.then((settled) => {
       this.#changeBy(request);
       return settled;
@@ -278,10 +276,9 @@ export class RestCache {
 
   /** Sends the request of `leader` for all who wait. */
   #fly(flight: Flight, leader: Waiter, request: RestRequest): void {
-    const { tree, upstream, rules } = this.#options;
+    const { tree, rules } = this.#options;
     if (rules.coalesce !== 'off' && !flight.isAlone) this.#joinable.set(flight.key, flight);
-    upstream.whenSent(request, () => this.#sent(flight));
-    flight.submission = tree.submit(request);
+    flight.submission = tree.submit(whenSent(request, () => this.#sent(flight)));
     void flight.submission.outcome.then((outcome) => this.#land(flight, leader, outcome));
   }
 

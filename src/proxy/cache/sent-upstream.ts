@@ -3,24 +3,32 @@
  *
  * Until that moment its answer cannot be older than whatever has happened, so that anybody who asks
  * for the same may still wait for it.
+ *
+ * Who is to be told goes with the request, and not in a map of those under way: what V8 leaves
+ * behind of a map that grows and shrinks all the time keeps requests alive, with their answers,
+ * until the next slow collection.
  */
 import type { RestRequest, Sending, Upstream } from '../../../protocols/proxy.ts';
 
+const TELL = Symbol('tells that it is sent');
+
+type Telling = RestRequest & { readonly [TELL]?: () => void };
+
+/** The same request, which calls `listener` each time that it is sent. */
+export function whenSent(request: RestRequest, listener: () => void): RestRequest {
+  const telling: Telling = { ...request, [TELL]: listener };
+  return telling;
+}
+
 export class SentUpstream implements Upstream {
   readonly #upstream: Upstream;
-  readonly #listeners = new WeakMap<RestRequest, () => void>();
 
   constructor(upstream: Upstream) {
     this.#upstream = upstream;
   }
 
-  /** Calls `listener` each time that this very request is sent. */
-  whenSent(request: RestRequest, listener: () => void): void {
-    this.#listeners.set(request, listener);
-  }
-
-  send(request: RestRequest): Sending {
-    this.#listeners.get(request)?.();
+  send(request: Telling): Sending {
+    request[TELL]?.();
     return this.#upstream.send(request);
   }
 

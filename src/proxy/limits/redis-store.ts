@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../../protocols/ports.ts';
 import type { RedisPlace } from '../../brokers/redis-connection.ts';
-import { RedisTopologies } from '../../brokers/redis-topology.ts';
+import { RedisTopologies } from '../../brokers/redis-topologies.ts';
 import type { LimitsStore } from './limits-store.ts';
 
 export function redisStore(place: RedisPlace, clock: Clock): LimitsStore {
