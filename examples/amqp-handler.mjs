@@ -6,12 +6,15 @@ import { Amqp, Redis, Rest } from 'spectacles';
 const token = process.env.DISCORD_TOKEN;
 const events = new Amqp('gateway');
 // The services take `host:port` as well as a URL.
-const redisUrl = `redis://${(process.env.REDIS_URL ?? 'localhost:6379').replace('redis://', '')}`;
-const requests = new Redis('proxy', new IORedis(redisUrl));
+const redisUrl = process.env.REDIS_URL ?? 'localhost:6379';
+const redis = new IORedis(redisUrl.includes('://') ? redisUrl : `redis://${redisUrl}`);
+const requests = new Redis('proxy', redis);
 const rest = new Rest(requests, token);
 
-for (const broker of [events, requests])
+for (const broker of [events, requests]) {
   broker.on('error', (error) => console.error(error.message));
+  broker.on('close', () => console.error('a broker is away; it is tried again'));
+}
 
 events.on('MESSAGE_CREATE', async (message, { ack }) => {
   if (message.content === 'ping') {

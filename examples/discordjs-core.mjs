@@ -16,6 +16,9 @@ const gateway = new BrokerGateway(events, { shardCount: Number(process.env.SHARD
 const rest = new REST({ makeRequest: throughProxy(requests) }).setToken(process.env.DISCORD_TOKEN);
 const client = new Client({ rest, gateway });
 
+// What a listener throws, such as Discord's refusals, comes here; it would end the process else.
+client.on('error', (error) => console.error(error.message));
+
 client.on(GatewayDispatchEvents.MessageCreate, async ({ data, api }) => {
   if (data.content !== 'ping') return;
   await api.channels.createMessage(data.channel_id, { content: 'pong' });

@@ -8,7 +8,7 @@
 import type { Random } from './ports.ts';
 
 export type BackoffPolicy = {
-  /** The wait before the first restart, before jitter. */
+  /** The first wait, before jitter. */
   readonly initialMs: number;
   /** No wait is longer. */
   readonly maxMs: number;

@@ -61,7 +61,10 @@ export interface Delivery {
   ack(): void;
   /** Hands the message back to be delivered again. */
   retry(): void;
-  /** Refuses the message for good; it goes to the dead letters where there are any. */
+  /**
+   * Refuses the message for good; it goes to the dead letters where there are any. Whoever refuses
+   * a message tells of it: the broker itself logs only what it refused itself.
+   */
   reject(reason: string): void;
   reply(body: Uint8Array): Promise<void>;
 }

@@ -187,7 +187,7 @@ export class PeerGoneError extends SpectaclesError {
 export class ProxyRequestError extends SpectaclesError {
   readonly code = 'PROXY_REQUEST';
   readonly status: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
-  constructor(status: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8, message: string) {
+  constructor(status: ProxyRequestError['status'], message: string) {
     super(message);
     this.status = status;
   }
@@ -230,7 +230,7 @@ export class UpstreamError extends SpectaclesError {
 export class AdmissionError extends SpectaclesError {
   readonly code = 'ADMISSION';
   readonly part: 'method' | 'path' | 'headers';
-  constructor(part: 'method' | 'path' | 'headers', message: string) {
+  constructor(part: AdmissionError['part'], message: string) {
     super(message);
     this.part = part;
   }
@@ -242,7 +242,7 @@ export class AdmissionError extends SpectaclesError {
 export class RequestBodyError extends SpectaclesError {
   readonly code = 'REQUEST_BODY';
   readonly why: 'too-large' | 'full' | 'disk';
-  constructor(why: 'too-large' | 'full' | 'disk', message: string, options?: ErrorOptions) {
+  constructor(why: RequestBodyError['why'], message: string, options?: ErrorOptions) {
     super(message, options);
     this.why = why;
   }

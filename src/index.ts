@@ -5,6 +5,7 @@
  */
 
 export { MembersError, type MembersFailure, SpectaclesError } from '../protocols/errors.ts';
+export type { SessionGap } from '../protocols/gateway/gap.ts';
 export { Amqp } from './client/amqp.ts';
 export type {
   Audience,
@@ -12,7 +13,7 @@ export type {
   MessageListener,
   MessageOptions,
   SendOptions,
-} from './client/broker-client.ts';
+} from './client/broker-types.ts';
 export { Ipc, type IpcForkOptions, type IpcOptions } from './client/ipc.ts';
 export { Memory, Stdio } from './client/local.ts';
 export type { Members } from './client/member-collection.ts';
@@ -23,4 +24,4 @@ export {
   requestMembers,
 } from './client/request-members.ts';
 export { Rest, type RestResponse, type RestResult } from './client/rest.ts';
-export type { Bot } from './services/run.ts';
+export type { Bot } from './services/start-handler.ts';

@@ -8,23 +8,20 @@
  * not confirmed is reported lost, and the desk decides what waits for the next channel.
  */
 import type { Exit } from '../../protocols/actor.ts';
-import type { BrokerState, Delivery } from '../../protocols/broker.ts';
-import {
-  BrokerUnavailableError,
-  FatalError,
-  type SpectaclesError,
-} from '../../protocols/errors.ts';
+import type { BrokerState } from '../../protocols/broker.ts';
+import { BrokerUnavailableError, FatalError } from '../../protocols/errors.ts';
 import {
   BROKER_CLOSE_MS,
   BROKER_CONNECT_TIMEOUT_MS,
   CONFIRM_CHECK_MS,
   LOOP_LAG_WARN_MS,
 } from '../../protocols/limits.ts';
-import type { Clock, Log } from '../../protocols/ports.ts';
+import type { Clock } from '../../protocols/ports.ts';
 import { within } from '../deadline.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
 import type { Desk } from './desk.ts';
-import type { Confirms, Link, LinkDriver, LinkHooks } from './link.ts';
+import { linkHooks } from './hooks.ts';
+import type { Link, LinkDriver, LinkHooks } from './link.ts';
 import {
   type ChannelEffect,
   type ChannelMessage,
@@ -59,8 +56,69 @@ type Running = {
   readonly clock: Clock;
 };
 
-export function isFatal(reason: unknown): reason is SpectaclesError {
-  return reason instanceof FatalError;
+export function channelActor(parts: ChannelParts): Behaviour<Running, ShellMessage> {
+  return {
+    start: (context) => startChannel(parts, context),
+    receive(running, message, context) {
+      let known: ChannelMessage;
+      if (message.kind === 'check-due') {
+        known = checkMessage(parts, running.clock);
+        noteLag(message.atMs, parts.driver.label, context);
+        checkLater(context);
+      } else {
+        known = message;
+      }
+      if (known.kind === 'established') context.cancel('establish');
+      const { state, effects } = stepChannel(running.channel, known);
+      running.channel = state;
+      for (const effect of effects) run(effect, parts, context);
+      return running;
+    },
+    async stop(running, exit: Exit) {
+      const { channel, opening } = running;
+      if (channel.phase === 'open' && exit.kind === 'stopped') {
+        await drain(channel.link, parts, running);
+      }
+      opening.abort();
+      running.link?.destroy();
+      parts.announce('away');
+      parts.writer.lose();
+      parts.desk.linkLost();
+    },
+  };
+}
+
+function startChannel(parts: ChannelParts, context: ActorContext<ShellMessage>): Running {
+  const opening = new AbortController();
+  const lost = new AbortController();
+  const running: Running = {
+    channel: INITIAL_CHANNEL,
+    link: undefined,
+    opening,
+    lost,
+    clock: context.clock,
+  };
+  const { self, log } = context;
+  const hooks = linkHooks({ ...parts, self, log, isAlive: () => !opening.signal.aborted, lost });
+  establish(parts, hooks, opening.signal).then(
+    ({ link, consumed }) => {
+      if (opening.signal.aborted) {
+        link.destroy();
+        return;
+      }
+      running.link = link;
+      context.self.tell({ kind: 'established', link, consumed });
+    },
+    (reason: unknown) => context.self.tell({ kind: 'failed', reason }),
+  );
+  context.after('establish', BROKER_CONNECT_TIMEOUT_MS, {
+    kind: 'failed',
+    reason: new BrokerUnavailableError(
+      `${parts.driver.label} did not open within ${BROKER_CONNECT_TIMEOUT_MS} ms: check its port, and whether it wants TLS`,
+    ),
+  });
+  checkLater(context);
+  return running;
 }
 
 async function establish(
@@ -79,65 +137,6 @@ async function establish(
   return { link, consumed };
 }
 
-/**
- * Gives a delivery to its subscription's handler; one that throws, or rejects, refuses the message.
- */
-function deliver(desk: Desk, log: Log, delivery: Delivery): void {
-  const handler = desk.subscriptions.get(delivery.event);
-  if (handler === undefined) {
-    delivery.retry();
-    return;
-  }
-  const failed = (error: unknown) => {
-    log.error({ event: delivery.event, error }, 'the handler of a message threw');
-    delivery.reject('its handler threw');
-  };
-  try {
-    // TypeScript lets an async function stand where nothing is returned.
-    const result: unknown = handler(delivery);
-    if (result instanceof Promise) result.catch(failed);
-  } catch (error) {
-    failed(error);
-  }
-}
-
-/**
- * Confirms of a link whose channel is over are dropped: the ring's tags are its successor's by
- * then.
- */
-function confirmsWhile(isAlive: () => boolean, writer: ChannelWriter): Confirms {
-  return {
-    settleOldest(confirmed) {
-      if (isAlive()) writer.settleOldest(confirmed);
-    },
-    settle(tag, confirmed) {
-      if (isAlive()) writer.settle(tag, confirmed);
-    },
-    settleThrough(tag, confirmed) {
-      if (isAlive()) writer.settleThrough(tag, confirmed);
-    },
-  };
-}
-
-function makeHooks(
-  parts: ChannelParts,
-  context: ActorContext<ShellMessage>,
-  isAlive: () => boolean,
-  lost: AbortController,
-): LinkHooks {
-  const { self, log } = context;
-  return {
-    confirms: confirmsWhile(isAlive, parts.writer),
-    lost(reason) {
-      lost.abort();
-      self.tell({ kind: 'lost', reason });
-    },
-    blocked: (isBlocked) => self.tell({ kind: 'blocked', isBlocked }),
-    room: () => parts.writer.tellRoom(),
-    delivery: (delivery) => deliver(parts.desk, log, delivery),
-  };
-}
-
 function checkMessage(parts: ChannelParts, clock: Clock): ChannelMessage {
   const { settled, outstanding } = parts.writer;
   return { kind: 'check', nowMs: clock.nowMs(), settled, outstanding };
@@ -153,7 +152,7 @@ function answerAfter(
   work.then(
     () => effect.done.ok(undefined),
     (reason: unknown) => {
-      if (!isFatal(reason)) {
+      if (!(reason instanceof FatalError)) {
         context.self.tell({ kind: 'lost', reason });
         effect.done.ok(undefined);
         return;
@@ -169,20 +168,16 @@ function reconcile(
   parts: ChannelParts,
   context: ActorContext<ShellMessage>,
 ): void {
+  const { link } = effect;
   const wanted = parts.desk.subscriptions;
   const consumed = new Set(effect.consumed);
-  const work = [
-    ...[...wanted.keys()]
-      .filter((event) => !consumed.has(event))
-      .map((event) => ({ event, consume: true })),
-    ...effect.consumed
-      .filter((event) => !wanted.has(event))
-      .map((event) => ({ event, consume: false })),
-  ];
-  for (const { event, consume } of work) {
-    const made = consume ? effect.link.consume(event) : effect.link.cancel(event);
+  const missing = [...wanted.keys()].filter((event) => !consumed.has(event));
+  const unwanted = effect.consumed.filter((event) => !wanted.has(event));
+  const change = (event: string, made: Promise<void>): void => {
     made.catch((reason: unknown) => context.self.tell({ kind: 'consuming-failed', event, reason }));
-  }
+  };
+  for (const event of missing) change(event, link.consume(event));
+  for (const event of unwanted) change(event, link.cancel(event));
 }
 
 function run(
@@ -257,68 +252,4 @@ function noteLag(dueMs: number, label: string, context: ActorContext<ShellMessag
     { lagMs: Math.round(lagMs) },
     `the process was too busy to see to ${label}, which may hang up on it: shorten what handlers do in one go`,
   );
-}
-
-function startChannel(parts: ChannelParts, context: ActorContext<ShellMessage>): Running {
-  const opening = new AbortController();
-  const lost = new AbortController();
-  const running: Running = {
-    channel: INITIAL_CHANNEL,
-    link: undefined,
-    opening,
-    lost,
-    clock: context.clock,
-  };
-  const hooks = makeHooks(parts, context, () => !opening.signal.aborted, lost);
-  establish(parts, hooks, opening.signal).then(
-    ({ link, consumed }) => {
-      if (opening.signal.aborted) {
-        link.destroy();
-        return;
-      }
-      running.link = link;
-      context.self.tell({ kind: 'established', link, consumed });
-    },
-    (reason: unknown) => context.self.tell({ kind: 'failed', reason }),
-  );
-  context.after('establish', BROKER_CONNECT_TIMEOUT_MS, {
-    kind: 'failed',
-    reason: new BrokerUnavailableError(
-      `${parts.driver.label} did not open within ${BROKER_CONNECT_TIMEOUT_MS} ms: check its port, and whether it wants TLS`,
-    ),
-  });
-  checkLater(context);
-  return running;
-}
-
-export function channelActor(parts: ChannelParts): Behaviour<Running, ShellMessage> {
-  return {
-    start: (context) => startChannel(parts, context),
-    receive(running, message, context) {
-      let known: ChannelMessage;
-      if (message.kind === 'check-due') {
-        known = checkMessage(parts, running.clock);
-        noteLag(message.atMs, parts.driver.label, context);
-        checkLater(context);
-      } else {
-        known = message;
-      }
-      if (known.kind === 'established') context.cancel('establish');
-      const { state, effects } = stepChannel(running.channel, known, isFatal);
-      running.channel = state;
-      for (const effect of effects) run(effect, parts, context);
-      return running;
-    },
-    async stop(running, exit: Exit) {
-      const { channel, opening } = running;
-      if (channel.phase === 'open' && exit.kind === 'stopped') {
-        await drain(channel.link, parts, running);
-      }
-      opening.abort();
-      running.link?.destroy();
-      parts.announce('away');
-      parts.writer.lose();
-      parts.desk.linkLost();
-    },
-  };
 }

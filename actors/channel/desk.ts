@@ -39,6 +39,14 @@ type Operation = {
   readonly timer: Timer;
 };
 
+/** What makes a publish differ from a call. */
+type Work<Value> = {
+  readonly timeoutMs: number;
+  readonly repeatable: boolean;
+  onDeadline(sent: boolean): SpectaclesError;
+  perform(link: Link, id: string, signal: AbortSignal): Promise<Value>;
+};
+
 export class Desk {
   readonly subscriptions = new Map<string, DeliveryHandler>();
   readonly #operations = new Map<string, Operation>();
@@ -67,7 +75,9 @@ export class Desk {
   }
 
   publish(event: string, body: Uint8Array, options: PublishOptions): Promise<void> {
-    return this.#take(event, body.length, PUBLISH_TIMEOUT_MS, true, {
+    return this.#take(event, body.length, {
+      timeoutMs: PUBLISH_TIMEOUT_MS,
+      repeatable: true,
       onDeadline: (sent) =>
         sent ? new PublishTimeoutError(event, PUBLISH_TIMEOUT_MS) : this.#unavailable(event),
       perform: (link, id) => link.publish(event, body, id, options),
@@ -75,7 +85,9 @@ export class Desk {
   }
 
   call(event: string, body: Uint8Array, options: CallOptions): Promise<Uint8Array> {
-    return this.#take(event, body.length, options.timeoutMs, false, {
+    return this.#take(event, body.length, {
+      timeoutMs: options.timeoutMs,
+      repeatable: false,
       onDeadline: (sent) =>
         sent ? new CallTimeoutError(event, options.timeoutMs) : this.#unavailable(event),
       perform: (link, id, signal) => link.call(event, body, id, options, signal),
@@ -143,16 +155,7 @@ export class Desk {
     });
   }
 
-  #take<Value>(
-    event: string,
-    bytes: number,
-    timeoutMs: number,
-    repeatable: boolean,
-    work: {
-      onDeadline(sent: boolean): SpectaclesError;
-      perform(link: Link, id: string, signal: AbortSignal): Promise<Value>;
-    },
-  ): Promise<Value> {
+  #take<Value>(event: string, bytes: number, work: Work<Value>): Promise<Value> {
     if (this.#closed) return Promise.reject(this.#closed);
     if (!this.#fits(bytes)) {
       return Promise.reject(
@@ -161,6 +164,7 @@ export class Desk {
         ),
       );
     }
+    const { timeoutMs, repeatable } = work;
     const id = this.#makeId();
     return new Promise<Value>((resolve, reject) => {
       const abort = new AbortController();

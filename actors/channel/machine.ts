@@ -9,7 +9,7 @@
  * broker has said that it blocks publishers. Then nothing is published until it says otherwise.
  */
 import type { Reply } from '../../protocols/actor.ts';
-import type { SpectaclesError } from '../../protocols/errors.ts';
+import { FatalError, type SpectaclesError } from '../../protocols/errors.ts';
 import { CONFIRM_STALL_MS } from '../../protocols/limits.ts';
 import type { Link } from './link.ts';
 
@@ -81,6 +81,13 @@ export type ChannelStep = {
 
 export const INITIAL_CHANNEL: ChannelState = { phase: 'establishing' };
 
+export function stepChannel(state: ChannelState, message: ChannelMessage): ChannelStep {
+  if (message.kind === 'fault') throw message.error;
+  if (state.phase === 'open') return whenOpen(state, message);
+  if (state.phase === 'establishing') return whenEstablishing(state, message);
+  return whenEnded(state, message);
+}
+
 function stay(state: ChannelState, ...effects: readonly ChannelEffect[]): ChannelStep {
   return { state, effects };
 }
@@ -89,15 +96,10 @@ function end(exit: ChannelExit): ChannelStep {
   return { state: { phase: 'ended' }, effects: [{ kind: 'finish', exit }] };
 }
 
-/** `isFatal` says whether trying again cannot help. */
-function endFor(
-  reason: unknown,
-  wasOpen: boolean,
-  isFatal: (reason: unknown) => reason is SpectaclesError,
-): ChannelStep {
-  return end(
-    isFatal(reason) ? { kind: 'fatal', error: reason } : { kind: 'lost', reason, wasOpen },
-  );
+/** The link is gone, or was never there. */
+function lose(state: ChannelState, reason: unknown): ChannelStep {
+  if (reason instanceof FatalError) return end({ kind: 'fatal', error: reason });
+  return end({ kind: 'lost', reason, wasOpen: state.phase === 'open' });
 }
 
 type Open = Extract<ChannelState, { phase: 'open' }>;
@@ -110,17 +112,11 @@ function check(state: Open, message: Extract<ChannelMessage, { kind: 'check' }>)
   }
   const stalledMs = nowMs - (state.progress?.atMs ?? nowMs);
   if (stalledMs < CONFIRM_STALL_MS) return stay(state);
-  const reason = new Error(
-    `no confirm for ${Math.round(stalledMs)} ms, ${outstanding} outstanding`,
-  );
-  return end({ kind: 'lost', reason, wasOpen: true });
+  const stall = `no confirm for ${Math.round(stalledMs)} ms, ${outstanding} outstanding`;
+  return lose(state, new Error(stall));
 }
 
-function whenOpen(
-  state: Open,
-  message: ChannelMessage,
-  isFatal: (reason: unknown) => reason is SpectaclesError,
-): ChannelStep {
+function whenOpen(state: Open, message: ChannelMessage): ChannelStep {
   const { link } = state;
   switch (message.kind) {
     case 'work':
@@ -132,7 +128,7 @@ function whenOpen(
       return stay(state, { kind: 'cancel', link, event: message.event, done: message.done });
     case 'consuming-failed':
     case 'lost':
-      return endFor(message.reason, true, isFatal);
+      return lose(state, message.reason);
     case 'blocked':
       if (message.isBlocked === state.isBlocked) return stay(state);
       return message.isBlocked
@@ -154,11 +150,7 @@ function whenOpen(
   }
 }
 
-function whenEstablishing(
-  state: ChannelState,
-  message: ChannelMessage,
-  isFatal: (reason: unknown) => reason is SpectaclesError,
-): ChannelStep {
+function whenEstablishing(state: ChannelState, message: ChannelMessage): ChannelStep {
   switch (message.kind) {
     case 'established': {
       const { link, consumed } = message;
@@ -172,7 +164,7 @@ function whenEstablishing(
     }
     case 'failed':
     case 'lost':
-      return endFor(message.reason, false, isFatal);
+      return lose(state, message.reason);
     case 'subscribe':
     case 'unsubscribe':
       // It stands on the desk; the link will be made to agree with the desk when it is there.
@@ -187,15 +179,4 @@ function whenEnded(state: ChannelState, message: ChannelMessage): ChannelStep {
     return stay(state, { kind: 'answer', done: message.done });
   }
   return stay(state);
-}
-
-export function stepChannel(
-  state: ChannelState,
-  message: ChannelMessage,
-  isFatal: (reason: unknown) => reason is SpectaclesError,
-): ChannelStep {
-  if (message.kind === 'fault') throw message.error;
-  if (state.phase === 'open') return whenOpen(state, message, isFatal);
-  if (state.phase === 'establishing') return whenEstablishing(state, message, isFatal);
-  return whenEnded(state, message);
 }

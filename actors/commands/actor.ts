@@ -290,6 +290,7 @@ function refuse(
 ): void {
   onOutcome(reason);
   answer(delivery, encode({ status: 'refused', reason, message }, delivery), log);
+  log.warn({ event: delivery.event, reason, message }, 'a command was refused');
   delivery.reject(message);
 }
 

@@ -14,17 +14,16 @@ import {
   IDENTIFY_BUDGET_PERIOD_MS,
   IDENTIFY_LEASE_MS,
   IDENTIFY_LEDGER_BACKOFF,
-  IDENTIFY_MARGIN_MS,
   IDENTIFY_RETURNS_MAX,
-  IDENTIFY_WINDOW_MS,
 } from '../../protocols/limits.ts';
+import { LEDGER_SPANS } from './book.ts';
 import { leaveFloor, reachFloor } from './budget.ts';
 import { type Effects, lineOf, permit, setLine, type Work } from './lines.ts';
 import type { Standing } from './order.ts';
 import type { IdentifyFacts, IdentifyState } from './state.ts';
 import { isEmpty } from './table.ts';
 
-const WINDOW_MS = IDENTIFY_WINDOW_MS + IDENTIFY_MARGIN_MS;
+const WINDOW_MS = LEDGER_SPANS.windowMs;
 /** Nothing has to be done by itself. */
 export const FOR_EVER = Number.POSITIVE_INFINITY;
 

@@ -147,11 +147,11 @@ export function takePermit(
 export function markSent(book: IdentifyBook, shard: number, use: BookUse): IdentifyBook {
   const old = begunDay(book, use);
   const entry = entryOf(old, shard);
-  const windowMs = use.nowMs + use.windowMs;
-  if (entry.holder === use.holder) return withKey(old, shard, { openAtMs: windowMs });
+  const windowEndMs = use.nowMs + use.windowMs;
+  if (entry.holder === use.holder) return withKey(old, shard, { openAtMs: windowEndMs });
   // Another one's permit stays what it is; given back, it leaves this window behind.
-  const openAtMs = Math.max(opensAt(old, shard, use), windowMs);
-  return withKey(old, shard, { ...entry, openAtMs, formerMs: windowMs });
+  const openAtMs = Math.max(opensAt(old, shard, use), windowEndMs);
+  return withKey(old, shard, { ...entry, openAtMs, formerMs: windowEndMs });
 }
 
 export function returnPermit(book: IdentifyBook, shard: number, use: BookUse): IdentifyBook {

@@ -115,9 +115,7 @@ function hear(work: Work, input: IdentifyInput, facts: IdentifyFacts): Effects {
     case 'release':
       return release(work, input.shard, nowMs);
     case 'overdue':
-      return lineOf(work, input.shard).holder?.shard === input.shard
-        ? leave(work, input.shard)
-        : [];
+      return overdue(work, input.shard);
     case 'silent':
       return sent(work, input.shard, nowMs);
     case 'answer':
@@ -158,6 +156,11 @@ function sent(work: Work, shard: number, nowMs: number): Effects {
     { type: 'disarm', timer: 'silent', shard },
     { type: 'sent', shard },
   ];
+}
+
+/** A holder that is not prepared in time loses its turn. */
+function overdue(work: Work, shard: number): Effects {
+  return lineOf(work, shard).holder?.shard === shard ? leave(work, shard) : [];
 }
 
 /** Whether a permit that was handed out became an IDENTIFY is not known: it counts. */

@@ -1,8 +1,7 @@
 /**
  * The shard actor: runs the shard machine, and supervises exactly one connection.
  *
- * Commands wait in a queue of their own, beside the machine; whatever way this actor ends, the
- * runtime tells those who wait for one, and they ask the next incarnation.
+ * Commands wait on a desk of their own, beside the machine.
  *
  * Two processes with one shard would take its session from each other for ever. The one whose claim
  * is the older ends its shard as soon as it hears of the other: it closes as for any resume, and
@@ -14,8 +13,7 @@
  * nothing lost. One that is stopped waits, when its connection is closed, for the confirms of what
  * it has just handed over: else the next start would publish all of it again.
  */
-import { GatewayCloseCodes } from 'discord-api-types/v10';
-import type { ActorRef, Exit, Reply } from '../../protocols/actor.ts';
+import type { ActorRef, Exit } from '../../protocols/actor.ts';
 import type { BrokerState } from '../../protocols/broker.ts';
 import type {
   ConnectionEnd,
@@ -33,16 +31,11 @@ import type { Clock } from '../../protocols/ports.ts';
 import { connection } from '../connection/actor.ts';
 import { within } from '../deadline.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
-import {
-  type CommandEffect,
-  type CommandInput,
-  type CommandQueue,
-  EMPTY_QUEUE,
-  stepCommands,
-} from './command-queue.ts';
+import { CommandDesk, wordForCommands } from './command-desk.ts';
 import { ShardPlane } from './dispatch-plane.ts';
-import { type ShardEffect, type ShardState, startShard, stepShard } from './machine.ts';
+import { startShard, stepShard } from './machine.ts';
 import type { PresenceMemory, ShardWorld } from './ports.ts';
+import type { MachineMessage, ShardEffect, ShardState } from './state.ts';
 
 export type ShardOptions = {
   readonly shard: number;
@@ -61,10 +54,7 @@ type Shell = {
   machine: ShardState;
   connection: ActorRef<ConnectionMessage> | undefined;
   governor: ActorRef<IdentifyMessage> | undefined;
-  commands: CommandQueue;
-  /** Who waits for a command, by its id; no more entries than the queue has. */
-  readonly fates: Map<number, Reply<void>>;
-  lastCommand: number;
+  readonly commands: CommandDesk;
 };
 
 const STOPPED: ConnectionEnd = { kind: 'crashed', detail: 'stopped from outside' };
@@ -89,9 +79,7 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
         machine: step.state,
         connection: undefined,
         governor,
-        commands: EMPTY_QUEUE,
-        fates: new Map(),
-        lastCommand: 0,
+        commands: new CommandDesk(options.presence, () => shell.connection),
       };
       context.after('save', SESSION_SAVE_INTERVAL_MS, { type: 'save' });
       run(step.effects, shell, context);
@@ -99,34 +87,25 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
     },
 
     receive(shell, message, context) {
-      if (message.type === 'save') {
-        save(shell);
-        context.after('save', SESSION_SAVE_INTERVAL_MS, message);
-        return shell;
+      switch (message.type) {
+        case 'save':
+          save(shell);
+          context.after('save', SESSION_SAVE_INTERVAL_MS, message);
+          break;
+        case 'commands-due':
+          shell.commands.hear({ type: 'due' }, context);
+          break;
+        case 'command':
+          shell.commands.take(message, context);
+          if (shell.machine.phase === 'failed') shell.commands.hear({ type: 'failed' }, context);
+          break;
+        case 'fenced':
+          options.world.onNotice(options.shard, { kind: 'fenced', owner: message.owner });
+          context.finish('a newer process has the shard');
+          break;
+        default:
+          takeStep(message, shell, context);
       }
-      if (message.type === 'commands-due') {
-        runCommands({ type: 'due' }, shell, context);
-        return shell;
-      }
-      if (message.type === 'command') {
-        takeCommand(message, shell, context);
-        return shell;
-      }
-      if (message.type === 'fenced') {
-        options.world.onNotice(options.shard, { kind: 'fenced', owner: message.owner });
-        context.finish('a newer process has the shard');
-        return shell;
-      }
-      if (message.type === 'governor') shell.governor = message.governor;
-      if (message.type === 'ended' && message.generation === shell.machine.generation) {
-        abandon(message.end, shell);
-      }
-      const step = stepShard(shell.machine, message, context.random());
-      shell.machine = step.state;
-      run(step.effects, shell, context);
-      const word = wordForCommands(message, shell.machine);
-      if (word !== undefined) runCommands(word, shell, context);
-      if (message.type === 'ended') doubtPresence(message.end, options.presence);
       return shell;
     },
 
@@ -139,86 +118,22 @@ export function shard(options: ShardOptions): Behaviour<Shell, ShardMessage> {
   };
 }
 
-function takeCommand(
-  { command, expiresAtMs, fate }: Extract<ShardMessage, { type: 'command' }>,
+/** What the machine hears; the queue of commands hears of it afterwards. */
+function takeStep(
+  message: MachineMessage,
   shell: Shell,
   context: ActorContext<ShardMessage>,
 ): void {
-  const id = ++shell.lastCommand;
-  shell.fates.set(id, fate);
-  runCommands({ type: 'command', id, command, expiresAtMs }, shell, context);
-  if (shell.machine.phase === 'failed') runCommands({ type: 'failed' }, shell, context);
-}
-
-/** What the queue of commands has to know of what the shard was told. */
-function wordForCommands(message: ShardMessage, machine: ShardState): CommandInput | undefined {
-  if (message.type === 'ended') return { type: machine.phase === 'failed' ? 'failed' : 'down' };
-  if (message.type !== 'report') return undefined;
-  const { report, generation } = message;
-  // What an older connection has written is written all the same; nothing else of it counts.
-  if (generation !== machine.generation && report.kind !== 'written') return undefined;
-  switch (report.kind) {
-    case 'written':
-      return { type: 'written', id: report.id };
-    case 'unwritten':
-      return { type: 'unwritten', id: report.id, retryInMs: report.retryInMs };
-    case 'members-limited':
-      return { ...report, type: 'limited' };
-    case 'ready':
-    case 'resumed':
-      return { type: 'live' };
-    default:
-      return undefined;
+  if (message.type === 'governor') shell.governor = message.governor;
+  if (message.type === 'ended' && message.generation === shell.machine.generation) {
+    abandon(message.end, shell);
   }
-}
-
-function runCommands(input: CommandInput, shell: Shell, context: ActorContext<ShardMessage>): void {
-  const step = stepCommands(shell.commands, input, context.clock.nowMs());
-  shell.commands = step.queue;
-  for (const effect of step.effects) runCommand(effect, shell, context);
-}
-
-function runCommand(
-  effect: CommandEffect,
-  shell: Shell,
-  context: ActorContext<ShardMessage>,
-): void {
-  switch (effect.type) {
-    case 'send': {
-      const { id, command } = effect;
-      shell.connection?.tell({ type: 'send', id, command, done: shell.fates.get(id) });
-      break;
-    }
-    case 'sent':
-      settle(effect.id, shell)?.ok(undefined);
-      if (effect.command.presence !== undefined) {
-        shell.options.presence.remember(effect.command.presence);
-      }
-      break;
-    case 'refuse':
-      settle(effect.id, shell)?.fail(effect.error);
-      break;
-    case 'arm':
-      context.after('commands', effect.delayMs, { type: 'commands-due' });
-      break;
-    case 'disarm':
-      context.cancel('commands');
-      break;
-  }
-}
-
-function settle(id: number, { fates }: Shell): Reply<void> | undefined {
-  const fate = fates.get(id);
-  fates.delete(id);
-  return fate;
-}
-
-/**
- * Discord could not read something of ours; a presence that it refuses must not be in every
- * IDENTIFY.
- */
-function doubtPresence(end: ConnectionEnd, presence: PresenceMemory): void {
-  if (end.kind === 'closed' && end.code === GatewayCloseCodes.DecodeError) presence.forget();
+  const step = stepShard(shell.machine, message, context.random());
+  shell.machine = step.state;
+  run(step.effects, shell, context);
+  const word = wordForCommands(message, shell.machine);
+  if (word !== undefined) shell.commands.hear(word, context);
+  if (message.type === 'ended') shell.commands.doubtPresence(message.end);
 }
 
 /** A session of another shard count routes other guilds, so it cannot be continued. */

@@ -17,13 +17,9 @@
  */
 import { GatewayCloseCodes } from 'discord-api-types/v10';
 import { type Draft, produce } from 'immer';
-import { type BackoffState, FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
+import { FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
 import type { BrokerState } from '../../protocols/broker.ts';
-import type {
-  ConnectionEnd,
-  ConnectionReport,
-  ShardMessage,
-} from '../../protocols/gateway/messages.ts';
+import type { ConnectionEnd, ConnectionReport } from '../../protocols/gateway/messages.ts';
 import {
   INVALID_SESSION_WAIT_MAX_MS,
   INVALID_SESSION_WAIT_MIN_MS,
@@ -31,77 +27,7 @@ import {
   SHARD_BACKOFF,
   SHARD_STABLE_MS,
 } from '../../protocols/limits.ts';
-
-type Phase =
-  /** Waits for the broker: events would have nowhere to go. */
-  | 'paused'
-  /** Waits out its back-off. */
-  | 'waiting'
-  /** Stands in the governor's line, without a socket. */
-  | 'queued'
-  /** Has a socket that is not greeted yet. */
-  | 'connecting'
-  /** Is greeted and waits for the permit to identify. */
-  | 'greeted'
-  /** Has sent IDENTIFY or RESUME. */
-  | 'starting'
-  | 'ready'
-  /** Discord will not have this shard as it is configured. */
-  | 'failed';
-
-export type ShardState = {
-  readonly phase: Phase;
-  readonly session: { readonly sessionId: string; readonly resumeUrl: string } | undefined;
-  /** The session's own host could not be reached; the main one is tried until things are stable. */
-  readonly hostDemoted: boolean;
-  /** The number of the latest connection; words of any other change nothing (GP-15). */
-  readonly generation: number;
-  /** Resumes in a row that came to nothing: no event of them was done. */
-  readonly failedResumes: number;
-  /** How far all was done when a resume was last judged. */
-  readonly judgedDone: number;
-  readonly backoff: BackoffState;
-  readonly broker: BrokerState;
-};
-
-/** What the rest of the gateway hears of a shard. */
-export type ShardNotice =
-  | { readonly kind: 'ready'; readonly sessionId: string }
-  | { readonly kind: 'resumed' }
-  | { readonly kind: 'latency'; readonly milliseconds: number }
-  /**
-   * Not ready any more; `nextInMs` until it tries again, undefined if that is when the broker is
-   * back.
-   */
-  | { readonly kind: 'down'; readonly end: ConnectionEnd; readonly nextInMs: number | undefined }
-  /** A session died: events after this sequence of it may never have been seen. */
-  | {
-      readonly kind: 'session-lost';
-      readonly end: ConnectionEnd;
-      readonly sessionId: string;
-      readonly sequence: number;
-    }
-  | { readonly kind: 'failed'; readonly code: number; readonly detail: string }
-  /** A newer process has the shard: this one has ended, and its session lives on there. */
-  | { readonly kind: 'fenced'; readonly owner: string };
-
-export type ShardEffect =
-  | { readonly type: 'connect'; readonly generation: number; readonly host: 'main' | 'session' }
-  | { readonly type: 'identify' | 'resume' | 'replay' }
-  | { readonly type: 'governor'; readonly word: 'request' | 'prepared' | 'used' | 'release' }
-  | { readonly type: 'arm'; readonly timer: 'retry' | 'settled'; readonly delayMs: number }
-  | { readonly type: 'disarm'; readonly timer: 'retry' | 'settled' }
-  | { readonly type: 'save' }
-  /** The session is dead, because of this end. */
-  | { readonly type: 'forget'; readonly end: ConnectionEnd }
-  | { readonly type: 'notice'; readonly notice: ShardNotice };
-
-export type ShardStep = { readonly state: ShardState; readonly effects: readonly ShardEffect[] };
-
-/** A message without its references, which only the shell uses. */
-export type ShardInput =
-  | Exclude<ShardMessage, { type: 'governor' | 'save' | 'command' | 'commands-due' | 'fenced' }>
-  | { readonly type: 'governor' };
+import type { ShardEffect, ShardInput, ShardNotice, ShardState, ShardStep } from './state.ts';
 
 type Work = Draft<ShardState>;
 type Effects = readonly ShardEffect[];
@@ -191,12 +117,12 @@ function step(work: Work, input: ShardInput, random: number): Effects {
 
 /** Whether the words of a generation count: it is the latest, and has not ended. */
 function isPresent(work: Work, generation: number): boolean {
-  const connected =
+  const isConnected =
     work.phase === 'connecting' ||
     work.phase === 'greeted' ||
     work.phase === 'starting' ||
     work.phase === 'ready';
-  return connected && generation === work.generation;
+  return isConnected && generation === work.generation;
 }
 
 /** The next attempt: by the ladder, and only with a broker to publish to. */
@@ -224,16 +150,20 @@ function holdIdentify(work: Work): Effects {
     work.phase = 'paused';
     return [{ type: 'governor', word: 'release' }];
   }
-  const isOnTheWay = work.phase === 'connecting' || work.phase === 'greeted';
-  return isOnTheWay && work.session === undefined ? [{ type: 'replay' }] : [];
+  return isBeforeIdentify(work) ? [{ type: 'replay' }] : [];
+}
+
+/** Whether it has a socket on which it is to identify. */
+function isBeforeIdentify({ phase, session }: Work): boolean {
+  return phase === 'greeted' || (phase === 'connecting' && session === undefined);
 }
 
 /** The governor says that the turn is near. A shard that has moved on gives its place back. */
 function prepare(work: Work): Effects {
   if (work.phase === 'queued') return connect(work, 'main');
   if (work.phase === 'greeted') return [{ type: 'governor', word: 'prepared' }];
-  const stillComing = work.phase === 'connecting' && work.session === undefined;
-  return stillComing ? [] : [{ type: 'governor', word: 'release' }];
+  // It says so itself when it is greeted.
+  return isBeforeIdentify(work) ? [] : [{ type: 'governor', word: 'release' }];
 }
 
 function permitted(work: Work): Effects {
@@ -246,11 +176,8 @@ function permitted(work: Work): Effects {
 
 /** A governor that was restarted knows nobody: whoever is on the way to an IDENTIFY asks again. */
 function newGovernor(work: Work): Effects {
-  const onTheWay =
-    work.phase === 'queued' ||
-    work.phase === 'greeted' ||
-    (work.phase === 'connecting' && work.session === undefined);
-  return onTheWay ? [{ type: 'governor', word: 'request' }] : [];
+  const isOnTheWay = work.phase === 'queued' || isBeforeIdentify(work);
+  return isOnTheWay ? [{ type: 'governor', word: 'request' }] : [];
 }
 
 function report(work: Work, word: ConnectionReport): Effects {

@@ -5,7 +5,7 @@ import type { Identity } from '../../protocols/gateway/frames.ts';
 import type { SessionRecord } from '../../protocols/gateway/messages.ts';
 import type { Decompressor, SocketFactory } from '../connection/ports.ts';
 import type { FrameCounter } from './dispatch-plane.ts';
-import type { ShardNotice } from './machine.ts';
+import type { ShardNotice } from './state.ts';
 
 /** Where sessions outlive the actors, and perhaps the process. None of these waits or throws. */
 export interface SessionStore {

@@ -27,13 +27,9 @@ export type ControlFrame =
   /** An op that is not ours to act on; Discord may add more at any time. */
   | { readonly kind: 'unknown'; readonly op: number };
 
-const READY = 'READY';
-
 /**
- * Reads a whole control frame.
- * @returns undefined when the frame does not have the shape that Discord documents for its op, or
- * holds a
- *   value that cannot be acted on
+ * Reads a whole control frame. Undefined when it does not have the shape that Discord documents for
+ * its op, or holds a value that cannot be acted on.
  */
 export function readControlFrame(
   op: number,
@@ -53,7 +49,7 @@ export function readControlFrame(
       return { kind: 'invalid-session', resumable: data === true };
     case GatewayOpcodes.Dispatch:
       if (event === 'RATE_LIMITED') return readRateLimited(data) ?? { kind: 'unknown', op };
-      return event === READY ? readReady(data) : { kind: 'resumed' };
+      return event === 'READY' ? readReady(data) : { kind: 'resumed' };
     default:
       return { kind: 'unknown', op };
   }

@@ -77,21 +77,12 @@ export type ConnectionMessage =
 export type ConnectionReport =
   | { readonly kind: 'greeted' }
   | { readonly kind: 'identified' }
-  | { readonly kind: 'ready'; readonly sessionId: string; readonly resumeUrl: string }
-  | { readonly kind: 'resumed' }
+  /** What Discord said, passed on as it was. */
+  | Extract<ControlFrame, { readonly kind: 'ready' | 'resumed' | 'members-limited' }>
   | { readonly kind: 'latency'; readonly milliseconds: number }
   /** A command was written to the socket, or was not: it may be tried again after `retryInMs`. */
   | { readonly kind: 'written'; readonly id: number }
-  | { readonly kind: 'unwritten'; readonly id: number; readonly retryInMs: number }
-  | MembersLimited;
-
-/** Discord answered a request for members by RATE_LIMITED. */
-export type MembersLimited = {
-  readonly kind: 'members-limited';
-  readonly guildId: string;
-  readonly nonce: string | undefined;
-  readonly retryInMs: number;
-};
+  | { readonly kind: 'unwritten'; readonly id: number; readonly retryInMs: number };
 
 export type ShardMessage =
   | { readonly type: 'report'; readonly generation: number; readonly report: ConnectionReport }

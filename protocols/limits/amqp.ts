@@ -21,3 +21,8 @@ export const AMQP_CLOCK_SKEW_MS = 30_000;
  * RabbitMQ: the longest expiration that it takes from a publisher; above it the channel is closed.
  */
 export const MESSAGE_EXPIRATION_MAX_MS = 2 ** 32 - 1;
+/**
+ * AMQP 0-9-1: `basic.qos` has 16 bits for how many deliveries a consumer may have unacked; more
+ * cannot be said.
+ */
+export const AMQP_PREFETCH_MAX = 0xffff;

@@ -122,7 +122,11 @@ function mapFramer(body: PayloadEncoder, withIds: boolean): DispatchFramer {
 
 const jsonFramerWithIds: DispatchFramer = { ...jsonFramer, tail: (id) => jsonTail({ id }) };
 
-export function dispatchFramer(mode: PayloadMode, withIds: boolean): DispatchFramer {
+/** `withIds`: frames carry the id of their dispatch. */
+export function dispatchFramer(
+  mode: PayloadMode,
+  { withIds }: { readonly withIds: boolean },
+): DispatchFramer {
   if (isMap(mode)) return mapFramer(payloadEncoder(mode === 'go' ? 'go' : 'map'), withIds);
   return withIds ? jsonFramerWithIds : jsonFramer;
 }

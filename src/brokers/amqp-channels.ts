@@ -37,6 +37,16 @@ export async function declare(
   await channel.close();
 }
 
+/** Declares a queue of this connection alone, which goes with it; the server names it. */
+export async function assertOwnQueue(channel: Channel): Promise<string> {
+  const { queue } = await channel.assertQueue('', {
+    exclusive: true,
+    autoDelete: true,
+    durable: false,
+  });
+  return queue;
+}
+
 export async function openChannels(
   connections: { readonly publishing: ChannelModel; readonly consuming: ChannelModel },
   settings: { readonly exchange: string; readonly prefetch: number },
@@ -58,12 +68,8 @@ export async function openChannels(
   const answers = await watched(consuming.createChannel());
   // For each consumer of the channel: quorum queues refuse a limit that is shared.
   await deliveries.prefetch(settings.prefetch, false);
-  const { queue } = await answers.assertQueue('', {
-    exclusive: true,
-    autoDelete: true,
-    durable: false,
-  });
-  return { publishing, consuming, events, control, deliveries, answers, answerQueue: queue };
+  const answerQueue = await assertOwnQueue(answers);
+  return { publishing, consuming, events, control, deliveries, answers, answerQueue };
 }
 
 /**

@@ -12,7 +12,7 @@
  * own stack frames, which a throw would tear down. A consumer that the broker cancels (its queue
  * was deleted, or its node has gone) ends the link, so that the next one declares the queue again.
  */
-import type { Channel, ChannelModel, ConsumeMessage, MessageProperties, Options } from 'amqplib';
+import type { Channel, ChannelModel, ConsumeMessage, MessageProperties } from 'amqplib';
 import type { Delivery } from '../../protocols/broker.ts';
 import { BrokerUnavailableError, FatalError } from '../../protocols/errors.ts';
 import {
@@ -22,7 +22,7 @@ import {
   RETRY_DELAY_MS,
 } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
-import { declare } from './amqp-channels.ts';
+import { assertOwnQueue, declare } from './amqp-channels.ts';
 import { declarationError } from './amqp-connection.ts';
 import type { AmqpCounter } from './amqp-counts.ts';
 import { InFlight } from './in-flight.ts';
@@ -56,14 +56,14 @@ export type AmqpConsumersOptions = {
   readonly lost: (reason: unknown) => void;
 };
 
-/**
- * A broker that counts deliveries says so in a header; others say only that it is not the first.
- */
 function shardOf({ properties }: ConsumeMessage): number | undefined {
   const shard: unknown = properties.headers?.shard;
   return typeof shard === 'number' ? shard : undefined;
 }
 
+/**
+ * A broker that counts deliveries says so in a header; others say only that it is not the first.
+ */
 function attemptOf({ properties, fields }: ConsumeMessage): number {
   const counted: unknown = properties.headers?.['x-delivery-count'];
   if (typeof counted === 'number') return counted + 1;
@@ -154,34 +154,30 @@ export class AmqpConsumers {
 
   /** @returns the queue's name */
   async #declareQueue(name: string, event: string): Promise<string> {
-    const { connection, exchange, queueType, isOwnQueue } = this.#options;
+    const { connection, exchange, isOwnQueue } = this.#options;
     let queue = name;
     await declare(connection, async (channel) => {
-      if (isOwnQueue) {
-        ({ queue } = await channel.assertQueue('', {
-          exclusive: true,
-          autoDelete: true,
-          durable: false,
-        }));
-        await channel.bindQueue(queue, exchange, event);
-        return;
-      }
-      let queueOptions: Options.AssertQueue = { durable: true };
-      if (queueType === 'quorum') {
-        const dead = `${queue}${DEAD_SUFFIX}`;
-        const quorum = { 'x-queue-type': 'quorum' };
-        await channel.assertQueue(dead, { durable: true, arguments: quorum });
-        queueOptions = {
-          durable: true,
-          arguments: { ...quorum, 'x-delivery-limit': AMQP_DELIVERY_LIMIT },
-          deadLetterExchange: '',
-          deadLetterRoutingKey: dead,
-        };
-      }
-      await channel.assertQueue(queue, queueOptions);
+      if (isOwnQueue) queue = await assertOwnQueue(channel);
+      else await this.#assertSharedQueue(channel, name);
       await channel.bindQueue(queue, exchange, event);
     });
     return queue;
+  }
+
+  async #assertSharedQueue(channel: Channel, name: string): Promise<void> {
+    if (this.#options.queueType === 'classic') {
+      await channel.assertQueue(name, { durable: true });
+      return;
+    }
+    const dead = `${name}${DEAD_SUFFIX}`;
+    const quorum = { 'x-queue-type': 'quorum' };
+    await channel.assertQueue(dead, { durable: true, arguments: quorum });
+    await channel.assertQueue(name, {
+      durable: true,
+      arguments: { ...quorum, 'x-delivery-limit': AMQP_DELIVERY_LIMIT },
+      deadLetterExchange: '',
+      deadLetterRoutingKey: dead,
+    });
   }
 
   #receive(event: string, message: ConsumeMessage | null): void {
@@ -221,7 +217,7 @@ export class AmqpConsumers {
       },
       reject: (reason) => {
         counter('rejected', event, 1);
-        log.warn({ event, reason }, 'a message was rejected');
+        log.debug({ event, reason }, 'a message was rejected');
         nack(false);
       },
       reply: async (body) => {

@@ -29,6 +29,7 @@ import {
 } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import type { AmqpCounter } from './amqp-counts.ts';
+import { IdleCount } from './idle-count.ts';
 
 export type AmqpControlOptions = {
   readonly channel: ConfirmChannel;
@@ -61,9 +62,8 @@ export class AmqpControl {
   readonly #calls = new Map<string, Call>();
   /** By message id: what to do when the broker hands a message back. */
   readonly #returnable = new Map<string, () => void>();
-  #answers = 0;
+  readonly #answers = new IdleCount();
   #answerBytes = 0;
-  #idleListeners: (() => void)[] = [];
 
   constructor(options: AmqpControlOptions) {
     this.#options = options;
@@ -121,14 +121,14 @@ export class AmqpControl {
   ): Promise<void> {
     const { label, clock } = this.#options;
     const isFull =
-      this.#answers >= BROKER_OPERATIONS_MAX ||
-      (this.#answers > 0 && this.#answerBytes + body.length > BROKER_OPERATIONS_MAX_BYTES);
+      this.#answers.count >= BROKER_OPERATIONS_MAX ||
+      (this.#answers.count > 0 && this.#answerBytes + body.length > BROKER_OPERATIONS_MAX_BYTES);
     if (isFull) {
       throw new BrokerUnavailableError(
-        `${this.#answers} answers wait for ${label} already; one to ${event} was not taken`,
+        `${this.#answers.count} answers wait for ${label} already; one to ${event} was not taken`,
       );
     }
-    this.#answers++;
+    this.#answers.enter();
     this.#answerBytes += body.length;
     const properties = typeof correlationId === 'string' ? { correlationId } : {};
     const written = this.#write('', replyTo, `the answer to ${event}`, body, properties);
@@ -159,16 +159,12 @@ export class AmqpControl {
 
   /** Resolves when every answer that was given is confirmed. */
   idle(): Promise<void> {
-    if (this.#answers === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#idleListeners.push(resolve);
-    });
+    return this.#answers.idle();
   }
 
   #answerSettled(bytes: number): void {
-    this.#answers--;
     this.#answerBytes -= bytes;
-    if (this.#answers === 0) for (const listener of this.#idleListeners.splice(0)) listener();
+    this.#answers.leave();
   }
 
   /** AMQP counts whole seconds. */

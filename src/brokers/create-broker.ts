@@ -9,7 +9,12 @@ import type { Readable, Writable } from 'node:stream';
 import type { LinkDriver } from '../../actors/channel/link.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { CONSUMER_PREFETCH } from '../../protocols/limits.ts';
-import { type PayloadMode, payloadEncoder } from '../../protocols/wire/payload.ts';
+import type { Clock, Log } from '../../protocols/ports.ts';
+import {
+  type PayloadEncoder,
+  type PayloadMode,
+  payloadEncoder,
+} from '../../protocols/wire/payload.ts';
 import { type BrokerTreeOptions, startBroker } from '../../supervisors/broker.ts';
 import {
   type AmqpEndpoint,
@@ -17,7 +22,7 @@ import {
   showAmqpEndpoint,
   showRedisEndpoint,
 } from '../config/broker-urls.ts';
-import { amqpDriver } from './amqp.ts';
+import { type AmqpDriverOptions, amqpDriver } from './amqp.ts';
 import type { AmqpQueueType } from './amqp-consumers.ts';
 import type { AmqpCounter } from './amqp-counts.ts';
 import { ipcChildDriver } from './ipc-child.ts';
@@ -113,76 +118,88 @@ export function redisPlace(
 
 const CONSUMER_NAME_BYTES = 20;
 
-/** A group that nobody else has. */
-const ownGroup = (group: string): string =>
-  `${ownGroups(group)}${randomBytes(CONSUMER_NAME_BYTES).toString('hex')}`;
-
-/** What the names of all such groups begin with. */
+/** What the names begin with of groups that are one process's own. */
 const ownGroups = (group: string): string => `${group}:own:`;
+
+const randomName = (): string => randomBytes(CONSUMER_NAME_BYTES).toString('hex');
+
+type ConfigOf<Type extends BrokerConfig['type']> = Extract<BrokerConfig, { type: Type }>;
+
+const isOwn = ({ audience }: BrokerConfig): boolean => audience === 'each';
+
+/** The group of a configuration; where each process is to get everything, one that is its own. */
+function groupOf(config: ConfigOf<'memory' | 'redis'>): string {
+  return isOwn(config) ? `${ownGroups(config.group)}${randomName()}` : config.group;
+}
+
+/** What every driver is given. */
+type Shared = {
+  readonly prefetch: number;
+  readonly encoder: PayloadEncoder;
+  readonly clock: Clock;
+  readonly log: Log;
+};
 
 function chooseDriver(
   config: BrokerConfig,
   { clock, log }: Pick<BrokerSurroundings, 'clock' | 'log'>,
 ): LinkDriver {
-  const encoder = payloadEncoder(config.payload);
-  const { prefetch = CONSUMER_PREFETCH } = config;
-  const isOwn = config.audience === 'each';
+  const { payload, prefetch = CONSUMER_PREFETCH } = config;
+  const shared = { prefetch, encoder: payloadEncoder(payload), clock, log };
   switch (config.type) {
-    case 'memory': {
-      const { hub } = config;
-      const group = isOwn ? ownGroup(config.group) : config.group;
-      const label = 'the memory broker';
-      const isOwnGroup = isOwn;
-      return memoryDriver({ label, hub, group, isOwnGroup, prefetch, encoder, clock, log });
-    }
-    case 'ipc': {
-      const { group } = config;
-      if ('host' in config) {
-        const { hub } = config.host;
-        const label = 'the IPC broker';
-        return memoryDriver({ label, hub, group, prefetch, encoder, clock, log });
-      }
-      const { port, isPlain = false } = config;
-      const makeId = randomUUID;
-      return ipcChildDriver({ port, group, isPlain, prefetch, encoder, clock, log, makeId });
-    }
+    case 'memory':
+      return memoryDriver({
+        ...shared,
+        label: 'the memory broker',
+        hub: config.hub,
+        group: groupOf(config),
+        isOwnGroup: isOwn(config),
+      });
+    case 'ipc':
+      return ipcDriver(config, shared);
     case 'stdio': {
-      const { input, output, payload, ids = false } = config;
+      const { input, output, ids = false } = config;
       return stdioDriver({ input, output, payload, ids, prefetch, clock, log });
     }
-    case 'redis': {
-      const { place, retentionMs } = config;
-      const group = isOwn ? ownGroup(config.group) : config.group;
-      const consumer = config.consumer ?? randomBytes(CONSUMER_NAME_BYTES).toString('hex');
-      const own = { place, group, consumer, retentionMs, prefetch, encoder, clock, log };
+    case 'redis':
       return redisDriver({
         ...config.settings,
-        ...own,
-        ...(isOwn && { ownGroups: ownGroups(config.group) }),
+        ...shared,
+        place: config.place,
+        group: groupOf(config),
+        consumer: config.consumer ?? randomName(),
+        retentionMs: config.retentionMs,
+        ...(isOwn(config) && { ownGroups: ownGroups(config.group) }),
       });
-    }
-    case 'amqp': {
-      const { endpoint, group, subgroup, messageTimeoutMs, payload } = config;
-      const label = showAmqpEndpoint(endpoint);
-      const queuePrefix = subgroup === undefined ? `${group}:` : `${group}:${subgroup}:`;
-      return amqpDriver({
-        endpoint,
-        label,
-        exchange: group,
-        queuePrefix,
-        queueType: config.queueType ?? 'classic',
-        isOwnQueue: isOwn,
-        prefetch,
-        persistent: config.persistent ?? true,
-        counter: config.counter ?? (() => undefined),
-        messageTimeoutMs,
-        payload,
-        encoder,
-        clock,
-        log,
-      });
-    }
+    case 'amqp':
+      return amqpDriver(amqpOptions(config, shared));
   }
+}
+
+function ipcDriver(config: ConfigOf<'ipc'>, shared: Shared): LinkDriver {
+  const { group } = config;
+  if ('host' in config) {
+    return memoryDriver({ ...shared, label: 'the IPC broker', hub: config.host.hub, group });
+  }
+  const { port, isPlain = false } = config;
+  return ipcChildDriver({ ...shared, port, group, isPlain, makeId: randomUUID });
+}
+
+function amqpOptions(config: ConfigOf<'amqp'>, shared: Shared): AmqpDriverOptions {
+  const { endpoint, group, subgroup, messageTimeoutMs, payload } = config;
+  return {
+    ...shared,
+    endpoint,
+    label: showAmqpEndpoint(endpoint),
+    exchange: group,
+    queuePrefix: subgroup === undefined ? `${group}:` : `${group}:${subgroup}:`,
+    queueType: config.queueType ?? 'classic',
+    isOwnQueue: isOwn(config),
+    persistent: config.persistent ?? true,
+    counter: config.counter ?? (() => undefined),
+    messageTimeoutMs,
+    payload,
+  };
 }
 
 export function createBroker(

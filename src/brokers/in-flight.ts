@@ -6,6 +6,7 @@
  * nothing is in flight.
  */
 import type { Delivery } from '../../protocols/broker.ts';
+import { IdleCount } from './idle-count.ts';
 
 export type DeliveryParts = {
   readonly event: string;
@@ -22,8 +23,7 @@ export type DeliveryParts = {
 };
 
 export class InFlight {
-  #count = 0;
-  #idleListeners: (() => void)[] = [];
+  readonly #open = new IdleCount();
   readonly #onSettled: () => void;
 
   /** `onSettled` is told of each delivery that is settled, when it no longer counts. */
@@ -32,18 +32,19 @@ export class InFlight {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#open.count;
   }
 
   /** Counts a delivery until it is settled. */
   enter(parts: DeliveryParts): Delivery {
-    this.#count++;
+    this.#open.enter();
     let isSettled = false;
     const once = (settle: () => void) => {
       if (isSettled) return;
       isSettled = true;
       settle();
-      this.#leave();
+      this.#open.leave();
+      this.#onSettled();
     };
     return {
       event: parts.event,
@@ -60,15 +61,6 @@ export class InFlight {
   }
 
   idle(): Promise<void> {
-    if (this.#count === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#idleListeners.push(resolve);
-    });
-  }
-
-  #leave(): void {
-    this.#count--;
-    if (this.#count === 0) for (const listener of this.#idleListeners.splice(0)) listener();
-    this.#onSettled();
+    return this.#open.idle();
   }
 }

@@ -35,6 +35,7 @@ import {
   writeIpcBody,
 } from '../../protocols/wire/ipc.ts';
 import type { PayloadEncoder } from '../../protocols/wire/payload.ts';
+import { IdleCount } from './idle-count.ts';
 import { InFlight } from './in-flight.ts';
 import { plainReader, plainWriter } from './ipc-plain.ts';
 import type { IpcPort } from './ipc-port.ts';
@@ -58,7 +59,8 @@ type Of<Op extends ParentMessage['op']> = Extract<ParentMessage, { op: Op }>;
 
 type Request = {
   readonly event: string;
-  readonly isCall: boolean;
+  /** What it is told when the parent is gone. */
+  readonly whenGone: () => Error;
   resolve(answer: Uint8Array): void;
   reject(error: unknown): void;
 };
@@ -141,12 +143,11 @@ class IpcChildLink implements Link {
   readonly #link: string;
   readonly #asBytes: boolean;
   readonly #inFlight = new InFlight();
+  readonly #unsent = new IdleCount();
   readonly #requests = new Map<number, Request>();
   readonly #events = new Set<string>();
   readonly #stopListening: () => void;
   #ref = 0;
-  #unsent = 0;
-  #sentListeners: (() => void)[] = [];
   #isOver = false;
 
   constructor(options: IpcChildOptions, hooks: LinkHooks, welcome: Of<'welcome'>) {
@@ -200,17 +201,14 @@ class IpcChildLink implements Link {
       signal.addEventListener('abort', abandon, { once: true });
       return { op: 'call', ref, event, body, id, timeoutMs };
     };
-    return this.#request(event, message, true);
+    return this.#request(event, message, () => new PeerGoneError(event));
   }
 
   async close(): Promise<void> {
     this.sink.flush();
     for (const event of [...this.#events]) await this.cancel(event);
     await this.#inFlight.idle();
-    if (this.#unsent === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#sentListeners.push(resolve);
-    });
+    await this.#unsent.idle();
   }
 
   destroy(): void {
@@ -220,10 +218,14 @@ class IpcChildLink implements Link {
     this.#stopListening();
   }
 
-  #request(event: string, message: (ref: number) => Outgoing, isCall = false): Promise<Uint8Array> {
+  #request(
+    event: string,
+    message: (ref: number) => Outgoing,
+    whenGone: () => Error = goneError,
+  ): Promise<Uint8Array> {
     const ref = ++this.#ref;
     return new Promise((resolve, reject) => {
-      this.#requests.set(ref, { event, isCall, resolve, reject });
+      this.#requests.set(ref, { event, whenGone, resolve, reject });
       this.#send(message(ref));
     });
   }
@@ -285,19 +287,13 @@ class IpcChildLink implements Link {
 
   #send(message: Outgoing): void {
     if (this.#isOver) return;
-    this.#unsent++;
-    this.#options.port.send(marked(this.#link, message), () => {
-      this.#unsent--;
-      if (this.#unsent === 0) for (const listener of this.#sentListeners.splice(0)) listener();
-    });
+    this.#unsent.enter();
+    this.#options.port.send(marked(this.#link, message), () => this.#unsent.leave());
   }
 
   #lose(): void {
     if (this.#isOver) return;
-    for (const request of this.#requests.values()) {
-      const { event, isCall } = request;
-      request.reject(isCall ? new PeerGoneError(event) : goneError());
-    }
+    for (const { reject, whenGone } of this.#requests.values()) reject(whenGone());
     this.#requests.clear();
     this.#hooks.lost(goneError());
   }

@@ -108,7 +108,7 @@ export class MemoryConsumption {
       attempt: message.retries + 1,
       ack: release,
       reject: (reason) => {
-        if (release()) log.warn({ event, reason }, 'a message was rejected');
+        if (release()) log.debug({ event, reason }, 'a message was rejected');
       },
       retry: () => {
         if (release()) this.#retry(queue, message);

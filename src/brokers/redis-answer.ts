@@ -18,7 +18,7 @@ import {
   REDIS_CLUSTER_ANSWERS,
 } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
-import { pause } from './redis-node.ts';
+import { pause } from '../pause.ts';
 
 export type AnswerOptions = {
   readonly redis: Redis;

@@ -1,16 +1,13 @@
 /**
- * Consuming Redis streams on one link: groups, readers, deliveries and what becomes of them.
+ * Consuming Redis streams on one link: readers, deliveries and what becomes of them.
  *
  * Purpose: every entry is delivered until it is acked, expires, or goes to the dead letters.
  *
  * Inner workings: one reader for all streams of a server, or one a slot in a cluster. An event is
- * read once its group exists and what this consumer was given before and has not in hand (it was on
- * its way when a connection broke, or this process has the name of one that died) was delivered
- * again. Groups are made at `0`; one that has vanished (FLUSHALL, an evicted key, a server that
- * came back empty) is made again after the last entry seen here, or at `0` if the stream does not
- * reach that far. A group that is one process's own is made at `$` and deleted at the end; one that
- * vanished ends the link, so that its owner hears of the gap, and those of processes that were
- * killed go with the next that begins.
+ * read once its group exists (`redis-groups.ts`) and what this consumer was given before and has
+ * not in hand (it was on its way when a connection broke, or this process has the name of one that
+ * died) was delivered again. A shared group that has vanished is made again; one that is this
+ * process's own ends the link, so that its owner hears of the gap.
  *
  * Failure modes: an entry without `data`, and one that was delivered REDIS_DELIVERIES_MAX times,
  * goes to the dead letters; so does what a handler rejects. A key that is no stream is fatal for
@@ -25,8 +22,6 @@ import {
   REDIS_DEAD_FIELDS_MAX,
   REDIS_DEAD_LETTERS_MAX,
   REDIS_DELIVERIES_MAX,
-  REDIS_HANDLER_MAX_MS,
-  REDIS_OWN_GROUP_IDLE_MS,
   REDIS_QUICK_ANSWER_MS,
   REDIS_READ_COUNT,
   REDIS_READERS_MAX,
@@ -34,49 +29,30 @@ import {
   REDIS_RETRY_DELAY_MAX_MS,
   RETRY_DELAY_MS,
 } from '../../protocols/limits.ts';
-import type { Clock, Log, Timer } from '../../protocols/ports.ts';
+import type { Clock, Timer } from '../../protocols/ports.ts';
 import { deadLetterStream } from '../../protocols/wire/redis-slot.ts';
 import {
-  compareIds,
   idAfter,
   readEntries,
-  readLastId,
   readPending,
   type StreamEntry,
 } from '../../protocols/wire/redis-stream.ts';
 import { publishAnswer } from './redis-answer.ts';
 import { isReplyError, redisError } from './redis-connection.ts';
-import type { RedisCounter } from './redis-counts.ts';
-import type { HeldEntry, LedgerLink, RedisLedger, Settlement } from './redis-ledger.ts';
+import { RedisGroups, type RedisGroupsOptions } from './redis-groups.ts';
+import type { HeldEntry, LedgerLink, Settlement } from './redis-ledger.ts';
 import { isNoGroup, RedisReader } from './redis-reader.ts';
-import {
-  ABANDONED_GROUPS_SCRIPT,
-  DEAD_LETTER_SCRIPT,
-  LAY_GHOSTS_SCRIPT,
-  LEAVE_SCRIPT,
-} from './redis-scripts.ts';
-import type { RedisTopology } from './redis-topology.ts';
+import { DEAD_LETTER_SCRIPT, LAY_GHOSTS_SCRIPT } from './redis-scripts.ts';
 
-export type RedisConsumptionOptions = {
-  readonly topology: RedisTopology;
-  readonly ledger: RedisLedger;
-  readonly group: string;
-  readonly consumer: string;
+export type RedisConsumptionOptions = RedisGroupsOptions & {
   readonly label: string;
   readonly hooks: LinkHooks;
   readonly clock: Clock;
-  readonly log: Log;
-  /** Deliveries that handlers may have and not have settled. */
-  readonly prefetch: number;
-  readonly count: RedisCounter;
-  /**
-   * What the names of groups begin with that belong to one process each; undefined for shared ones.
-   */
-  readonly ownGroups: string | undefined;
 };
 
 export class RedisConsumption implements LedgerLink {
   readonly #options: RedisConsumptionOptions;
+  readonly #groups: RedisGroups;
   readonly #readers = new Map<string, RedisReader>();
   readonly #events = new Set<string>();
   /** Events whose key is no stream now. */
@@ -87,6 +63,7 @@ export class RedisConsumption implements LedgerLink {
 
   constructor(options: RedisConsumptionOptions) {
     this.#options = options;
+    this.#groups = new RedisGroups(options);
   }
 
   start(): void {
@@ -111,7 +88,7 @@ export class RedisConsumption implements LedgerLink {
   async consume(event: string): Promise<void> {
     const { ledger, log, label } = this.#options;
     try {
-      await this.#createGroup(event);
+      await this.#groups.create(event);
     } catch (error) {
       const known = redisError(error, label);
       // What was a stream before must not stop everything else when it is none any more.
@@ -137,7 +114,7 @@ export class RedisConsumption implements LedgerLink {
     const reading = Promise.all([...this.#readers.values()].map((reader) => reader.stop()));
     await Promise.race([reading, deadline]);
     await Promise.race([this.#options.ledger.idle(), deadline]);
-    await Promise.race([this.#leaveGroups(), deadline]);
+    await Promise.race([this.#groups.leave(this.#events), deadline]);
   }
 
   /** Abandons everything at once; the ledger keeps what handlers have in hand. */
@@ -161,7 +138,7 @@ export class RedisConsumption implements LedgerLink {
     for (const event of this.#aside) {
       const type = await topology.nodeOf(event).commands.type(event);
       if (type !== 'stream' && type !== 'none') continue;
-      await this.#createGroup(event);
+      await this.#groups.create(event);
       log.info({ event }, 'an event can be consumed again');
       this.#aside.delete(event);
       if (this.#events.has(event)) this.#readSoon(event);
@@ -240,43 +217,6 @@ export class RedisConsumption implements LedgerLink {
     });
   }
 
-  async #createGroup(event: string): Promise<void> {
-    const { topology, group, ledger } = this.#options;
-    const { commands } = topology.nodeOf(event);
-    const create = (start: string) => commands.xgroup('CREATE', event, group, start, 'MKSTREAM');
-    const first = this.#options.ownGroups === undefined ? '0' : '$';
-    try {
-      const seen = ledger.lastSeen(event);
-      await create(seen === undefined ? first : await this.#startAfter(event, seen));
-      await this.#deleteAbandoned(event);
-    } catch (error) {
-      if (!isReplyError(error) || !error.message.startsWith('BUSYGROUP')) throw error;
-    }
-  }
-
-  async #deleteAbandoned(event: string): Promise<void> {
-    const { topology, ownGroups, count } = this.#options;
-    if (ownGroups === undefined) return;
-    const values = [ownGroups, String(REDIS_OWN_GROUP_IDLE_MS)];
-    const deleted = await topology.nodeOf(event).run(ABANDONED_GROUPS_SCRIPT, [event], values);
-    if (Number(deleted) > 0) count('groups-abandoned', event, Number(deleted));
-  }
-
-  /**
-   * Where a group starts that has vanished: after `seen`, if the stream still is the one it was
-   * seen in.
-   */
-  async #startAfter(event: string, seen: string): Promise<string> {
-    const { commands } = this.#options.topology.nodeOf(event);
-    try {
-      const lastId = readLastId(await commands.callBuffer('XINFO', 'STREAM', event));
-      return compareIds(lastId, seen) < 0 ? '0' : seen;
-    } catch (error) {
-      if (isReplyError(error) && /no such key/i.test(error.message)) return '0';
-      throw error;
-    }
-  }
-
   /** Delivers what this consumer was given before, then reads. Not waited for: events are many. */
   #readSoon(event: string): void {
     this.#recover(event)
@@ -351,7 +291,7 @@ export class RedisConsumption implements LedgerLink {
     }
     log.warn({ events }, 'a consumer group has vanished; it is made again');
     for (const event of events) {
-      await this.#createGroup(event);
+      await this.#groups.create(event);
       count('groups-recreated', event, 1);
     }
   }
@@ -370,14 +310,15 @@ export class RedisConsumption implements LedgerLink {
 
   async #bury(settlement: Settlement, reason: string): Promise<void> {
     const { topology, group, consumer, log, count } = this.#options;
-    const { event, id, deliveries } = settlement;
+    const { event, id, deliveries, isRefused = false } = settlement;
     const dead = deadLetterStream(event);
     const bounds = [String(REDIS_DEAD_LETTERS_MAX), String(REDIS_DEAD_FIELDS_MAX)];
     const values = [group, consumer, id, reason, String(deliveries), ...bounds];
     const buried = await topology.nodeOf(event).run(DEAD_LETTER_SCRIPT, [event, dead], values);
     if (Number(buried) !== 2) return;
     count('dead-lettered', event, 1);
-    log.warn({ event, id, reason, stream: dead }, 'a message went to the dead letters');
+    const facts = { event, id, reason, stream: dead };
+    log[isRefused ? 'debug' : 'warn'](facts, 'a message went to the dead letters');
   }
 
   /**
@@ -404,24 +345,5 @@ export class RedisConsumption implements LedgerLink {
       ledger.release(event, id);
       if (!isNoGroup(error)) this.#lost(error);
     }
-  }
-
-  /** Leaves what is not settled to others, and its groups, if nothing is left. */
-  async #leaveGroups(): Promise<void> {
-    const { topology, group, consumer, log, prefetch } = this.#options;
-    const values = [group, consumer, String(REDIS_HANDLER_MAX_MS), String(prefetch)];
-    const { ownGroups } = this.#options;
-    // All at once: there may be no time left to wait for one after the other.
-    const leave = async (event: string) => {
-      try {
-        const node = topology.nodeOf(event);
-        if (ownGroups === undefined) await node.run(LEAVE_SCRIPT, [event], values);
-        else await node.commands.xgroup('DESTROY', event, group);
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        log.debug({ event, reason }, 'a consumer could not leave its group');
-      }
-    };
-    await Promise.all([...this.#events].map(leave));
   }
 }

@@ -25,6 +25,8 @@ export type Settlement = {
   readonly id: string;
   readonly deliveries: number;
   readonly deadReason: string | undefined;
+  /** Whoever handled it refused it, and has told of it. */
+  readonly isRefused?: boolean;
 };
 
 export type HeldEntry = {
@@ -142,7 +144,7 @@ export class RedisLedger {
       retry: () => {
         if (this.#link?.retryLater(held) !== true) this.release(event, id);
       },
-      reject: (reason) => this.settle({ event, id, deliveries, deadReason: reason }),
+      reject: (deadReason) => this.settle({ event, id, deliveries, deadReason, isRefused: true }),
       reply: async (body) => {
         if (this.#link === undefined) {
           throw new BrokerUnavailableError(`${this.#label} is away; the answer was not sent`);

@@ -14,10 +14,6 @@ import { REDIS_PULSE_MS, REDIS_PULSE_TIMEOUT_MS } from '../../protocols/limits.t
 import type { Clock, Timer } from '../../protocols/ports.ts';
 import type { RedisEventWire } from './redis-event-wire.ts';
 
-export function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => clock.setTimer(delayMs, resolve));
-}
-
 /** Asks `redis` for a sign of life again and again, until it gives none or `stop`. */
 export class Pulse {
   readonly #clock: Clock;

@@ -17,8 +17,9 @@ import { BrokerUnavailableError } from '../../protocols/errors.ts';
 import { REDIS_BLOCK_GRACE_MS, REDIS_BLOCK_MS, RETRY_DELAY_MS } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import { readStreams, type StreamEntry } from '../../protocols/wire/redis-stream.ts';
+import { pause } from '../pause.ts';
 import { isReplyError } from './redis-connection.ts';
-import { pause, type RedisNode } from './redis-node.ts';
+import type { RedisNode } from './redis-node.ts';
 
 export type RedisReaderOptions = {
   readonly node: RedisNode;

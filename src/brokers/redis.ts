@@ -27,7 +27,8 @@ import { RedisLedger } from './redis-ledger.ts';
 import { Pulse } from './redis-node.ts';
 import { RedisReplies } from './redis-replies.ts';
 import { RedisSink } from './redis-sink.ts';
-import { RedisTopologies, type RedisTopology } from './redis-topology.ts';
+import { RedisTopologies } from './redis-topologies.ts';
+import type { RedisTopology } from './redis-topology.ts';
 import { RedisTrimmer } from './redis-trimmer.ts';
 
 /** What may be left out. */
@@ -36,6 +37,8 @@ export type RedisSettings = {
   readonly claimIdleMs?: number;
   /** Hears the answers of the Go client, which come on a channel of another name. */
   readonly goReplies?: boolean;
+  /** Whether the broker's writer is used, for a connection of its own; it is unless told. */
+  readonly writesEvents?: boolean;
   readonly counter?: RedisCounter;
   /**
    * The group is this process's alone: it begins with what is new and goes with the process. Those
@@ -56,6 +59,14 @@ export type RedisDriverOptions = RedisSettings & {
   readonly encoder: PayloadEncoder;
   readonly clock: Clock;
   readonly log: Log;
+};
+
+/** Of a link whose broker writes no events. */
+const NO_EVENTS: EventSink = {
+  prepare: (_route, event) => {
+    throw new TypeError(`a broker that was opened to write no events is to write ${event}`);
+  },
+  send: () => false,
 };
 
 class RedisLink implements Link {
@@ -178,7 +189,8 @@ class RedisLink implements Link {
   }
 
   #makeSink(hooks: LinkHooks): EventSink {
-    const { encoder, clock } = this.#options;
+    const { encoder, clock, writesEvents = true } = this.#options;
+    if (!writesEvents) return NO_EVENTS;
     const parts = {
       encoder,
       clock,
@@ -244,8 +256,8 @@ class RedisLink implements Link {
 }
 
 export function redisDriver(options: RedisDriverOptions): LinkDriver {
-  const { place, clock, log } = options;
-  const topologies = new RedisTopologies(place, clock, { carriesEvents: true });
+  const { place, clock, log, writesEvents = true } = options;
+  const topologies = new RedisTopologies(place, clock, { carriesEvents: writesEvents });
   const ledger = new RedisLedger(place.label, options.counter ?? (() => undefined));
   let isWarned = false;
   return {

@@ -45,7 +45,7 @@ export class StdioSink implements EventSink {
     this.#options = options;
     this.#output = options.output;
     this.#hooks = hooks;
-    this.#framer = dispatchFramer(options.payload, options.ids);
+    this.#framer = dispatchFramer(options.payload, { withIds: options.ids });
   }
 
   prepare(route: number, event: string): void {

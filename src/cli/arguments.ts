@@ -71,8 +71,8 @@ function readLine(line: readonly string[], table: FlagTable, problems: string[])
   for (const token of tokens) {
     if (token.kind === 'positional') positionals.push(token.value);
     if (token.kind !== 'option') continue;
-    const { name, rawName, value, inlineValue } = token;
-    const problem = flagProblem(name, rawName, value, inlineValue === true, table);
+    const { name, value } = token;
+    const problem = flagProblem(token, table);
     if (problem !== undefined) problems.push(problem);
     else if (entries.has(name)) problems.push(`--${name} is given twice; give it once`);
     else entries.set(name, { where: `--${name}`, input: value ?? 'true' });
@@ -85,13 +85,18 @@ function twoDashes(argument: string): string {
   return /^-[a-z][a-z-]+(=|$)/i.test(argument) ? `-${argument}` : argument;
 }
 
-function flagProblem(
-  name: string,
-  rawName: string,
-  value: string | undefined,
-  inlineValue: boolean,
-  table: FlagTable,
-): string | undefined {
+/** A flag as it stands on the line. */
+type FlagToken = {
+  readonly name: string;
+  /** With its dashes. */
+  readonly rawName: string;
+  readonly value: string | undefined;
+  /** Whether the value is tied to the name by =. */
+  readonly inlineValue: boolean | undefined;
+};
+
+function flagProblem(token: FlagToken, table: FlagTable): string | undefined {
+  const { name, rawName, value, inlineValue } = token;
   const flag = Object.hasOwn(table, name) ? table[name] : undefined;
   if (flag === undefined) return unknownOption(rawName, Object.keys(table));
   if (flag.valueName === undefined) {

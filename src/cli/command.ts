@@ -29,6 +29,13 @@ export type Surroundings = {
   services(): Promise<Services>;
 };
 
+export type CommandConfiguration = {
+  readonly fileName: string;
+  readonly table: OptionTable;
+  /** For `--help`: what is true with this command by default, where that differs, by key. */
+  readonly defaults?: Readonly<Record<string, string>>;
+};
+
 export type Command = {
   readonly name: string;
   readonly summary: string;
@@ -36,7 +43,7 @@ export type Command = {
   readonly positionals: string;
   readonly flags: FlagTable;
   /** The configuration that the command reads, with the file of each. */
-  readonly configuration: readonly { readonly fileName: string; readonly table: OptionTable }[];
+  readonly configuration: readonly CommandConfiguration[];
   /** Carries out the command and resolves with the exit status. */
   run(line: readonly string[], surroundings: Surroundings): Promise<number>;
 };

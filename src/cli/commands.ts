@@ -39,6 +39,16 @@ const RUN_FLAGS = {
   loglevel: PROXY_LOG_LEVEL_FLAG,
 };
 
+/** As `runConfiguration` has it, in words. */
+const RUN_GATEWAY_DEFAULTS = {
+  token: 'required without --simulate',
+  events: 'what the handler listens to',
+  intents: 'required without --simulate, or raw_intents',
+  raw_intents: 'required without --simulate, or intents',
+  'broker.type': "the proxy's, or this process's memory",
+};
+const RUN_PROXY_DEFAULTS = { 'broker.type': "the gateway's, or this process's memory" };
+
 export const gatewayCommand: Command = {
   name: 'gateway',
   summary: 'Hold the shards and publish their events',
@@ -91,8 +101,8 @@ export const runCommand: Command = {
   positionals: 'HANDLER',
   flags: RUN_FLAGS,
   configuration: [
-    { fileName: GATEWAY_FILE, table: GATEWAY_OPTIONS },
-    { fileName: PROXY_FILE, table: PROXY_OPTIONS },
+    { fileName: GATEWAY_FILE, table: GATEWAY_OPTIONS, defaults: RUN_GATEWAY_DEFAULTS },
+    { fileName: PROXY_FILE, table: PROXY_OPTIONS, defaults: RUN_PROXY_DEFAULTS },
   ],
   async run(line, surroundings) {
     const { environment, redactor, workingFolder } = surroundings;

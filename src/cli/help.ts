@@ -26,10 +26,10 @@ export function programHelp(commands: readonly Command[]): string {
 /** Of one command: every option with its environment variable and default. */
 export function commandHelp({ name, summary, positionals, flags, configuration }: Command): string {
   const usage = ['Usage: spectacles', name, positionals, '[options]'].filter((part) => part !== '');
-  const sections = configuration.flatMap(({ fileName, table }) => [
+  const sections = configuration.flatMap(({ fileName, table, defaults }) => [
     '',
     `In ${fileName}, or in the environment, which wins: key, variables, default`,
-    ...helpOnOptions(table),
+    ...helpOnOptions(table, defaults),
   ]);
   return [usage.join(' '), '', summary, '', ...helpOnFlags(flags), ...sections, ''].join('\n');
 }

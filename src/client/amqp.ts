@@ -1,13 +1,10 @@
 /** `new Amqp(group, subgroup?)`: the library's broker over AMQP, for RabbitMQ. */
 import { ConfigurationError } from '../../protocols/errors.ts';
+import { AMQP_PREFETCH_MAX } from '../../protocols/limits.ts';
 import type { AmqpQueueType } from '../brokers/amqp-consumers.ts';
 import { parseAmqpUrl } from '../config/broker-urls.ts';
-import {
-  type AudienceOptions,
-  BrokerClient,
-  type BrokerClientOptions,
-  type Running,
-} from './broker-client.ts';
+import { BrokerClient, type Running } from './broker-client.ts';
+import type { AudienceOptions, BrokerClientOptions } from './broker-types.ts';
 
 const DEFAULT_GROUP = 'default';
 
@@ -25,6 +22,14 @@ export type AmqpOptions = BrokerClientOptions &
      */
     readonly persistent?: boolean;
   };
+
+function refuseBadPrefetch(prefetch: number | undefined): void {
+  if (prefetch === undefined) return;
+  if (Number.isInteger(prefetch) && prefetch > 0 && prefetch <= AMQP_PREFETCH_MAX) return;
+  throw new ConfigurationError(
+    `prefetch is ${prefetch}; it must be a whole number from 1 to ${AMQP_PREFETCH_MAX}`,
+  );
+}
 
 export class Amqp extends BrokerClient {
   readonly group: string;
@@ -54,14 +59,7 @@ export class Amqp extends BrokerClient {
       throw new ConfigurationError(`the URL given to connect cannot be used: ${parsed.problem}`);
     }
     const { prefetch, queueType, persistent } = this.#options;
-    if (
-      prefetch !== undefined &&
-      !(Number.isInteger(prefetch) && prefetch > 0 && prefetch < 65_536)
-    ) {
-      throw new ConfigurationError(
-        `prefetch is ${prefetch}; it must be a whole number from 1 to 65535`,
-      );
-    }
+    refuseBadPrefetch(prefetch);
     return this.openOwn({
       type: 'amqp',
       group: this.group,

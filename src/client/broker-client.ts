@@ -9,111 +9,43 @@
  *
  * A message that cannot be decoded, or whose listener throws, is rejected and told as `error`. A
  * message for which no listener is registered is handed back, for this or another process to take
- * later. `error` is only emitted to those who listen to it. A failure for good (wrong password …)
- * is emitted as `error` and fails every publish and call; the loss of the connection is emitted as
- * `close` and mends itself.
+ * later. `error` is only emitted to those who listen to it; without any it goes to the log, and
+ * without a log to the process's own warnings. A failure for good (wrong password …) is emitted as
+ * `error` and fails every publish and call; the loss of the connection is emitted as `close` and
+ * mends itself.
  */
 import { EventEmitter } from 'node:events';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker, Delivery } from '../../protocols/broker.ts';
 import { ListenerError } from '../../protocols/errors.ts';
+import type { GAP_EVENT, SessionGap } from '../../protocols/gateway/gap.ts';
 import { CONSUMER_PREFETCH } from '../../protocols/limits.ts';
 import type { Log } from '../../protocols/ports.ts';
 import { decodeBody, encodeAnswer, encodeBody } from '../../protocols/wire/body.ts';
 import { unwrapDispatch } from '../../protocols/wire/discordjs.ts';
 import { type BrokerConfig, createBroker } from '../brokers/create-broker.ts';
 import { createRandom, drawSeed } from '../random.ts';
+import { SILENT_LOG } from '../silent-log.ts';
 import { systemClock } from '../system-clock.ts';
+import type {
+  Audience,
+  AudienceOptions,
+  BrokerClientOptions,
+  Deserialize,
+  MessageListener,
+  MessageOptions,
+  SendOptions,
+  Serialize,
+} from './broker-types.ts';
 import type { DispatchData, DispatchName } from './dispatch-data.ts';
 import { Repeats } from './repeats.ts';
 import { Unsettled } from './unsettled.ts';
 
-export type Serialize = (data: unknown) => Uint8Array;
-export type Deserialize = (data: Uint8Array) => unknown;
-
-export type BrokerClientOptions = {
-  readonly serialize?: Serialize;
-  readonly deserialize?: Deserialize;
-  /** Where what happens to the connection is logged; nowhere unless given. */
-  readonly log?: Log;
-  /**
-   * Acknowledges what was handled here before without telling a listener: the same message
-   * delivered again after a lost connection, not another one that looks like it. False unless
-   * given.
-   */
-  readonly dropRepeats?: boolean;
-};
-
-/** Who gets an event. */
-export type Audience =
-  /** One client of the group. */
-  | 'group'
-  /** This one, whoever else does, from the moment on that it subscribes. */
-  | 'each';
-
-/** For the brokers that let one choose. */
-export type AudienceOptions = {
-  /** `group` unless given. What `each` needs in the server goes with the client. */
-  readonly audience?: Audience;
-};
-
 /** Emitted when `disconnect` has been called. */
 export const DISCONNECTED = Symbol('disconnected');
 
-export type SendOptions = {
-  /**
-   * Milliseconds. For `publish`: after this the message may be dropped unread. For `call`: the
-   * wait.
-   */
-  readonly expiration?: number | string;
-  /** Milliseconds that `call` waits for the answer. */
-  readonly timeout?: number;
-  /**
-   * `publish` fails with the code UNROUTABLE if nobody has ever subscribed, where the broker can
-   * tell.
-   */
-  readonly mandatory?: boolean;
-  /**
-   * Whether what `publish` sends lives through a restart of the broker, where it lets one choose.
-   */
-  readonly persistent?: boolean;
-};
-
-/** What a listener may do with a message. The first of ack, nack, reject and retry counts. */
-export type MessageOptions = {
-  /**
-   * The same for each delivery of one message (`session:sequence` of an event), where it is known.
-   */
-  readonly id: string | undefined;
-  /** The shard that an event comes from, where it is known. */
-  readonly shard: number | undefined;
-  /** 1 for the first delivery, and more for one that was tried before. */
-  readonly attempt: number;
-  /** Done: it is not delivered again. */
-  readonly ack: () => Promise<void>;
-  /**
-   * Not done: delivered again, or, with `requeue` false, refused for good. `allUpTo` is ignored.
-   */
-  readonly nack: (allUpTo?: boolean, requeue?: boolean) => void;
-  /** The same as `nack` of this one message. */
-  readonly reject: (requeue?: boolean) => void;
-  /** Delivered again. */
-  readonly retry: () => void;
-  /** Answers whoever sent it with `call`. */
-  readonly reply: (data: unknown) => Promise<void>;
-};
-
-export type MessageListener<Data> = (data: Data, options: MessageOptions) => unknown;
-
 /** How long `call` waits for an answer unless it is told. */
 const DEFAULT_EXPIRATION_MS = 5_000;
-
-const SILENT: Log = {
-  error: () => undefined,
-  warn: () => undefined,
-  info: () => undefined,
-  debug: () => undefined,
-};
 
 /** A broker that is running, and how it is ended. */
 export type Running = { readonly broker: Broker; close(): Promise<void> };
@@ -147,7 +79,7 @@ export abstract class BrokerClient extends EventEmitter {
     super({ captureRejections: true });
     this.serialize = options.serialize ?? encodeBody;
     this.deserialize = options.deserialize ?? decodeBody;
-    this.log = options.log ?? SILENT;
+    this.log = options.log ?? SILENT_LOG;
     this.audience = options.audience ?? 'group';
     this.#repeats = options.dropRepeats === true ? new Repeats() : undefined;
     const bound = options.prefetch ?? CONSUMER_PREFETCH;
@@ -158,6 +90,7 @@ export abstract class BrokerClient extends EventEmitter {
     event: Name,
     listener: MessageListener<DispatchData[Name]>,
   ): this;
+  override on(event: typeof GAP_EVENT, listener: MessageListener<SessionGap>): this;
   override on(event: 'error', listener: (error: Error) => void): this;
   override on(event: 'close' | typeof DISCONNECTED, listener: () => void): this;
   // biome-ignore lint/suspicious/noExplicitAny: its listener knows what it carries
@@ -184,7 +117,9 @@ export abstract class BrokerClient extends EventEmitter {
     const { broker } = await this.start();
     const timeoutMs =
       options.timeout ?? toMilliseconds(options.expiration) ?? BrokerClient.DEFAULT_EXPIRATION;
-    return this.deserialize(await broker.call(method, this.serialize(data), { timeoutMs }));
+    const { mandatory } = options;
+    const how = { timeoutMs, ...(mandatory !== undefined && { mandatory }) };
+    return this.deserialize(await broker.call(method, this.serialize(data), how));
   }
 
   /** Consumes these events, competing with every process of the same group. */
@@ -317,12 +252,13 @@ export abstract class BrokerClient extends EventEmitter {
 
   /** Who gave no log is told by the process's own warnings, as Node itself would do it. */
   #warn(warning: string): void {
-    if (this.log === SILENT) process.emitWarning(warning, 'SpectaclesWarning');
+    if (this.log === SILENT_LOG) process.emitWarning(warning, 'SpectaclesWarning');
     else this.log.warn({}, warning);
   }
 
   #tellError(error: unknown): void {
     if (this.listenerCount('error') > 0) this.emit('error', error);
-    else this.log.error({ error }, 'a broker reported an error');
+    else if (this.log !== SILENT_LOG) this.log.error({ error }, 'a broker reported an error');
+    else this.#warn(error instanceof Error ? error.message : String(error));
   }
 }

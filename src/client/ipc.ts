@@ -11,7 +11,8 @@ import { ConfigurationError } from '../../protocols/errors.ts';
 import { IpcHost } from '../brokers/ipc-host.ts';
 import { childPort, parentPort } from '../brokers/ipc-port.ts';
 import { systemClock } from '../system-clock.ts';
-import { BrokerClient, type BrokerClientOptions, type Running } from './broker-client.ts';
+import { BrokerClient, type Running } from './broker-client.ts';
+import type { BrokerClientOptions } from './broker-types.ts';
 
 const DEFAULT_GROUP = 'default';
 
@@ -58,7 +59,7 @@ export class Ipc extends BrokerClient {
       typeof child === 'string' || child instanceof URL
         ? fork(child, args, { serialization: 'advanced', ...options })
         : child;
-    this.#hostOf().serve(childPort(started), plain);
+    this.#hostOf().serve(childPort(started), { isPlain: plain });
     return started;
   }
 

@@ -6,12 +6,8 @@ import type { Readable, Writable } from 'node:stream';
 import type { Broker } from '../../protocols/broker.ts';
 import { MemoryHub } from '../brokers/memory.ts';
 import { systemClock } from '../system-clock.ts';
-import {
-  type AudienceOptions,
-  BrokerClient,
-  type BrokerClientOptions,
-  type Running,
-} from './broker-client.ts';
+import { BrokerClient, type Running } from './broker-client.ts';
+import type { AudienceOptions, BrokerClientOptions } from './broker-types.ts';
 
 type MemoryOptions = BrokerClientOptions & AudienceOptions & { readonly hub?: MemoryHub };
 

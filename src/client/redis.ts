@@ -4,23 +4,21 @@
  * The ioredis client that it is given says where Redis is and how to get in; connections of our own
  * are opened to the same place, since one connection cannot wait for messages and do anything else.
  * Any version of ioredis will do, and so will a client of a cluster. The given client itself is
- * disconnected together with the broker, as it always was.
+ * disconnected together with the broker, as it always was; what goes wrong with it is no news
+ * beside what our own connections say, and not for the console.
  */
 import type { RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../protocols/errors.ts';
 import type { RedisPlace } from '../brokers/redis-connection.ts';
 import { parseRedisUrl } from '../config/broker-urls.ts';
-import {
-  type AudienceOptions,
-  BrokerClient,
-  type BrokerClientOptions,
-  type Running,
-} from './broker-client.ts';
+import { BrokerClient, type Running } from './broker-client.ts';
+import type { AudienceOptions, BrokerClientOptions } from './broker-types.ts';
 
 /** The part of an ioredis client, of any version, that is used. */
 export type RedisClient = {
   readonly options: object;
   readonly isCluster?: boolean;
+  on?(event: 'error', listener: (error: Error) => void): unknown;
   disconnect(): void;
 };
 
@@ -71,6 +69,12 @@ function clusterPlaceOf(redis: RedisClient): RedisPlace {
 function placeOf(redis: RedisClient): RedisPlace {
   if (redis.isCluster) return clusterPlaceOf(redis);
   const { host, port, path, keyPrefix, ...options } = redis.options as RedisOptions;
+  const isSomewhere = host ?? port ?? path ?? options.sentinels;
+  if (isSomewhere === undefined) {
+    throw new ConfigurationError(
+      'the client given to Redis says no host, port, path or sentinels in its options; it must be one of ioredis',
+    );
+  }
   if (keyPrefix) {
     throw new ConfigurationError(
       `the ioredis client has keyPrefix ${keyPrefix}; events are shared by their bare names, so it must have none`,
@@ -85,8 +89,8 @@ function placeOf(redis: RedisClient): RedisPlace {
   };
 }
 
-/** Refuses what no broker could work with, naming the option. */
-function checked({ prefetch, claimAfter }: RedisBrokerOptions): void {
+/** Names the option that no broker could work with. */
+function refuseBadNumbers({ prefetch, claimAfter }: RedisBrokerOptions): void {
   for (const [name, value] of Object.entries({ prefetch, claimAfter })) {
     if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
     throw new ConfigurationError(`${name} is ${value}; it must be a whole number above 0`);
@@ -101,11 +105,14 @@ export class Redis extends BrokerClient {
 
   constructor(group: string, redis: RedisClient, options: RedisBrokerOptions = {}) {
     super(options);
-    checked(options);
+    refuseBadNumbers(options);
     this.#options = options;
     this.group = group;
     this.redis = redis;
     this.name = options.name;
+    redis.on?.('error', (error) => {
+      this.log.debug({ error }, 'the ioredis client that the broker was given reported an error');
+    });
   }
 
   /** Connects; `subscribe`, `publish` and `call` do so by themselves. */
@@ -128,6 +135,7 @@ export class Redis extends BrokerClient {
       payload: 'map',
       audience: this.audience,
       settings: {
+        writesEvents: false,
         ...(claimAfter !== undefined && { claimIdleMs: claimAfter }),
         ...(goReplies !== undefined && { goReplies }),
       },

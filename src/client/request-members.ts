@@ -32,7 +32,8 @@ import {
 } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import { systemClock } from '../system-clock.ts';
-import { type BrokerClient, DISCONNECTED, type MessageOptions } from './broker-client.ts';
+import { type BrokerClient, DISCONNECTED } from './broker-client.ts';
+import type { MessageOptions } from './broker-types.ts';
 import {
   type MemberCollection,
   type MemberEnd,
@@ -148,7 +149,7 @@ class MemberCollector {
       const answer = await this.#broker.call(
         SEND_EVENT,
         { guild_id, packet },
-        { timeout: timeoutMs },
+        { timeout: timeoutMs, mandatory: true },
       );
       this.#tell(nonce, readAnswer(answer));
     } catch (error) {

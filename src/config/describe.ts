@@ -1,7 +1,7 @@
 /**
  * Options in words: for `--help`, for the tables of the documentation, and for `spectacles check`.
  */
-import type { LayerKind, Resolved } from './layers.ts';
+import type { Origin, Resolved } from './layers.ts';
 import type { Option, OptionTable } from './options.ts';
 
 /** One line for each option: what it is and where that comes from, without secrets. */
@@ -24,15 +24,21 @@ function absence(defaultNote: string): string {
   return defaultNote.startsWith('required') ? 'not set' : plain(defaultNote);
 }
 
-function originName(key: string, origin: { kind: LayerKind; where: string } | undefined): string {
+function originName(key: string, origin: Origin | undefined): string {
   if (origin === undefined || origin.kind === 'default') return 'default';
   return origin.where.startsWith(`${key} in `) ? origin.where.slice(key.length + 1) : origin.where;
 }
 
-/** The options as `--help` shows them: key, variables, default, and what it is for. */
-export function helpOnOptions(table: OptionTable): readonly string[] {
+/**
+ * The options as `--help` shows them: key, variables, default, and what it is for.
+ * @param defaults what is true by default instead, by key
+ */
+export function helpOnOptions(
+  table: OptionTable,
+  defaults: Readonly<Record<string, string>> = {},
+): readonly string[] {
   const rows = Object.entries(table).map(([key, { environment, defaultNote, description }]) => ({
-    head: [key, environment.join(', ') || '-', plain(defaultNote)],
+    head: [key, environment.join(', ') || '-', plain(defaults[key] ?? defaultNote)],
     description: plain(description),
   }));
   const widths = [0, 1].map((column) =>

@@ -13,6 +13,9 @@ import { kindOf, showKey } from './show.ts';
 
 export type LayerKind = 'default' | 'file' | 'environment' | 'command line';
 
+/** Variables by their names. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** What one source says about one option. */
 export type Entry = {
   /** As a person finds it: `broker.type in gateway.toml`, `BROKER_TYPE`. */
@@ -54,8 +57,6 @@ export function environmentLayer(
   }
   return { kind: 'environment', entries };
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * What a parsed file says. Keys are compared without regard to case, as the original gateway did.
@@ -161,12 +162,15 @@ export function defaultLayer(
   return { kind: 'default', entries };
 }
 
+/** Where a value comes from. */
+export type Origin = Pick<Layer, 'kind'> & Pick<Entry, 'where'>;
+
 /**
  * Values with the layer each came from. A value is missing when it is not set or cannot be read.
  */
 export type Resolved<Table extends OptionTable> = {
   readonly values: Partial<ValuesOf<Table>>;
-  readonly origins: ReadonlyMap<keyof Table & string, { kind: LayerKind; where: string }>;
+  readonly origins: ReadonlyMap<keyof Table & string, Origin>;
 };
 
 /** Reads every layer, the lowest first; a higher one wins. */
@@ -177,7 +181,7 @@ export function resolve<Table extends OptionTable>(
   redactor: Redactor,
 ): Resolved<Table> {
   const values = new Map<string, unknown>();
-  const origins = new Map<string, { kind: LayerKind; where: string }>();
+  const origins = new Map<string, Origin>();
   for (const [key, option] of Object.entries(table)) {
     for (const { kind, entries } of layers) {
       const entry = entries.get(key);

@@ -12,7 +12,8 @@
  */
 import type { GatewayDispatchPayload, GatewaySendPayload } from 'discord-api-types/v10';
 import { shardOfGuild } from '../../protocols/discord/shard-of-guild.ts';
-import type { BrokerClient, MessageOptions } from '../client/broker-client.ts';
+import type { BrokerClient } from '../client/broker-client.ts';
+import type { MessageOptions } from '../client/broker-types.ts';
 
 export type DispatchListener = (payload: GatewayDispatchPayload, shardId: number) => unknown;
 

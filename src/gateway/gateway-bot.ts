@@ -7,6 +7,7 @@
  * is final. Later the governor of session starts asks again, once at a time, and goes on with what
  * it knows if there is no answer.
  */
+import { setTimeout } from 'node:timers/promises';
 import { request } from 'undici';
 import { z } from 'zod';
 import { FRESH_BACKOFF, nextBackoff } from '../../protocols/backoff.ts';
@@ -75,7 +76,9 @@ export async function askGatewayBot(options: AskGatewayBotOptions): Promise<Gate
 }
 
 /** What it says of session starts, in our words. */
-export function sessionStarts({ session_start_limit: limit }: GatewayBot): SessionStarts {
+export function sessionStarts({
+  session_start_limit: limit,
+}: Pick<GatewayBot, 'session_start_limit'>): SessionStarts {
   return {
     total: limit.total,
     remaining: limit.remaining,
@@ -131,18 +134,7 @@ function read(status: number, text: string): GatewayBot {
   }
 }
 
-/** Waits on a timer that does not outlive the signal. */
-function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, delayMs);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-  });
+/** Waits on a timer that does not outlive the signal. @throws the signal's reason */
+async function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(delayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
 }

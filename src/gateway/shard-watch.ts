@@ -4,7 +4,7 @@
  *
  * Nothing here throws into the shards; a notice that cannot be published is an error in the log.
  */
-import type { ShardNotice } from '../../actors/shard/machine.ts';
+import type { ShardNotice } from '../../actors/shard/state.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { FatalError } from '../../protocols/errors.ts';
 import { GAP_EVENT, type SessionGap } from '../../protocols/gateway/gap.ts';
@@ -22,14 +22,14 @@ type LostPlace = Pick<SessionRecord, 'sessionId' | 'sequence'>;
 export class ShardWatch {
   readonly #metrics: GatewayMetrics;
   readonly #log: Log;
-  readonly #broker: Pick<Broker, 'publish'>;
+  readonly #broker: Pick<Broker, 'publish' | 'state'>;
   readonly #states: Map<number, 'ready' | 'down' | 'failed' | 'fenced'>;
   readonly #failure = createFailure();
 
   constructor(
     shards: readonly number[],
     metrics: GatewayMetrics,
-    broker: Pick<Broker, 'publish'>,
+    broker: Pick<Broker, 'publish' | 'state'>,
     log: Log,
   ) {
     this.#metrics = metrics;
@@ -81,7 +81,14 @@ export class ShardWatch {
     }
   };
 
+  /** What keeps the shards down stands first: while the broker is away, none of them stays up. */
   readonly readiness = (): Readiness => {
+    const { ready, detail } = this.#shardsReadiness();
+    if (this.#broker.state === 'open') return { ready, detail };
+    return { ready: false, detail: `the broker is away; ${detail}` };
+  };
+
+  #shardsReadiness(): Readiness {
     const down = [...this.#states].filter(([, state]) => state !== 'ready').map(([shard]) => shard);
     if (down.length === 0) {
       return { ready: true, detail: `all ${this.#states.size} shards are ready` };
@@ -90,7 +97,7 @@ export class ShardWatch {
     const why = fenced.length === 0 ? '' : `; taken by a newer process: ${fenced.join(', ')}`;
     const count = `${down.length} of ${this.#states.size} shards are not ready`;
     return { ready: false, detail: `${count}: ${down.join(', ')}${why}` };
-  };
+  }
 
   #shardDown(shard: number, end: ConnectionEnd, nextInMs: number | undefined): void {
     const why = describeEnd(end);

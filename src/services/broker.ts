@@ -31,7 +31,12 @@ export type BrokerHost = {
 
 /** The broker that a gateway publishes to. */
 export function openGatewayBroker(config: GatewayConfig, host: BrokerHost): Promise<Broker> {
-  return createBroker(gatewayBroker(config, host), host);
+  return createBroker(gatewayBroker(config, host, { writesEvents: true }), host);
+}
+
+/** The broker by which a handler in the gateway's own process is given its events. */
+export function openHandlerBroker(config: GatewayConfig, host: BrokerHost): Promise<Broker> {
+  return createBroker(gatewayBroker(config, host, { writesEvents: false }), host);
 }
 
 /** The broker that a proxy is called through; undefined when it has only its HTTP door. */
@@ -61,7 +66,11 @@ export async function openCacheBroker(
   return broker && createBroker({ ...broker, audience: 'each' }, { ...host, name: 'cache-events' });
 }
 
-function gatewayBroker(config: GatewayConfig, host: BrokerHost): BrokerConfig {
+function gatewayBroker(
+  config: GatewayConfig,
+  host: BrokerHost,
+  { writesEvents }: { readonly writesEvents: boolean },
+): BrokerConfig {
   const { group, messageTimeoutMs, retentionMs, payload, type } = config.broker;
   switch (type) {
     case 'memory':
@@ -77,6 +86,7 @@ function gatewayBroker(config: GatewayConfig, host: BrokerHost): BrokerConfig {
         place: gatewayRedis(config),
         // Without a timeout an entry of a consumer that has died still goes to another, later.
         settings: {
+          writesEvents,
           counter: createBrokerCounter(host.registry),
           ...(messageTimeoutMs > 0 && { claimIdleMs: messageTimeoutMs }),
         },
@@ -109,7 +119,7 @@ function proxyBroker(config: ProxyConfig, host: BrokerHost): BrokerConfig | unde
         payload,
         retentionMs: 0,
         place: redisPlace(config.redis.endpoint),
-        settings: { counter: createBrokerCounter(host.registry) },
+        settings: { writesEvents: false, counter: createBrokerCounter(host.registry) },
       };
     case 'amqp':
       return {

@@ -179,14 +179,11 @@ function startShards(
   sessions: SessionsTree,
 ): RunningService {
   const { broker, log, system } = host;
-  const { bot, shards, shardCount } = discord;
-  const { decoder, metrics, watch } = parts;
-  const identifiesLeft = bot.session_start_limit.remaining;
-  const { compression } = config;
-  log.info(
-    { shards: shards.length, shardCount, identifiesLeft, compression, decoder: decoder.library },
-    'connecting to Discord',
-  );
+  const { shards, shardCount } = discord;
+  const { metrics, watch } = parts;
+  // A pipe leads to the bot, and to no other gateway.
+  const isAlone = config.broker.type === 'stdio';
+  announce(config, host, discord, parts);
   const onNotice: ShardWorld['onNotice'] = (shard, notice) => {
     watch.see(shard, notice);
     if (notice.kind === 'fenced') intake.release(shard);
@@ -198,15 +195,15 @@ function startShards(
     onFailure: watch.fail,
     broker,
     commands: {
-      // A pipe leads to the bot, and to no other gateway.
-      others: config.broker.type === 'stdio' ? undefined : broker,
+      others: isAlone ? undefined : broker,
       onOutcome: (outcome) => metrics.command(outcome),
     },
     world: { ...shardWorld(config, host, discord, parts), sessions: sessions.store, onNotice },
   });
   const intake: CommandIntake = consumeCommands({
     broker,
-    shards,
+    // Nobody else would say of the other shards that they are not here.
+    shards: isAlone ? allShards(shardCount) : shards,
     withDiscordjs: config.broker.payload === 'discordjs',
     take: (delivery) => tree.command(delivery),
     log,
@@ -221,6 +218,19 @@ function startShards(
       await sessions.stop();
     },
   };
+}
+
+function announce(
+  { compression }: GatewayConfig,
+  { log }: GatewayHost,
+  { bot, shards, shardCount }: DiscordWord,
+  { decoder }: Parts,
+): void {
+  const identifiesLeft = bot.session_start_limit.remaining;
+  log.info(
+    { shards: shards.length, shardCount, identifiesLeft, compression, decoder: decoder.library },
+    'connecting to Discord',
+  );
 }
 
 function identifyOptions(
@@ -263,8 +273,12 @@ function shardWorld(
   };
 }
 
+function allShards(shardCount: number): readonly number[] {
+  return Array.from({ length: shardCount }, (_, id) => id);
+}
+
 function shardIds({ shards }: GatewayConfig, shardCount: number): readonly number[] {
-  const ids = shards.ids ?? Array.from({ length: shardCount }, (_, id) => id);
+  const ids = shards.ids ?? allShards(shardCount);
   if (ids.length > PROCESS_SHARDS_MAX) {
     throw new ConfigurationError(
       `shards.ids: one process has at most ${PROCESS_SHARDS_MAX} shards, and this one would have ${ids.length}; share them out, as 0-${PROCESS_SHARDS_MAX - 1} and so on`,

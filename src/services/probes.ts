@@ -4,7 +4,6 @@ import type { Compression } from '../../actors/connection/ports.ts';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { PROBE_TIMEOUT_MS } from '../../protocols/limits.ts';
-import type { Log } from '../../protocols/ports.ts';
 import { redisPlace } from '../brokers/create-broker.ts';
 import type { RedisPlace } from '../brokers/redis-connection.ts';
 import type { Probe } from '../cli/services.ts';
@@ -16,15 +15,9 @@ import { askGatewayBot } from '../gateway/gateway-bot.ts';
 import { RedisDoor } from '../gateway/stores/redis-door.ts';
 import { probeSessionFile } from '../gateway/stores/session-file.ts';
 import { processRandom } from '../random.ts';
+import { SILENT_LOG } from '../silent-log.ts';
 import { systemClock } from '../system-clock.ts';
 import { type BrokerHost, gatewayRedis, openGatewayBroker, openProxyBroker } from './broker.ts';
-
-const SILENT: Log = {
-  error: () => {},
-  warn: () => {},
-  info: () => {},
-  debug: () => {},
-};
 
 export function gatewayProbes(config: GatewayConfig): readonly Probe[] {
   const probes = [discordProbe(config.api, config.token), decoderProbe(config.compression)];
@@ -116,13 +109,13 @@ function brokerProbe(
         name: 'check',
         clock,
         random: processRandom(),
-        log: SILENT,
+        log: SILENT_LOG,
       });
       try {
         const broker = await open({
           system,
           clock,
-          log: SILENT,
+          log: SILENT_LOG,
           registry: new Registry(),
           onFailure: () => {},
           triesAgain: false,

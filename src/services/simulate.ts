@@ -22,6 +22,7 @@ export async function openSimulator(
   const simulator = await startSimulator({
     host: options.host,
     port: options.port,
+    settings: { setting: '--port', hostSetting: '--host' },
     seed,
     rate: options.eventsPerSecond,
     scenario: await scenarioOf(options.scenarioFile),

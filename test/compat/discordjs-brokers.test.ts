@@ -8,7 +8,7 @@ import { PubSubRedisBroker, RPCRedisBroker } from '@discordjs/brokers';
 import { Redis as Ioredis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ALL_INTENTS } from '../../protocols/discord/intents.ts';
-import type { MessageOptions } from '../../src/client/broker-client.ts';
+import type { MessageOptions } from '../../src/client/broker-types.ts';
 import { Redis } from '../../src/client/redis.ts';
 import { SIMULATED_TOKEN, startSimulator } from '../../src/simulator/index.ts';
 import {
@@ -22,6 +22,7 @@ import { redisConfig } from '../support/broker-peers.ts';
 import { startSpectacles } from '../support/process.ts';
 import { startServer } from '../support/servers.ts';
 import { redisUrl } from '../support/shared-servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 type Message = { readonly data: unknown; ack(): Promise<void> };
 type Wrapped = { readonly shardId: number; readonly payload: { readonly d: unknown } };
@@ -168,8 +169,7 @@ describe('@discordjs/brokers 1.0.0', () => {
         DISCORD_TOKEN: SIMULATED_TOKEN,
         DISCORD_EVENTS: 'GUILD_CREATE',
         DISCORD_RAW_INTENTS: String(ALL_INTENTS),
-        DISCORD_API_SCHEME: 'http',
-        DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+        ...simulatedApi(simulator.port),
         REDIS_URL: redis.url,
         BROKER_TYPE: 'redis',
         BROKER_PAYLOAD: 'discordjs',

@@ -15,6 +15,7 @@ import { SIMULATED_TOKEN, type Simulator, startSimulator } from '../../src/simul
 import { until } from '../support/broker-bench.ts';
 import { PROJECT_FOLDER, startProgram, startSpectacles } from '../support/process.ts';
 import { startServer } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const SHARDS = 2;
 
@@ -26,8 +27,7 @@ async function stage(): Promise<{ readonly simulator: Simulator; readonly redisU
   onTestFinished(() => simulator.close());
   const environment = {
     REDIS_URL: redis.url.replace('redis://', ''),
-    DISCORD_API_SCHEME: 'http',
-    DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+    ...simulatedApi(simulator.port),
   };
   const proxy = startSpectacles(['proxy'], { environment });
   const shards = startSpectacles(['gateway'], {

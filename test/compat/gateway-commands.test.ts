@@ -18,6 +18,7 @@ import { type Program, startProgram } from '../support/process.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 import { startServer } from '../support/servers.ts';
 import { amqpUrl } from '../support/shared-servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const SHARDS = 3;
 const ROUNDS = 10;
@@ -59,8 +60,7 @@ async function start(simulator: Simulator, place: Place, shard: number, payload 
     DISCORD_EVENTS: 'MESSAGE_CREATE',
     DISCORD_INTENTS: 'GUILDS,GUILD_MESSAGES',
     DISCORD_SHARD_IDS: String(shard),
-    DISCORD_API_SCHEME: 'http',
-    DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+    ...simulatedApi(simulator.port),
     BROKER_TYPE: kind,
     BROKER_GROUP: group,
     BROKER_PAYLOAD: payload,

@@ -21,6 +21,7 @@ import { until } from '../support/broker-bench.ts';
 import { type Program, startProgram, startSpectacles } from '../support/process.ts';
 import { startServer } from '../support/servers.ts';
 import { amqpUrl } from '../support/shared-servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const MODES = ['json', 'map'] as const;
 type Mode = (typeof MODES)[number];
@@ -48,8 +49,7 @@ function environment(simulator: Simulator, mode: Mode): Record<string, string> {
     DISCORD_TOKEN: SIMULATED_TOKEN,
     DISCORD_EVENTS: 'MESSAGE_CREATE',
     DISCORD_INTENTS: 'GUILD,GUILD_MESSAGES',
-    DISCORD_API_SCHEME: 'http',
-    DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+    ...simulatedApi(simulator.port),
     // The default is left to itself.
     ...(mode === 'json' ? {} : { BROKER_PAYLOAD: mode }),
   };

@@ -11,6 +11,7 @@ import { SIMULATED_TOKEN, type Simulator, startSimulator } from '../../src/simul
 import { until } from '../support/broker-bench.ts';
 import { type Program, startProgram, startSpectacles } from '../support/process.ts';
 import { startServer } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 type Stage = {
   readonly simulator: Simulator;
@@ -29,8 +30,7 @@ async function start(): Promise<Stage> {
     // The token is the client's to bring.
     environment: {
       REDIS_URL: redis.url.replace('redis://', ''),
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+      ...simulatedApi(simulator.port),
     },
   });
   await proxy.log('the proxy takes requests');
@@ -98,8 +98,7 @@ describe('spectacles proxy and @spectacles/proxy 0.1.3', () => {
         ...environment,
         DISCORD_EVENTS: 'MESSAGE_CREATE',
         DISCORD_INTENTS: 'GUILDS,GUILD_MESSAGES,MESSAGE_CONTENT',
-        DISCORD_API_SCHEME: 'http',
-        DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+        ...simulatedApi(simulator.port),
         BROKER_TYPE: 'redis',
         BROKER_PAYLOAD: 'map',
       },

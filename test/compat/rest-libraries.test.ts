@@ -8,14 +8,9 @@ import { REST } from '@discordjs/rest';
 import { Client as DiscordJs, Events } from 'discord.js';
 import { Client as Oceanic } from 'oceanic.js';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createActorSystem } from '../../actors/runtime.ts';
-import { startProxy } from '../../src/proxy/proxy.ts';
-import { createRandom } from '../../src/random.ts';
 import { SIMULATED_TOKEN, type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import type { RestRequest } from '../../src/simulator/rest/http.ts';
-import { systemClock } from '../../src/system-clock.ts';
-import { RecordingLog } from '../support/recording-log.ts';
-import { NO_METRICS } from '../support/simulated-upstream.ts';
+import { openProxy } from '../support/opened-proxy.ts';
 
 type Message = { readonly id: string; readonly content: string };
 
@@ -164,29 +159,7 @@ type Stage = {
 async function createStage(): Promise<Stage> {
   const simulator = await startSimulator({ seed: 4, guildCount: 3 });
   onTestFinished(() => simulator.close());
-  const log = new RecordingLog();
-  const random = createRandom(1);
-  const system = createActorSystem({ name: 'test', clock: systemClock, random, log });
-  onTestFinished(() => system.stop());
-  const proxy = await startProxy({
-    config: {
-      timeoutMs: undefined,
-      http: { address: { host: '127.0.0.1', port: 0 } },
-      discord: {
-        token: undefined,
-        version: 10,
-        scheme: 'http',
-        host: `127.0.0.1:${simulator.port}`,
-      },
-      broker: { event: 'REQUEST' },
-      limits: { global: 50, families: new Map() },
-    },
-    system,
-    clock: systemClock,
-    log,
-    metrics: NO_METRICS,
-  });
-  onTestFinished(() => proxy.stop());
+  const { url } = await openProxy(`127.0.0.1:${simulator.port}`);
   const { rest, world } = simulator.discord;
   const seen: RestRequest[] = [];
   const handle = rest.handle.bind(rest);
@@ -197,7 +170,7 @@ async function createStage(): Promise<Stage> {
   const channels = world.guildIds.map(
     (id) => world.guild(id)?.channels.find(({ type }) => type === 0)?.id ?? '',
   );
-  return { simulator, url: `http://127.0.0.1:${proxy.http?.port}`, channels, seen };
+  return { simulator, url, channels, seen };
 }
 
 const LIBRARIES: readonly (readonly [name: string, make: (url: string) => Library])[] = [

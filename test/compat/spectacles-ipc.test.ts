@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { MessageOptions } from '../../src/client/broker-client.ts';
+import type { MessageOptions } from '../../src/client/broker-types.ts';
 import { Ipc } from '../../src/client/ipc.ts';
 import { until } from '../support/broker-bench.ts';
 

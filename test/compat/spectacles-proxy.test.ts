@@ -5,18 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { afterEach, describe, expect, it } from 'vitest';
-import { createActorSystem } from '../../actors/runtime.ts';
-import { type BrokerConfig, createBroker, redisPlace } from '../../src/brokers/create-broker.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type BrokerConfig, redisPlace } from '../../src/brokers/create-broker.ts';
 import { parseAmqpUrl, parseRedisUrl } from '../../src/config/broker-urls.ts';
-import { startProxy } from '../../src/proxy/proxy.ts';
-import { createRandom } from '../../src/random.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
-import { systemClock } from '../../src/system-clock.ts';
-import { RecordingLog } from '../support/recording-log.ts';
+import { openProxy } from '../support/opened-proxy.ts';
 import { amqpUrl, redisUrl } from '../support/shared-servers.ts';
-import { NO_METRICS } from '../support/simulated-upstream.ts';
 
 type Answer = { readonly status: number; readonly body: unknown };
 
@@ -31,12 +26,6 @@ type Kind = 'redis' | 'amqp';
 type OldRedis = { disconnect(): void };
 
 const require = createRequire(import.meta.url);
-const open: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close();
-});
-
 /** The event is fixed in the old client, so the stream is shared by every test that uses it. */
 async function createStage(kind: Kind): Promise<{
   simulator: Simulator;
@@ -44,33 +33,12 @@ async function createStage(kind: Kind): Promise<{
   channel: string;
 }> {
   const simulator = await startSimulator({ seed: 1, guildCount: 2 });
-  open.push(() => simulator.close());
-  const log = new RecordingLog();
-  const random = createRandom(1);
-  const system = createActorSystem({ name: 'test', clock: systemClock, random, log });
-  open.push(() => system.stop());
+  onTestFinished(() => simulator.close());
   const group = kind === 'redis' ? 'proxy' : `proxy-${randomUUID()}`;
-  const broker = await createBroker(brokerConfig(kind, group), { system, clock: systemClock, log });
-  open.push(() => broker.close());
-  const proxy = await startProxy({
-    config: {
-      timeoutMs: undefined,
-      http: { address: undefined },
-      discord: {
-        token: undefined,
-        version: 10,
-        scheme: 'http',
-        host: `127.0.0.1:${simulator.port}`,
-      },
-      broker: { event: 'REQUEST' },
-    },
-    broker,
-    system,
-    clock: systemClock,
-    log,
-    metrics: NO_METRICS,
+  await openProxy(`127.0.0.1:${simulator.port}`, {
+    http: { address: undefined },
+    broker: brokerConfig(kind, group),
   });
-  open.push(() => proxy.stop());
   const guild = simulator.discord.world.guildIds[0] ?? '';
   const channels = simulator.discord.world.guild(guild)?.channels ?? [];
   const channel = channels.find(({ type }) => type === 0)?.id ?? '';
@@ -95,7 +63,7 @@ async function createClient(kind: Kind, group: string): Promise<OldClient> {
   if (kind === 'amqp') {
     const broker = new brokers.Amqp(group);
     const connection = await broker.connect(amqpUrl().replace('amqp://', ''));
-    open.push(() => connection.close());
+    onTestFinished(() => connection.close());
     return new Client(broker, SIMULATED_TOKEN);
   }
   // The ioredis that the old package brings along, not ours.
@@ -103,7 +71,7 @@ async function createClient(kind: Kind, group: string): Promise<OldClient> {
   const IoRedis = inner('ioredis');
   const redis = new IoRedis(redisUrl());
   const broker: OldRedis = new brokers.Redis('a-bot', redis);
-  open.push(() => broker.disconnect());
+  onTestFinished(() => broker.disconnect());
   return new Client(broker, SIMULATED_TOKEN);
 }
 

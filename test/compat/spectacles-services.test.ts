@@ -11,6 +11,7 @@ import { SIMULATED_TOKEN, startSimulator } from '../../src/simulator/index.ts';
 import { until } from '../support/broker-bench.ts';
 import { startSpectacles } from '../support/process.ts';
 import { amqpUrl, redisUrl } from '../support/shared-servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const CALLER = fileURLToPath(new URL('./fixtures/spectacles-brokers-program.cjs', import.meta.url));
 
@@ -57,8 +58,7 @@ describe('@spectacles/brokers 0.9.3 and spectacles proxy', () => {
         BROKER_GROUP: group,
         BROKER_EVENT: event,
         [variable]: url(),
-        DISCORD_API_SCHEME: 'http',
-        DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+        ...simulatedApi(simulator.port),
       },
     });
     await proxy.log('the proxy takes requests');

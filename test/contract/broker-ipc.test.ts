@@ -34,7 +34,7 @@ for (const [serialization, roles] of SERIALIZATIONS) {
           return { type: 'ipc', group, payload: 'json', host: family.host };
         }
         const [parentEnd, childEnd] = relay.pair();
-        family.host.serve(parentEnd);
+        family.host.serve(parentEnd, { isPlain: false });
         return { type: 'ipc', group, payload: 'json', port: childEnd };
       },
     });

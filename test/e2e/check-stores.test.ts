@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { SIMULATED_TOKEN, startSimulator } from '../../src/simulator/index.ts';
 import { startSpectacles } from '../support/process.ts';
 import { freePort, startServer } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 async function check(folder: string, environment: Readonly<Record<string, string>>) {
   const simulator = await startSimulator({ seed: 3, guildCount: 1 });
@@ -17,8 +18,7 @@ async function check(folder: string, environment: Readonly<Record<string, string
       DISCORD_TOKEN: SIMULATED_TOKEN,
       DISCORD_EVENTS: '*',
       DISCORD_INTENTS: 'GUILDS',
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+      ...simulatedApi(simulator.port),
       ...environment,
     },
   });

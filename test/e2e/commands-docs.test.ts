@@ -17,6 +17,7 @@ import { until } from '../support/broker-bench.ts';
 import { loadText } from '../support/configuration.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 import { startServer } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const PAGE = readFileSync(new URL('../../docs/commands.md', import.meta.url), 'utf8');
 
@@ -41,8 +42,7 @@ it('docs/commands.md shows examples that work, and names the answer', async () =
     DISCORD_TOKEN: SIMULATED_TOKEN,
     DISCORD_EVENTS: 'GUILD_MEMBERS_CHUNK,RATE_LIMITED',
     DISCORD_INTENTS: 'GUILDS,GUILD_MEMBERS',
-    DISCORD_API_SCHEME: 'http',
-    DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+    ...simulatedApi(simulator.port),
     BROKER_TYPE: 'redis',
     REDIS_URL: redis.url,
   });

@@ -15,6 +15,7 @@ import { systemClock } from '../../src/system-clock.ts';
 import { until } from '../support/broker-bench.ts';
 import { loadText } from '../support/configuration.ts';
 import { RecordingLog } from '../support/recording-log.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const SEED = 31;
 const GUILD_BYTES = 8 * 1024 * 1024;
@@ -33,8 +34,7 @@ describe('a huge guild', () => {
         DISCORD_RAW_INTENTS: '53608447',
         DISCORD_COMPRESSION: compression,
         BROKER_PAYLOAD: 'raw',
-        DISCORD_API_SCHEME: 'http',
-        DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+        ...simulatedApi(simulator.port),
       });
       const clock = systemClock;
       const random = createRandom(SEED);

@@ -7,6 +7,7 @@ import { SIMULATED_TOKEN, type Simulator, startSimulator } from '../../src/simul
 import { until } from '../support/broker-bench.ts';
 import { type Program, startSpectacles } from '../support/process.ts';
 import { freePort } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 /** The shards of this process, which are neither the first ones nor neighbours, of all. */
 const SHARDS = [5, 7];
@@ -71,8 +72,7 @@ async function startGateway(): Promise<Gateway> {
       DISCORD_RAW_INTENTS: '53608447',
       DISCORD_SHARD_COUNT: String(SHARD_COUNT),
       DISCORD_SHARD_IDS: SHARDS.join(),
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+      ...simulatedApi(simulator.port),
       PROMETHEUS_ADDRESS: `127.0.0.1:${port}`,
     },
   });
@@ -140,12 +140,12 @@ it('GP-92: measures what its metrics are named after', async () => {
   const events = (counts: Record<string, number>) =>
     Object.fromEntries(Object.entries(counts).filter(([key]) => /^\d+ 0 /.test(key)));
   // Heartbeats go on while we look, so both sides are looked at until they agree.
-  await untilAsync('the counts agree', async () => {
+  await until('the counts agree', async () => {
     const [got, gave] = [await is('received'), await is('sent')];
     const truth = seen(gateway.simulator);
     return same(events(got), truth.received) && same(gave, truth.sent);
   });
-  await untilAsync('an acknowledgement was late', async () => {
+  await until('an acknowledgement was late', async () => {
     const samples = await gateway.samples('gateway_ping');
     const pings = samples.flatMap(({ labels, value }) => (labels.quantile === '0.99' ? value : []));
     return pings.length === 2 && pings.every((ms) => ms >= SLOW_MS && ms < 30_000);
@@ -165,13 +165,3 @@ it('GP-92: measures what its metrics are named after', async () => {
 const same = (one: Record<string, number>, other: Record<string, number>): boolean =>
   JSON.stringify(Object.entries(one).toSorted()) ===
   JSON.stringify(Object.entries(other).toSorted());
-
-async function untilAsync(what: string, condition: () => Promise<boolean>): Promise<void> {
-  let holds = false;
-  await until(what, () => {
-    void condition().then((value) => {
-      holds = value;
-    });
-    return holds;
-  });
-}

@@ -14,7 +14,6 @@ import { loadGatewayConfig } from '../../src/config/gateway-config.ts';
 import { createRandom } from '../../src/random.ts';
 import { startGatewayOn } from '../../src/services/gateway.ts';
 import {
-  type Fault,
   SIMULATED_TOKEN,
   type Simulator,
   startSimulator,
@@ -24,37 +23,22 @@ import { systemClock } from '../../src/system-clock.ts';
 import { until } from '../support/broker-bench.ts';
 import { loadText } from '../support/configuration.ts';
 import { RecordingLog } from '../support/recording-log.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 import { SlowBroker } from '../support/slow-broker.ts';
+import { drawTrouble, SURVIVABLE_FAULTS } from '../support/survivable-faults.ts';
 
 const SHARDS = 4;
 const TROUBLE_MS = 8_000;
 const FAULTS = 14;
 
-/** What a session survives. */
-const DRAWN: readonly Fault[] = [
-  { fault: 'drop' },
-  { fault: 'drop' },
-  { fault: 'truncate' },
-  { fault: 'garbage', kind: 'bytes' },
-  { fault: 'garbage', kind: 'json' },
-  { fault: 'reconnect', closeAfterMs: 300 },
-  { fault: 'close', code: 4000 },
-  { fault: 'half-open' },
-  { fault: 'heartbeat-request' },
-  { fault: 'split', pieces: 3, messages: 20 },
-  { fault: 'repeat' },
-  { fault: 'huge-guild', bytes: 600_000 },
-  { fault: 'key-order', durationMs: 500 },
-  { fault: 'unknown-event' },
-];
-
 function drawScenario(seed: number): readonly TimedFault[] {
-  const random = createRandom(seed);
-  const upTo = (limit: number): number => Math.floor(random() * limit);
-  return Array.from({ length: FAULTS }, (_, index) => {
-    const fault = DRAWN[upTo(DRAWN.length)] ?? { fault: 'drop' };
+  return drawTrouble({
+    seed,
+    count: FAULTS,
+    troubleMs: TROUBLE_MS,
+    faults: [...SURVIVABLE_FAULTS, { fault: 'drop' }, { fault: 'huge-guild', bytes: 600_000 }],
     // In turn: a shard that is struck again and again waits longer each time, and the test with it.
-    return { ...fault, shard: index % SHARDS, atMs: upTo(TROUBLE_MS) };
+    shardOf: (index) => index % SHARDS,
   });
 }
 
@@ -112,8 +96,7 @@ describe('a gateway on real sockets in trouble', () => {
         DISCORD_EVENTS: '*',
         DISCORD_RAW_INTENTS: '53608447',
         DISCORD_COMPRESSION: compression,
-        DISCORD_API_SCHEME: 'http',
-        DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+        ...simulatedApi(simulator.port),
       });
       const clock = systemClock;
       const random = createRandom(seed);

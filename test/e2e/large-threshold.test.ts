@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { LARGE_THRESHOLD_MAX, LARGE_THRESHOLD_MIN } from '../../protocols/limits.ts';
 import { SIMULATED_TOKEN, startSimulator } from '../../src/simulator/index.ts';
 import { startSpectacles } from '../support/process.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const GUILDS = 60;
 
@@ -23,8 +24,7 @@ async function guildsWith(
       DISCORD_TOKEN: SIMULATED_TOKEN,
       DISCORD_EVENTS: 'GUILD_CREATE',
       DISCORD_RAW_INTENTS: '53608447',
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+      ...simulatedApi(simulator.port),
       ...environment,
     },
   });

@@ -16,6 +16,7 @@ import { SIMULATED_TOKEN, type Simulator, startSimulator } from '../../src/simul
 import { until } from '../support/broker-bench.ts';
 import { type Program, startSpectacles } from '../support/process.ts';
 import { freePort, type ServerKind, startServer, type TestServer } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 type Stage = {
   readonly server: TestServer;
@@ -48,8 +49,7 @@ async function start(kind: ServerKind): Promise<Stage> {
   const [httpPort, metricsPort] = [await freePort(), await freePort()];
   const shared = {
     DISCORD_TOKEN: SIMULATED_TOKEN,
-    DISCORD_API_SCHEME: 'http',
-    DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+    ...simulatedApi(simulator.port),
     BROKER_TYPE: kind === 'redis' ? 'redis' : 'amqp',
     ...(kind === 'redis' ? { REDIS_URL: server.url } : { AMQP_URL: server.url }),
   };

@@ -9,6 +9,7 @@ import { until } from '../support/broker-bench.ts';
 import { startSpectacles } from '../support/process.ts';
 import { ANY_PORT } from '../support/raw-http.ts';
 import { freePort } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 it('answers what is in the air, refuses what waits, and ends with 0 in time', async () => {
   const asked = new Map<string, ServerResponse>();
@@ -23,8 +24,7 @@ it('answers what is in the air, refuses what waits, and ends with 0 in time', as
     environment: {
       BROKER_TYPE: 'none',
       HTTP_ADDRESS: `127.0.0.1:${port}`,
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${discordPort}`,
+      ...simulatedApi(discordPort),
     },
   });
   await proxy.log('the proxy takes requests');

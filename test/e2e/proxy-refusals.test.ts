@@ -2,28 +2,16 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { encode } from '@msgpack/msgpack';
 import { request } from 'undici';
-import { afterEach, describe, expect, it } from 'vitest';
-import { createActorSystem } from '../../actors/runtime.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { UPSTREAM_CONNECTIONS_MAX } from '../../protocols/limits.ts';
 import type { RestRequest } from '../../protocols/proxy.ts';
 import { decodeProxyAnswer } from '../../protocols/wire/proxy.ts';
-import { createBroker } from '../../src/brokers/create-broker.ts';
-import { MemoryHub } from '../../src/brokers/memory.ts';
 import { Rest } from '../../src/client/rest.ts';
 import { listen } from '../../src/listen.ts';
-import { startProxy } from '../../src/proxy/proxy.ts';
 import { createUpstream } from '../../src/proxy/upstream.ts';
-import { createRandom } from '../../src/random.ts';
-import { systemClock } from '../../src/system-clock.ts';
+import { openCalledProxy } from '../support/opened-proxy.ts';
 import { ANY_PORT } from '../support/raw-http.ts';
-import { RecordingLog } from '../support/recording-log.ts';
-import { NO_METRICS, requestOf } from '../support/simulated-upstream.ts';
-
-const open: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close();
-});
+import { requestOf } from '../support/simulated-upstream.ts';
 
 type Answer = { readonly status: number; readonly body?: unknown };
 
@@ -39,7 +27,7 @@ async function createDiscord(answer: (path: string) => Answer) {
     response.end(JSON.stringify(body));
   });
   const port = await listen(server, ANY_PORT);
-  open.push(async () => {
+  onTestFinished(async () => {
     server.closeAllConnections();
     server.close();
   });
@@ -48,40 +36,11 @@ async function createDiscord(answer: (path: string) => Answer) {
 
 async function createStage(answer: (path: string) => Answer) {
   const discord = await createDiscord(answer);
-  const log = new RecordingLog();
-  const system = createActorSystem({
-    name: 'test',
-    clock: systemClock,
-    random: createRandom(1),
-    log,
+  const { caller, log, url } = await openCalledProxy(`127.0.0.1:${discord.port}`, {
+    limits: { global: 50, families: new Map([['invites', { count: 1, windowMs: 60_000 }]]) },
   });
-  open.push(() => system.stop());
-  const hub = new MemoryHub(systemClock);
-  const surroundings = { system, clock: systemClock, log };
-  const memory = (group: string, name: string) =>
-    createBroker({ type: 'memory', group, hub, payload: 'json' }, { ...surroundings, name });
-  const caller = await memory('bot', 'caller');
-  const proxy = await startProxy({
-    config: {
-      timeoutMs: undefined,
-      http: { address: { host: '127.0.0.1', port: 0 } },
-      discord: {
-        token: undefined,
-        version: 10,
-        scheme: 'http',
-        host: `127.0.0.1:${discord.port}`,
-      },
-      limits: { global: 50, families: new Map([['invites', { count: 1, windowMs: 60_000 }]]) },
-      broker: { event: 'REQUEST' },
-    },
-    broker: await memory('proxy', 'served'),
-    metrics: NO_METRICS,
-    ...surroundings,
-  });
-  open.push(() => proxy.stop());
   const send = async (method: 'GET' | 'POST', path: string, headers = {}) => {
-    const url = `http://127.0.0.1:${proxy.http?.port}/api/v10${path}`;
-    const answered = await request(url, { method, headers });
+    const answered = await request(`${url}/api/v10${path}`, { method, headers });
     const text = await answered.body.text();
     return { status: answered.statusCode, headers: answered.headers, body: JSON.parse(text) };
   };
@@ -153,12 +112,12 @@ describe('the lane of a request', () => {
       if (incoming.url?.includes('/callback')) response.end('{}');
     });
     const port = await listen(server, ANY_PORT);
-    open.push(async () => {
+    onTestFinished(async () => {
       server.closeAllConnections();
       server.close();
     });
     const upstream = createUpstream({ scheme: 'http', host: `127.0.0.1:${port}` });
-    open.push(() => upstream.close());
+    onTestFinished(() => upstream.close());
     const send = (request: RestRequest) => upstream.send(request).result;
     const hanging = Array.from({ length: UPSTREAM_CONNECTIONS_MAX + 10 }, () =>
       send(requestOf('GET', '/users/@me', {})),

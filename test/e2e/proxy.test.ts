@@ -1,9 +1,7 @@
 /** The whole proxy on real sockets, in front of the simulated Discord: both doors, and its end. */
 import { request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
 import { Agent, request } from 'undici';
-import { afterEach, describe, expect, it } from 'vitest';
-import { createActorSystem } from '../../actors/runtime.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Broker } from '../../protocols/broker.ts';
 import { PortInUseError } from '../../protocols/errors.ts';
 import {
@@ -11,81 +9,37 @@ import {
   encodeProxyRequest,
   type ProxyRequest,
 } from '../../protocols/wire/proxy.ts';
-import { createBroker } from '../../src/brokers/create-broker.ts';
-import { MemoryHub } from '../../src/brokers/memory.ts';
 import { Attached } from '../../src/client/local.ts';
 import { Rest } from '../../src/client/rest.ts';
-import { type ProxyOptions, type RunningProxy, startProxy } from '../../src/proxy/proxy.ts';
-import { createRandom } from '../../src/random.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
-import { systemClock } from '../../src/system-clock.ts';
-import { RecordingLog } from '../support/recording-log.ts';
-import { NO_METRICS } from '../support/simulated-upstream.ts';
+import { until } from '../support/broker-bench.ts';
+import { type OpenedProxy, openCalledProxy, openProxy } from '../support/opened-proxy.ts';
+import { exchange } from '../support/raw-http.ts';
 
-type Stage = {
+type Stage = OpenedProxy & {
   readonly simulator: Simulator;
-  readonly proxy: RunningProxy;
   readonly caller: Broker;
-  readonly log: RecordingLog;
-  /** `http://HOST:PORT` of the HTTP door. */
-  readonly url: string;
   readonly channel: string;
   call(sent: ProxyRequest): Promise<ReturnType<typeof decodeProxyAnswer>>;
 };
 
-const open: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close();
-});
-
 type Changes = { readonly token?: string; readonly timeoutMs?: number; readonly host?: string };
 
-async function createStage(changes: Changes = {}): Promise<Stage> {
+async function createStage({ host, ...changes }: Changes = {}): Promise<Stage> {
   const simulator = await startSimulator({ seed: 1, guildCount: 2, rest: { stubs: STUBS } });
-  open.push(() => simulator.close());
-  const log = new RecordingLog();
-  const random = createRandom(1);
-  const system = createActorSystem({ name: 'test', clock: systemClock, random, log });
-  open.push(() => system.stop());
-  const hub = new MemoryHub(systemClock);
-  const surroundings = { system, clock: systemClock, log };
-  const memory = (group: string, name: string): Promise<Broker> =>
-    createBroker({ type: 'memory', group, hub, payload: 'json' }, { ...surroundings, name });
-  const served = await memory('proxy', 'served');
-  const caller = await memory('bot', 'caller');
-  const options: ProxyOptions = {
-    config: {
-      timeoutMs: changes.timeoutMs,
-      http: { address: { host: '127.0.0.1', port: 0 } },
-      discord: {
-        token: changes.token,
-        version: 10,
-        scheme: 'http',
-        host: changes.host ?? `127.0.0.1:${simulator.port}`,
-      },
-      broker: { event: 'REQUEST' },
-    },
-    broker: served,
-    metrics: NO_METRICS,
-    ...surroundings,
-  };
-  const proxy = await startProxy(options);
-  open.push(() => proxy.stop());
+  onTestFinished(() => simulator.close());
+  const opened = await openCalledProxy(host ?? `127.0.0.1:${simulator.port}`, changes);
   const guild = simulator.discord.world.guildIds[0] ?? '';
   const channel =
     simulator.discord.world.guild(guild)?.channels.find(({ type }) => type === 0)?.id ?? '';
   return {
+    ...opened,
     simulator,
-    proxy,
-    caller,
-    log,
-    url: `http://127.0.0.1:${proxy.http?.port}`,
     channel,
     call: async (sent) =>
       decodeProxyAnswer(
-        await caller.call('REQUEST', encodeProxyRequest(sent), { timeoutMs: 10_000 }),
+        await opened.caller.call('REQUEST', encodeProxyRequest(sent), { timeoutMs: 10_000 }),
       ),
   };
 }
@@ -265,7 +219,7 @@ describe('the HTTP door', () => {
     const { url, simulator } = await createStage();
     const both =
       'POST /api/v10/users/@me HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n';
-    expect(await rawSocket(url, both)).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await exchange(portOf(url), both)).toMatch(/^HTTP\/1\.1 400 /);
     const seen: string[] = [];
     const { rest } = simulator.discord;
     const handle = rest.handle.bind(rest);
@@ -274,7 +228,7 @@ describe('the HTTP door', () => {
       return handle(sent);
     };
     const hop = `GET /api/v10/users/@me HTTP/1.1\r\nHost: x\r\nAuthorization: Bot ${SIMULATED_TOKEN}\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\nX-Kept: 1\r\n\r\n`;
-    expect(await rawSocket(url, hop)).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await exchange(portOf(url), hop)).toMatch(/^HTTP\/1\.1 200 /);
     expect(seen).toContain('x-kept');
     expect(seen).not.toContain('x-hop');
     expect(seen).not.toContain('te');
@@ -308,7 +262,7 @@ describe('the HTTP door', () => {
     };
     const target = `/api/v10/interactions/1/aW50ZXJhY3Rpb246MQ/callback`;
     const sent = `POST ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bot ${SIMULATED_TOKEN}\r\nContent-Length: 0\r\n\r\n`;
-    await rawSocket(url, sent);
+    await exchange(portOf(url), sent);
     const headers = Object.fromEntries(seen[0] ?? []);
     expect(headers.authorization).toBeUndefined();
     expect(headers['user-agent']).toMatch(/^DiscordBot \(https?:\/\/\S+, \S+\)$/);
@@ -344,47 +298,30 @@ describe('the HTTP door', () => {
   it('refuses a body that is too large before it has read it', async () => {
     const { url } = await createStage();
     const announced = `POST /api/v10/users/@me HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n`;
-    expect(await rawSocket(url, announced)).toMatch(/^HTTP\/1\.1 413 /);
+    expect(await exchange(portOf(url), announced)).toMatch(/^HTTP\/1\.1 413 /);
   });
 
   it('P68: a client that goes away takes its waiting request along', async () => {
     const { url, proxy, simulator, channel } = await createStage();
     const agent = new Agent();
-    open.push(() => agent.destroy());
+    onTestFinished(() => agent.destroy());
     const path = `${url}/api/v10/channels/${channel}/messages`;
     const limited = { kind: 'limited', scope: 'user', retryAfterMs: 30_000 } as const;
     simulator.discord.rest.inject({ effect: limited, times: 1 });
     const abort = new AbortController();
     const gone = request(path, { headers: AUTHORIZATION, dispatcher: agent, signal: abort.signal });
-    await until(() => simulator.discord.rest.audit.requestCount === 1);
+    await until('one is in the air', () => simulator.discord.rest.audit.requestCount === 1);
     expect(proxy.requests).toBe(1);
     abort.abort();
     await expect(gone).rejects.toThrow();
-    await until(() => proxy.requests === 0);
+    await until('none is kept', () => proxy.requests === 0);
     expect(simulator.discord.rest.audit.requestCount).toBe(1);
   });
 
   it('says so when its port is taken', async () => {
-    const { proxy, log } = await createStage();
-    const system = createActorSystem({
-      name: 'other',
-      clock: systemClock,
-      random: createRandom(1),
-      log,
-    });
-    open.push(() => system.stop());
-    const starting = startProxy({
-      config: {
-        timeoutMs: undefined,
-        http: { address: { host: '127.0.0.1', port: proxy.http?.port ?? 0 } },
-        discord: { token: undefined, version: 10, scheme: 'http', host: '127.0.0.1:9' },
-        broker: { event: 'REQUEST' },
-      },
-      system,
-      clock: systemClock,
-      log,
-      metrics: NO_METRICS,
-    });
+    const { proxy } = await createStage();
+    const address = { host: '127.0.0.1', port: proxy.http?.port ?? 0 };
+    const starting = openProxy('127.0.0.1:9', { http: { address } });
     await expect(starting).rejects.toThrow(PortInUseError);
   });
 });
@@ -398,7 +335,7 @@ describe('the end of the proxy', () => {
     const sending = [0, 1].map((number) =>
       request(`${url}/api/v10/users/@me?n=${number}`, { headers: AUTHORIZATION }),
     );
-    await until(() => simulator.discord.rest.audit.requestCount === 1);
+    await until('one is in the air', () => simulator.discord.rest.audit.requestCount === 1);
     await proxy.stop();
     const [landed, refused] = await Promise.all(sending);
     expect([landed?.statusCode, refused?.statusCode]).toEqual([200, 503]);
@@ -409,9 +346,7 @@ describe('the end of the proxy', () => {
   });
 });
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-}
+const portOf = (url: string): number => Number(new URL(url).port);
 
 type RawAnswer = {
   readonly status: number;
@@ -433,19 +368,5 @@ function rawGet(url: string, path: string): Promise<RawAnswer> {
     });
     sending.on('error', reject);
     sending.end();
-  });
-}
-
-/** Writes `text` on a connection of its own and gives what came back until it closed. */
-function rawSocket(url: string, text: string): Promise<string> {
-  const { hostname, port } = new URL(url);
-  return new Promise((resolve) => {
-    const socket = connect(Number(port), hostname, () => socket.write(text));
-    let received = '';
-    socket.on('data', (chunk) => {
-      received += chunk.toString();
-    });
-    socket.on('close', () => resolve(received));
-    socket.on('error', () => {});
   });
 }

@@ -9,7 +9,8 @@ import { ALL_INTENTS } from '../../protocols/discord/intents.ts';
 import { MembersError } from '../../protocols/errors.ts';
 import { MEMBERS_PER_CHUNK_MAX } from '../../protocols/limits.ts';
 import { Amqp } from '../../src/client/amqp.ts';
-import type { AudienceOptions, BrokerClient } from '../../src/client/broker-client.ts';
+import type { BrokerClient } from '../../src/client/broker-client.ts';
+import type { AudienceOptions } from '../../src/client/broker-types.ts';
 import { Redis } from '../../src/client/redis.ts';
 import { requestMembers } from '../../src/client/request-members.ts';
 import { loadGatewayConfig } from '../../src/config/gateway-config.ts';
@@ -20,6 +21,7 @@ import { loadText } from '../support/configuration.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 import { startServer } from '../support/servers.ts';
 import { amqpUrl } from '../support/shared-servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const SHARDS = 2;
 
@@ -61,8 +63,7 @@ async function startAll(environment: Place['environment']): Promise<Simulator> {
     DISCORD_TOKEN: SIMULATED_TOKEN,
     DISCORD_EVENTS: 'GUILD_MEMBERS_CHUNK,RATE_LIMITED',
     DISCORD_INTENTS: 'GUILDS,GUILD_MEMBERS',
-    DISCORD_API_SCHEME: 'http',
-    DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+    ...simulatedApi(simulator.port),
     ...environment,
   });
   const log = new RecordingLog();

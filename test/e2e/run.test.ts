@@ -21,6 +21,7 @@ import {
   startSpectacles,
 } from '../support/process.ts';
 import { freePort } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const PING_PONG = join(PROJECT_FOLDER, 'examples/ping-pong.mjs');
 const STOPPED = { status: 0, signal: null };
@@ -71,8 +72,7 @@ function runAgainst(
       DISCORD_TOKEN: SIMULATED_TOKEN,
       DISCORD_EVENTS: '*',
       DISCORD_INTENTS: 'GUILDS,GUILD_MESSAGES,MESSAGE_CONTENT',
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+      ...simulatedApi(simulator.port),
       ...environment,
     },
   });
@@ -325,7 +325,9 @@ describe('spectacles run that cannot go on', () => {
       expect(await program.ended).toEqual({ status: 2, signal: null });
       expect(complaint(program)).toEqual([
         expect.stringMatching(
-          new RegExp(`^spectacles: port ${simulator.port} of 127.0.0.1 is in use`),
+          new RegExp(
+            `^spectacles: port ${simulator.port} of 127.0.0.1 is in use .* another port in --port;`,
+          ),
         ),
       ]);
     },

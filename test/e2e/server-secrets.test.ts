@@ -11,6 +11,7 @@ import { type Program, startSpectacles } from '../support/process.ts';
 import { placeOf } from '../support/redis-bench.ts';
 import { freePort, startServer } from '../support/servers.ts';
 import { amqpUrl, redisUrl } from '../support/shared-servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const PASSWORD = 'seeded-password/of:a@server';
 const WEBHOOK = 'seeded-webhook-token-seeded-webhook-token-seeded-webhook-token-0123';
@@ -56,8 +57,7 @@ describe('a proxy whose Redis asks for a password', () => {
         HTTP_ADDRESS: `127.0.0.1:${port}`,
         METRICS_ADDR: `127.0.0.1:${metricsPort}`,
         DISCORD_TOKEN: SIMULATED_TOKEN,
-        DISCORD_API_SCHEME: 'http',
-        DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+        ...simulatedApi(simulator.port),
         LOG_LEVEL: 'debug',
       },
     });

@@ -8,6 +8,7 @@ import { SIMULATED_TOKEN } from '../../src/simulator/index.ts';
 import { until } from '../support/broker-bench.ts';
 import { startSpectacles } from '../support/process.ts';
 import { freePort } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 import { expectKept, SHARDS, setStopStage, startGateway } from '../support/stop-stage.ts';
 
 const STOPPED = { status: 0, signal: null };
@@ -137,8 +138,7 @@ describe('spectacles run', () => {
         DISCORD_TOKEN: SIMULATED_TOKEN,
         DISCORD_EVENTS: '*',
         DISCORD_INTENTS: 'GUILDS',
-        DISCORD_API_SCHEME: 'http',
-        DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+        ...simulatedApi(simulator.port),
       },
     });
     await run.until('begun', () => run.stderr.includes('it begins'));

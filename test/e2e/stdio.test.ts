@@ -16,6 +16,7 @@ import {
 } from '../../src/simulator/index.ts';
 import { until } from '../support/broker-bench.ts';
 import { type Program, startSpectacles } from '../support/process.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const SHARDS = [0, 1];
 const STOPPED = { status: 0, signal: null };
@@ -42,8 +43,7 @@ function startGateway(simulator: Simulator, environment: Record<string, string> 
       DISCORD_TOKEN: SIMULATED_TOKEN,
       DISCORD_EVENTS: '*',
       DISCORD_RAW_INTENTS: '53608447',
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+      ...simulatedApi(simulator.port),
       BROKER_TYPE: 'stdio',
       ...environment,
     },
@@ -198,6 +198,23 @@ describe('spectacles gateway over stdio', () => {
     expect(heard).toEqual(expect.arrayContaining([frame.d, frame.d, other.d]));
     expect(await gateway.end('SIGINT')).toEqual(STOPPED);
     expect(simulator.audit.breaches).toEqual([]);
+  });
+
+  it('says of a command to a shard that another process has that it has not got it', async () => {
+    const simulator = await startSimulator({ seed: 8, gateway: { recommendedShards: 2 } });
+    onTestFinished(() => simulator.close());
+    const environment = { DISCORD_EVENTS: 'MESSAGE_CREATE', DISCORD_SHARD_IDS: '0' };
+    const gateway = startGateway(simulator, environment);
+    await gateway.log('shard is ready');
+    const data = { op: 3, d: { since: null, activities: [], status: 'idle', afk: true } };
+    gateway.write(`${JSON.stringify({ event: '1', data, key: 'asked' })}\n`);
+    await gateway.until('answered', () => gateway.stdoutLines.length === 1);
+    expect(JSON.parse(gateway.stdoutLines[0] ?? '')).toMatchObject({
+      data: { status: 'refused', reason: 'unowned' },
+      key: 'asked',
+    });
+    expect(simulator.audit.count('command')).toBe(0);
+    expect(await gateway.end('SIGINT')).toEqual(STOPPED);
   });
 
   it('ends with 1 and a line when nobody reads any more, and keeps its sessions', async () => {

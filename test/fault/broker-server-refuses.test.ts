@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BrokerConfig } from '../../src/brokers/create-broker.ts';
 import { type Bench, body, createBench, Inbox, until } from '../support/broker-bench.ts';
 import { amqpConfig, redisConfig } from '../support/broker-peers.ts';
 import { startServer, type TestServer } from '../support/servers.ts';
@@ -24,6 +25,17 @@ beforeEach(() => {
 afterEach(async () => {
   await bench.stop();
 });
+
+/** Fatal, in one line that names the remedy and not the password; nor does the log. */
+async function expectRefusal(config: BrokerConfig, remedy: RegExp): Promise<void> {
+  const error = await bench.open(config).catch((reason: unknown) => reason);
+  expect(error, JSON.stringify(bench.log.lines)).toMatchObject({ code: 'FATAL' });
+  const { message } = error as Error;
+  expect(message).toMatch(remedy);
+  expect(message).not.toContain('wrong-word');
+  expect(message).not.toContain('\n');
+  expect(JSON.stringify(bench.log.lines)).not.toContain('wrong-word');
+}
 
 describe('Redis', () => {
   let server: TestServer;
@@ -49,15 +61,7 @@ describe('Redis', () => {
     ],
     ['a database that is not there', (base: string) => `${base}/99`, /database/],
   ])('A23 is fatal for %s, in one line without the password', async (_name, spoil, remedy) => {
-    const error = await bench
-      .open(redisConfig(spoil(url), group))
-      .catch((reason: unknown) => reason);
-    expect(error, JSON.stringify(bench.log.lines)).toMatchObject({ code: 'FATAL' });
-    const { message } = error as Error;
-    expect(message).toMatch(remedy);
-    expect(message).not.toContain('wrong-word');
-    expect(message).not.toContain('\n');
-    expect(JSON.stringify(bench.log.lines)).not.toContain('wrong-word');
+    await expectRefusal(redisConfig(spoil(url), group), remedy);
   });
 
   it('A23 is fatal for a password that is missing', async () => {
@@ -153,15 +157,7 @@ describe('RabbitMQ', () => {
     ],
     ['a virtual host that is not there', (url: string) => `${url}/nowhere`, /virtual host/],
   ])('A23 is fatal for %s, in one line without the password', async (_name, spoil, remedy) => {
-    const error = await bench
-      .open(amqpConfig(spoil(amqpUrl()), group))
-      .catch((reason: unknown) => reason);
-    expect(error, JSON.stringify(bench.log.lines)).toMatchObject({ code: 'FATAL' });
-    const { message } = error as Error;
-    expect(message).toMatch(remedy);
-    expect(message).not.toContain('wrong-word');
-    expect(message).not.toContain('\n');
-    expect(JSON.stringify(bench.log.lines)).not.toContain('wrong-word');
+    await expectRefusal(amqpConfig(spoil(amqpUrl()), group), remedy);
   });
 
   it('A10 tells the subscriber of a queue with other arguments, and goes on', async () => {

@@ -10,7 +10,7 @@ import {
   MEMORY_QUEUE_MAX,
   MEMORY_QUEUE_MAX_BYTES,
 } from '../../protocols/limits.ts';
-import type { MessageOptions } from '../../src/client/broker-client.ts';
+import type { MessageOptions } from '../../src/client/broker-types.ts';
 import { Ipc } from '../../src/client/ipc.ts';
 import { until } from '../support/broker-bench.ts';
 import { RecordingLog } from '../support/recording-log.ts';

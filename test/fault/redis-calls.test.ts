@@ -2,9 +2,11 @@
  * What can go wrong with calls over Redis: quick, late and lost answers, and those of the Go
  * client.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { decodeBody } from '../../protocols/wire/body.ts';
+import { Redis as RedisBroker } from '../../src/client/redis.ts';
 import { body, until } from '../support/broker-bench.ts';
 import { countedConfig } from '../support/redis-bench.ts';
 import {
@@ -129,9 +131,26 @@ describe('a call over Redis', () => {
     expect(decodeBody(await broker.call(event, body(3), CALL))).toMatchObject({});
   });
 
+  it('fails at once if nobody has ever subscribed and its caller wants to know', async () => {
+    const broker = new RedisBroker(group, new Redis(server.url));
+    onTestFinished(() => broker.disconnect());
+    const options = { timeout: 60_000, mandatory: true };
+    const refused = { code: 'UNROUTABLE' };
+    await expect(broker.call(event, 1, options)).rejects.toMatchObject(refused);
+    expect(await admin.exists(event)).toBe(0);
+    await respond((id) => `${event}:${id}`);
+    await expect(broker.call(event, 2)).resolves.toMatchObject({ answered: expect.any(String) });
+  });
+
   it('R36 tells its service until when somebody waits', async () => {
     const broker = await bench.open(countedConfig(server.url, group, counts));
+    // Once connected, so that the question is not given up before it is asked.
+    await broker
+      .call('NOBODY', body(0), { timeoutMs: 5_000, mandatory: true })
+      .catch(() => undefined);
     await broker.call(event, body(1), { timeoutMs: 200 }).catch(() => undefined);
+    // What counts is how long it has stood in Redis.
+    await sleep(200);
     const service = await bench.open(countedConfig(server.url, group, counts));
     let asked = 0;
     await service.subscribe(event, () => asked++);

@@ -4,8 +4,10 @@
  */
 import { rmSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { BROKER_OPERATIONS_MAX } from '../../protocols/limits.ts';
+import type { MessageOptions } from '../../src/client/broker-types.ts';
+import { Redis as RedisBroker } from '../../src/client/redis.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 import { body, Inbox, RecordingOrigin, until, writeEvent } from '../support/broker-bench.ts';
 import { countedConfig, type LinkBench, placeOf } from '../support/redis-bench.ts';
@@ -106,6 +108,24 @@ describe('a publish over Redis', () => {
     await broker.publish(event, body(4), options);
     await until('both came', () => inbox.deliveries.length === 2);
     expect(inbox.values).toEqual([2, 4]);
+  });
+
+  it('needs no connection for events where none are written', async () => {
+    const own = await startServer('redis');
+    onTestFinished(() => own.stop());
+    const broker = new RedisBroker(group, new Redis(own.url));
+    broker.on(event, (_data: unknown, { ack, reply }: MessageOptions) => {
+      void ack();
+      void reply('answered');
+    });
+    await broker.subscribe(event);
+    await expect(broker.call(event, 1)).resolves.toBe('answered');
+    const asked = new Redis(own.url);
+    const list = String(await asked.client('LIST'));
+    asked.disconnect();
+    const roles = [...list.matchAll(/ name=spectacles-(\w+) /g)].map(([, role]) => role);
+    expect(roles.sort()).toEqual(['commands', 'reader', 'replies']);
+    await broker.disconnect();
   });
 });
 

@@ -20,6 +20,7 @@ import { until } from '../support/broker-bench.ts';
 import { loadText } from '../support/configuration.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 import { startServer, type TestServer } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 import { SlowBroker } from '../support/slow-broker.ts';
 
 const SHARDS = 4;
@@ -56,8 +57,7 @@ async function createHost(simulator: Simulator, redisUrl: string) {
     DISCORD_TOKEN: SIMULATED_TOKEN,
     DISCORD_EVENTS: '*',
     DISCORD_RAW_INTENTS: '53608447',
-    DISCORD_API_SCHEME: 'http',
-    DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+    ...simulatedApi(simulator.port),
     SHARD_STORE_TYPE: 'redis',
     REDIS_URL: redisUrl,
   });

@@ -10,6 +10,7 @@ import { SIMULATED_TOKEN, type Simulator, startSimulator } from '../../src/simul
 import { until } from '../support/broker-bench.ts';
 import { type Program, startSpectacles } from '../support/process.ts';
 import { freePort, startServer, type TestServer } from '../support/servers.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 const TIMEOUT_MS = 240_000;
 const GET = 'GET /channels/:channel/messages';
@@ -47,8 +48,7 @@ async function startProxies(simulator: Simulator, redisUrl: string): Promise<rea
           REDIS_URL: redisUrl,
           RATELIMITER_TYPE: 'redis',
           RATELIMITER_PROXIES: String(PROXIES),
-          DISCORD_API_SCHEME: 'http',
-          DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+          ...simulatedApi(simulator.port),
         },
       });
       const [url, metrics] = [port, metricsPort].map((one) => `http://127.0.0.1:${one}`);

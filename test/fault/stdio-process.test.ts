@@ -2,6 +2,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SIMULATED_TOKEN, startSimulator } from '../../src/simulator/index.ts';
 import { startSpectacles } from '../support/process.ts';
+import { simulatedApi } from '../support/simulated-api.ts';
 
 describe('spectacles gateway over stdio', () => {
   it('S8 finishes its last frame on SIGTERM, and leaves none out before it', async () => {
@@ -12,8 +13,7 @@ describe('spectacles gateway over stdio', () => {
         DISCORD_TOKEN: SIMULATED_TOKEN,
         DISCORD_EVENTS: '*',
         DISCORD_RAW_INTENTS: '53608447',
-        DISCORD_API_SCHEME: 'http',
-        DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+        ...simulatedApi(simulator.port),
         BROKER_TYPE: 'stdio',
       },
     });

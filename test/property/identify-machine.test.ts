@@ -3,6 +3,7 @@
  * back; a ledger that answers late, fails, or does what it was asked and does not say so; governors
  * that crash; a max_concurrency that changes.
  */
+import { setImmediate as settle } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LEDGER_SPANS } from '../../actors/identify/book.ts';
@@ -56,8 +57,6 @@ const world = fc.record({
 type World = typeof world extends fc.Arbitrary<infer Value> ? Value : never;
 type Phase = 'asleep' | 'queued' | 'connecting' | 'greeted' | 'starting' | 'ready';
 type Sent = { readonly shard: number; readonly permittedMs: number; readonly atMs: number };
-
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Gateways in which nothing but the governors and their ledger is real. */
 class Gateways {

@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type ShardEffect,
-  type ShardInput,
-  type ShardState,
-  startShard,
-  stepShard,
-} from '../../actors/shard/machine.ts';
+import { startShard, stepShard } from '../../actors/shard/machine.ts';
+import type { ShardEffect, ShardInput, ShardState } from '../../actors/shard/state.ts';
 import type { ConnectionEnd, ConnectionReport } from '../../protocols/gateway/messages.ts';
 import { INVALID_SESSION_WAIT_MAX_MS, SHARD_BACKOFF } from '../../protocols/limits.ts';
 

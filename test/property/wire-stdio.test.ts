@@ -185,7 +185,7 @@ describe('frames on standard input', () => {
 
 describe('frames on standard output', () => {
   it.each(['json', 'raw', 'map'] as const)('hold Discord’s bytes of d: %s', (mode) => {
-    const framer = dispatchFramer(mode, false);
+    const framer = dispatchFramer(mode, { withIds: false });
     fc.assert(
       fc.property(event, data, fc.boolean(), (name, value, isPretty) => {
         const json = new TextEncoder().encode(JSON.stringify(value, null, isPretty ? 2 : 0));

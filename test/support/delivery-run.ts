@@ -38,6 +38,7 @@ import { DeliveryLedger, type SentSession } from './delivery-ledger.ts';
 import { WatchedSockets, type WatchedWriter, watchBroker } from './delivery-watch.ts';
 import { RecordingLog } from './recording-log.ts';
 import { type ServerKind, startServer, type TestServer } from './servers.ts';
+import { simulatedApi } from './simulated-api.ts';
 
 /** One kill of the server. */
 export type Interruption = {
@@ -224,8 +225,7 @@ class Run {
       DISCORD_EVENTS: '*',
       DISCORD_RAW_INTENTS: String(ALL_INTENTS),
       DISCORD_SHARD_COUNT: String(shards),
-      DISCORD_API_PROTOCOL: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${this.#simulator.port}`,
+      ...simulatedApi(this.#simulator.port),
       BROKER_TYPE: kind === 'redis' ? 'redis' : 'amqp',
       BROKER_GROUP: GROUP,
       // A message that expires would look like one that was lost.

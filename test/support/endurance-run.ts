@@ -17,7 +17,6 @@ import { loadGatewayConfig } from '../../src/config/gateway-config.ts';
 import { createRandom } from '../../src/random.ts';
 import { startGatewayOn } from '../../src/services/gateway.ts';
 import {
-  type Fault,
   SIMULATED_TOKEN,
   type Simulator,
   startSimulator,
@@ -29,6 +28,8 @@ import { redisConfig } from './broker-peers.ts';
 import { loadText } from './configuration.ts';
 import { RecordingLog } from './recording-log.ts';
 import { startServer } from './servers.ts';
+import { simulatedApi } from './simulated-api.ts';
+import { drawTrouble, SURVIVABLE_FAULTS } from './survivable-faults.ts';
 
 export type EndurancePlan = {
   readonly seed: number;
@@ -62,30 +63,13 @@ const HEARTBEAT_TOLERANCE_MS = 10_000;
 const SETTLE_MAX_MS = 120_000;
 const PROBLEMS_MAX = 20;
 
-/** What a session survives; the likelier the more often it stands here. */
-const FAULTS: readonly Fault[] = [
-  { fault: 'drop' },
-  { fault: 'drop' },
-  { fault: 'drop' },
-  { fault: 'truncate' },
-  { fault: 'garbage', kind: 'bytes' },
-  { fault: 'garbage', kind: 'json' },
-  { fault: 'reconnect', closeAfterMs: 300 },
-  { fault: 'close', code: 4000 },
-  { fault: 'half-open' },
-  { fault: 'heartbeat-request' },
-  { fault: 'split', pieces: 3, messages: 20 },
-  { fault: 'repeat' },
-  { fault: 'key-order', durationMs: 500 },
-  { fault: 'unknown-event' },
-];
-
 function drawScenario({ seed, shards, troubleMs, faults }: EndurancePlan): readonly TimedFault[] {
-  const random = createRandom(seed);
-  const upTo = (limit: number): number => Math.floor(random() * limit);
-  return Array.from({ length: Math.round((faults * troubleMs) / 1000) }, () => {
-    const fault = FAULTS[upTo(FAULTS.length)] ?? { fault: 'drop' };
-    return { ...fault, shard: upTo(shards), atMs: upTo(troubleMs) };
+  return drawTrouble({
+    seed,
+    count: Math.round((faults * troubleMs) / 1000),
+    troubleMs,
+    faults: [...SURVIVABLE_FAULTS, { fault: 'drop' }, { fault: 'drop' }],
+    shardOf: (_index, upTo) => upTo(shards),
   });
 }
 
@@ -120,8 +104,7 @@ export async function runEndurance(plan: EndurancePlan): Promise<EnduranceResult
       DISCORD_TOKEN: SIMULATED_TOKEN,
       DISCORD_EVENTS: '*',
       DISCORD_RAW_INTENTS: String(ALL_INTENTS),
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${simulator.port}`,
+      ...simulatedApi(simulator.port),
     });
     const { signal } = new AbortController();
     const registry = new Registry();

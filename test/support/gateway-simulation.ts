@@ -11,8 +11,8 @@ import type { AskDiscord, IdentifyLedger } from '../../actors/identify/ports.ts'
 import type { IdentifyNotice } from '../../actors/identify/state.ts';
 import { type ActorSystem, createActorSystem } from '../../actors/runtime.ts';
 import { SessionDesk } from '../../actors/sessions/desk.ts';
-import type { ShardNotice } from '../../actors/shard/machine.ts';
 import type { SessionStore } from '../../actors/shard/ports.ts';
+import type { ShardNotice } from '../../actors/shard/state.ts';
 import type { Broker, BrokerState, EventOrigin, EventWriter } from '../../protocols/broker.ts';
 import { DISPATCH_EVENTS } from '../../protocols/discord/dispatch-events.ts';
 import { ALL_INTENTS, PRIVILEGED_INTENT_BITS } from '../../protocols/discord/intents.ts';
@@ -20,6 +20,7 @@ import { EventTable } from '../../protocols/gateway/event-table.ts';
 import type { SessionStarts } from '../../protocols/gateway/identify.ts';
 import type { Clock, Random } from '../../protocols/ports.ts';
 import { loadDecoder } from '../../src/gateway/decompression/decoders.ts';
+import { sessionStarts } from '../../src/gateway/gateway-bot.ts';
 import { localLedger } from '../../src/gateway/identify/local-ledger.ts';
 import { createRandom } from '../../src/random.ts';
 import { storedZstdStream } from '../../src/simulator/compression.ts';
@@ -163,14 +164,7 @@ export class SimulatedWriter implements EventWriter {
 
 /** What GET /gateway/bot says now. */
 export function wordOf(discord: SimulatedDiscord): SessionStarts {
-  const limit = discord.gateway.facts().sessionStartLimit;
-  return {
-    total: limit.total,
-    remaining: limit.remaining,
-    resetInMs: limit.reset_after,
-    begun: limit.remaining < limit.total,
-    maxConcurrency: limit.max_concurrency,
-  };
+  return sessionStarts({ session_start_limit: discord.gateway.facts().sessionStartLimit });
 }
 
 export function startSimulation(options: SimulationOptions) {

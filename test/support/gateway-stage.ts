@@ -12,6 +12,7 @@ import { SIMULATED_TOKEN, type Simulator, startSimulator } from '../../src/simul
 import { until } from './broker-bench.ts';
 import { type Program, startSpectacles } from './process.ts';
 import { startServer } from './servers.ts';
+import { simulatedApi } from './simulated-api.ts';
 
 export const SESSIONS_FILE = 'sessions.json';
 export const EVENTS_AT_LEAST = 150;
@@ -50,8 +51,7 @@ export function startGatewayProgram(
       DISCORD_TOKEN: SIMULATED_TOKEN,
       DISCORD_EVENTS: '*',
       DISCORD_RAW_INTENTS: '53608447',
-      DISCORD_API_SCHEME: 'http',
-      DISCORD_API_HOST: `127.0.0.1:${port}`,
+      ...simulatedApi(port),
       SHARD_STORE_PATH: SESSIONS_FILE,
       ...environment,
     },

@@ -212,23 +212,3 @@ export function countFates(sent: readonly Sent[]): ReadonlyMap<number | string |
   for (const one of sent) fates.set(fate(one), (fates.get(fate(one)) ?? 0) + 1);
   return fates;
 }
-
-/**
- * Many schedules, one after the other; the first that fails ends it. What they were is summed up.
- */
-export async function runSchedules(
-  run: (seed: number) => Promise<ScheduleResult>,
-  first: number,
-  count: number,
-): Promise<ScheduleResult> {
-  const fates = new Map<number | string | null, number>();
-  const sum = { sends: 0, crashes: 0, limited: 0 };
-  for (let seed = first; seed < first + count; seed++) {
-    const result = await run(seed);
-    sum.sends += result.sends;
-    sum.crashes += result.crashes;
-    sum.limited += result.limited;
-    for (const [fate, times] of result.fates) fates.set(fate, (fates.get(fate) ?? 0) + times);
-  }
-  return { ...sum, fates };
-}

@@ -128,6 +128,20 @@ describe('help and version', () => {
     for (const text of expected) expect(printed).toContain(text);
     expect((await spectacles(['help', name])).printed).toBe(printed);
   });
+
+  it('run --help tells its own defaults: nothing is required that it does without', async () => {
+    const { printed } = await spectacles(['run', '--help']);
+    const lines = printed.split('\n').map((line) => line.trim().split(/ {2,}/));
+    const defaultsOf = (key: string) =>
+      lines.filter(([first]) => first === key).map(([, , value]) => value);
+    expect(defaultsOf('events')).toEqual(['what the handler listens to']);
+    expect(defaultsOf('token')).toEqual(['required without --simulate']);
+    expect(defaultsOf('broker.type')).toEqual([
+      "the proxy's, or this process's memory",
+      "the gateway's, or this process's memory",
+    ]);
+    expect((await spectacles(['gateway', '--help'])).printed).toMatch(/events .* required$/m);
+  });
 });
 
 describe('usage errors: one line that says what and what to do, status 2', () => {

@@ -1,11 +1,23 @@
 /** The library's broker classes, over memory: what a bot sees of a message. */
-import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { createServer } from 'node:http';
+import { Redis as IORedis } from 'ioredis';
+import {
+  afterEach,
+  beforeEach,
+  describe,
+  expect,
+  expectTypeOf,
+  it,
+  onTestFinished,
+  vi,
+} from 'vitest';
 import { REPEATS_MAX } from '../../protocols/limits.ts';
 import { MemoryHub } from '../../src/brokers/memory.ts';
-import type { MessageOptions } from '../../src/client/broker-client.ts';
+import type { MessageOptions } from '../../src/client/broker-types.ts';
 import { Attached, Memory } from '../../src/client/local.ts';
 import { Redis } from '../../src/client/redis.ts';
 import { Repeats } from '../../src/client/repeats.ts';
+import { listen } from '../../src/listen.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import {
   type Bench,
@@ -14,10 +26,16 @@ import {
   until,
   writeEvent,
 } from '../support/broker-bench.ts';
+import { ANY_PORT } from '../support/raw-http.ts';
+import { RecordingLog } from '../support/recording-log.ts';
 
 let hub: MemoryHub;
 let bench: Bench;
 let clients: Memory[];
+
+function fail(): never {
+  throw new RangeError('no such thing');
+}
 
 function client(group = 'bots'): Memory {
   const made = new Memory(group, { hub });
@@ -180,6 +198,40 @@ describe('a broker of the library', () => {
     expect(errors[0]).toMatchObject({ code: 'UNDECODABLE_BODY' });
   });
 
+  it.each([
+    ['throws', () => fail()],
+    ['rejects', async () => fail()],
+  ])('says in one line of its log that a listener %s', async (_how, listener) => {
+    const log = new RecordingLog();
+    const bot = new Memory('bots', { hub, log });
+    clients.push(bot);
+    bot.on('E', listener);
+    await bot.subscribe('E');
+    await client('others').publish('E', 1);
+    await until('it was told', () => log.at('error').length > 0);
+    await until('it was refused', () => hub.queue('E', 'bots').length === 0);
+    const told = log.lines.filter(({ level }) => level !== 'debug' && level !== 'info');
+    expect(told.map(({ fields }) => fields.error)).toEqual([
+      expect.objectContaining({ code: 'LISTENER', message: expect.stringMatching(/RangeError/) }),
+    ]);
+  });
+
+  it('warns of an error that has neither a listener nor a log to go to', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    onTestFinished(() => {
+      process.off('warning', onWarning);
+    });
+    const bot = client();
+    bot.on('E', fail);
+    await bot.subscribe('E');
+    await client('others').publish('E', 1);
+    await until('it was told', () => warnings.length > 0);
+    expect(warnings).toEqual([expect.objectContaining({ name: 'SpectaclesWarning' })]);
+    expect(warnings[0]?.message).toBe('the listener of E failed with RangeError: no such thing');
+  });
+
   it('stops what was unsubscribed, and everything when it disconnects', async () => {
     const bot = client();
     const seen: unknown[] = [];
@@ -239,9 +291,25 @@ describe('a broker of the library', () => {
 describe('Redis of the library', () => {
   it.each([
     ['a cluster', { isCluster: true, options: {} }, /cluster/],
-    ['a key prefix', { options: { keyPrefix: 'bot:' } }, /keyPrefix bot:/],
+    ['a key prefix', { options: { port: 1, keyPrefix: 'bot:' } }, /keyPrefix bot:/],
+    ['a client of another library', { options: { url: 'redis://there' } }, /one of ioredis/],
   ])('says what is wrong with %s', async (_name, given, message) => {
     const broker = new Redis('group', { disconnect: () => undefined, ...given });
     await expect(broker.connect()).rejects.toThrow(message);
+  });
+
+  it('keeps what goes wrong with the client it was given off the console', async () => {
+    const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    onTestFinished(() => printed.mockRestore());
+    // Nobody listens on the port that a server has just given back.
+    const server = createServer();
+    const port = await listen(server, ANY_PORT);
+    await new Promise((resolve) => server.close(resolve));
+    const redis = new IORedis({ port, retryStrategy: null });
+    const log = new RecordingLog();
+    new Redis('group', redis, { log });
+    await new Promise((resolve) => redis.once('end', resolve));
+    expect(printed).not.toHaveBeenCalled();
+    expect(log.at('debug')).toHaveLength(1);
   });
 });

@@ -54,6 +54,27 @@ describe('a command', () => {
     expect(outcomes).toEqual(['handed-back']);
   });
 
+  it('that is refused is told in one line of the log, since its broker tells of none', async () => {
+    const { inbox, start, pass, system, log } = createBench();
+    inbox.push(new PlayedDelivery('0', { op: 2, d: {} }));
+    start();
+    await pass(0);
+    const told = log.lines.filter(({ level }) => level !== 'debug');
+    expect(told).toEqual([
+      {
+        level: 'warn',
+        fields: {
+          actor: 'commands',
+          event: '0',
+          reason: 'invalid',
+          message: expect.stringMatching(/^op is 2; /),
+        },
+        message: 'a command was refused',
+      },
+    ]);
+    await system.stop();
+  });
+
   it('behind one that crashes the actor is taken by the next incarnation', async () => {
     let faults = 1;
     const { inbox, start, pass, system } = createBench({

@@ -44,3 +44,9 @@ it.each([
   expect(error.message.slice(0, start.length)).toBe(start);
   expect(error.message.slice(start.length)).toMatch(why);
 });
+
+it('names the setting of the host, where it has one of its own, for a host that is wrong', async () => {
+  const settings = { setting: '--port', hostSetting: '--host' };
+  const attempt = listen(createServer(), { host: '192.0.2.1', port: 0, ...settings });
+  await expect(attempt).rejects.toThrow(/^--host: cannot listen on 192\.0\.2\.1:0: /);
+});

@@ -2,8 +2,10 @@
  * What nact 7.6.2 itself does where it bites. Each of these is the reason for a piece of the
  * runtime: when one fails after an upgrade, that piece may go.
  */
+
 import { spawn as spawnProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { dispatch, query, type Ref, spawn, start, stop } from 'nact';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -24,8 +26,6 @@ beforeEach(() => {
 afterEach(() => {
   stop(system);
 });
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function turns(count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) await turn();

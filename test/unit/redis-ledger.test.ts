@@ -1,4 +1,5 @@
 /** What outlives the links of a Redis broker: entries in hand, and settlements that wait. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { REDIS_SEEN_STREAMS_MAX, REDIS_SETTLEMENTS_MAX } from '../../protocols/limits.ts';
 import {
@@ -31,8 +32,6 @@ class ScriptedLink implements LedgerLink {
     this.rooms++;
   }
 }
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 function entry(id: string) {
   const shown = { data: undefined, messageId: undefined, shard: undefined };

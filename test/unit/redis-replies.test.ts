@@ -1,11 +1,11 @@
 /** The desk of answers to calls: what is remembered, and that nothing of it stays. */
+
 import { EventEmitter } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { REDIS_CALLED_EVENTS_MAX, REDIS_PARKED_REPLIES_MAX } from '../../protocols/limits.ts';
 import { RedisReplies } from '../../src/brokers/redis-replies.ts';
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** The part of a client in subscriber mode that is used. */
 class Subscriber extends EventEmitter {

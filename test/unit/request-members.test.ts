@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigurationError, MembersError } from '../../protocols/errors.ts';
 import { MEMBER_REQUESTS_MAX } from '../../protocols/limits.ts';
 import { MemoryHub } from '../../src/brokers/memory.ts';
-import type { AudienceOptions } from '../../src/client/broker-client.ts';
+import type { AudienceOptions } from '../../src/client/broker-types.ts';
 import { Memory } from '../../src/client/local.ts';
 import { requestMembers } from '../../src/client/request-members.ts';
 import { systemClock } from '../../src/system-clock.ts';

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import type { Broker } from '../../protocols/broker.ts';
+import type { BrokerState } from '../../protocols/broker.ts';
 import { decodeBody } from '../../protocols/wire/body.ts';
 import { ShardWatch } from '../../src/gateway/shard-watch.ts';
 import { GatewayMetrics } from '../../src/metrics/gateway-metrics.ts';
@@ -13,14 +13,14 @@ function createBench(publish: (event: string, body: Uint8Array) => Promise<void>
   const metrics = new GatewayMetrics(registry, 2, 1, () => 'READY');
   for (const shard of [0, 1]) metrics.addShard(shard);
   const log = new RecordingLog();
-  const broker: Pick<Broker, 'publish'> = { publish };
+  const broker: { publish: typeof publish; state: BrokerState } = { publish, state: 'open' };
   const watch = new ShardWatch([0, 1], metrics, broker, log);
   const metric = async (name: string): Promise<readonly unknown[]> =>
     (await registry.getSingleMetric(name)?.get())?.values.map(({ labels, value }) => [
       labels,
       value,
     ]) ?? [];
-  return { watch, log, metric };
+  return { watch, log, metric, broker };
 }
 
 const LOST = {
@@ -75,6 +75,19 @@ describe('the watch over the shards', () => {
       [{ id: 0 }, 1],
       [{ id: 1 }, 0],
     ]);
+  });
+
+  it('is not ready while the broker is away, and says so', () => {
+    const { watch, broker } = createBench(async () => {});
+    watch.see(0, { kind: 'ready', sessionId: 'a' });
+    watch.see(1, { kind: 'ready', sessionId: 'b' });
+    broker.state = 'away';
+    expect(watch.readiness()).toEqual({
+      ready: false,
+      detail: 'the broker is away; all 2 shards are ready',
+    });
+    broker.state = 'open';
+    expect(watch.readiness()).toEqual({ ready: true, detail: 'all 2 shards are ready' });
   });
 
   it('names shards that a newer process has taken, and gives up when none is left', async () => {

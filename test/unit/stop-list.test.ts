@@ -1,10 +1,10 @@
+import { setImmediate as settle } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { BROKER_CLOSE_MS, SERVICE_STOP_MS } from '../../protocols/limits.ts';
 import { StopList } from '../../src/services/stop-list.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 const never = () => new Promise<void>(() => {});
 
 function world() {

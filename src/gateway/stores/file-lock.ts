@@ -13,7 +13,7 @@ import { randomUUID } from 'node:crypto';
 import { open, readFile, rm } from 'node:fs/promises';
 import { SESSION_LOCK_POLL_MS, SESSION_LOCK_STALE_MS } from '../../../protocols/limits.ts';
 import type { Clock } from '../../../protocols/ports.ts';
-import { pause } from '../../brokers/redis-node.ts';
+import { pause } from '../../pause.ts';
 import { errorCode } from './file-errors.ts';
 
 /** Runs `use` while nobody else holds the lock at `path`; stops waiting for it at `signal`. */

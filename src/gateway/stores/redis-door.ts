@@ -15,7 +15,8 @@ import {
 import { SESSION_STORE_TIMEOUT_MS } from '../../../protocols/limits.ts';
 import type { Clock } from '../../../protocols/ports.ts';
 import { isReplyError, type RedisPlace, redisError } from '../../brokers/redis-connection.ts';
-import { RedisTopologies, type RedisTopology } from '../../brokers/redis-topology.ts';
+import { RedisTopologies } from '../../brokers/redis-topologies.ts';
+import type { RedisTopology } from '../../brokers/redis-topology.ts';
 
 type Attempt = { readonly topology: Promise<RedisTopology>; readonly end: AbortController };
 
