@@ -9,8 +9,8 @@
  *
  * Failure: a permit that nobody speaks of again costs one of the budget and the length of a lease.
  * A wall clock that steps back cannot keep a key closed for longer than that, or a day longer than
- * a day. A book that is missing when a permit is asked for was lost: any key may be leased then, so
- * all are closed for a lease.
+ * a day. A book that is missing when a permit is asked for, or has been used, was lost: any key may
+ * be leased then, so all are closed for a lease.
  *
  * The Redis ledger does the same in the server's own language; one contract suite holds all of them
  * to it.
@@ -69,6 +69,11 @@ export function beginBook(word: SessionStarts, { nowMs, windowMs }: BookUse): Id
   return emptyBook(word, nowMs, word.begun ? nowMs + windowMs : nowMs);
 }
 
+/** In the place of a book that was lost; `known` is what the asking process knows. */
+export function lostBook(known: SessionStarts, { nowMs, leaseMs }: BookUse): IdentifyBook {
+  return emptyBook(known, nowMs, nowMs + leaseMs);
+}
+
 function emptyBook(word: SessionStarts, nowMs: number, baseMs: number): IdentifyBook {
   const { total, remaining, begun, maxConcurrency } = word;
   return {
@@ -112,7 +117,7 @@ export function takePermit(
   const { nowMs, leaseMs, periodMs, holder } = use;
   if (book === undefined) {
     // What was spent without the ledger has been subtracted from what is known.
-    const lost = emptyBook(request.known, nowMs, nowMs + leaseMs);
+    const lost = lostBook(request.known, use);
     return {
       book: lost,
       answer: { kind: 'forgot', waitMs: leaseMs, starts: startsOf(lost, nowMs) },

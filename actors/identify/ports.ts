@@ -36,7 +36,11 @@ export interface IdentifyLedger {
    */
   learn(word: SessionStarts): Promise<void>;
   take(request: TakeRequest): Promise<TakeAnswer>;
-  /** The shard's IDENTIFY has been sent, or may have been: its window begins now. */
+  /**
+   * The shard's IDENTIFY has been sent, or may have been: its window begins now. A ledger that has
+   * lost its memory since the permit begins anew with what it said then, every key closed for a
+   * lease.
+   */
   sent(shard: number): Promise<void>;
   /** The shard's permit was never used: window and budget are as if it had not been taken. */
   giveBack(shard: number): Promise<void>;

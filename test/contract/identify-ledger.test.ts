@@ -266,6 +266,24 @@ describe.each(Object.keys(PLACES))(
       expect((await left(lost)).remaining).toBe(4);
     });
 
+    it('and when a permit has been used that it has forgotten, whatever the next process knows', async () => {
+      const shared = await place();
+      if (!shared.isShared) return;
+      const spans = { ...SPANS, leaseMs: 2_000 };
+      const lost = shared.open(spans);
+      await lost.learn(starts({ maxConcurrency: 2 }));
+      expect(await kinds(lost, [0])).toEqual(['granted']);
+      await shared.forget();
+      await lost.sent(0);
+      // The IDENTIFY is still on its way: Discord says that none was sent today.
+      const next = shared.open(spans);
+      await next.learn(starts({ maxConcurrency: 2 }));
+      expect(await kinds(next, [0, 1])).toEqual(['wait', 'wait']);
+      await sleep(2_020);
+      expect(await kinds(next, [0, 1])).toEqual(['granted', 'granted']);
+      expect((await left(next)).remaining).toBe(starts().remaining - 3);
+    });
+
     it('GP-33: after a restart, budget and windows are as they were', async () => {
       const shared = await place();
       const first = shared.open();

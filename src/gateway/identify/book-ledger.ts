@@ -3,7 +3,7 @@
  * puts another in its place, in one step.
  *
  * Failure: whatever the place fails with ends the operation. A place that has lost the book is
- * found out by the next permit that is asked for.
+ * found out by the next permit that is asked for or was used.
  */
 import {
   type BookUse,
@@ -11,11 +11,13 @@ import {
   type IdentifyBook,
   type LedgerSpans,
   learnWord,
+  lostBook,
   markSent,
   returnPermit,
   takePermit,
 } from '../../../actors/identify/book.ts';
 import type { IdentifyLedger } from '../../../actors/identify/ports.ts';
+import type { SessionStarts } from '../../../protocols/gateway/identify.ts';
 
 /**
  * What an operation makes of the book that it was given, undefined being none, and what it answers.
@@ -48,6 +50,8 @@ export function bookLedger({ label, owner, spans, change }: BookPlace): Identify
       return { book: book === undefined ? begin?.(use) : make(book, use), value: undefined };
     });
   let isFirstWord = true;
+  /** What was said with the latest permit. */
+  let starts: SessionStarts | undefined;
   return {
     label,
     learn(word) {
@@ -59,8 +63,15 @@ export function bookLedger({ label, owner, spans, change }: BookPlace): Identify
       change((book, nowMs) => {
         const step = takePermit(book, request, useOf(request.shard, nowMs));
         return { book: step.book, value: step.answer };
+      }).then((answer) => {
+        starts = answer.starts;
+        return answer;
       }),
-    sent: (shard) => alter((book, use) => markSent(book, shard, use), shard),
+    sent: (shard) => {
+      const known = starts;
+      const begin = known && ((use: BookUse) => markSent(lostBook(known, use), shard, use));
+      return alter((book, use) => markSent(book, shard, use), shard, begin);
+    },
     giveBack: (shard) => alter((book, use) => returnPermit(book, shard, use), shard),
     reach: () => alter((book) => book),
   };

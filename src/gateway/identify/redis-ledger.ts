@@ -103,6 +103,10 @@ local function take()
 end
 
 local function sent()
+  if not book then
+    if not ask.known then return end
+    begin(ask.known, ask.leaseMs)
+  end
   if renew() then
     book.remaining = math.max(0, book.remaining - 1)
     book.resetAtMs = now + ask.leaseMs + ask.periodMs
@@ -124,7 +128,7 @@ end
 local answer
 if operation == 'learn' then learn(ask.word)
 elseif operation == 'take' then answer = take()
-elseif book and operation == 'sent' then sent()
+elseif operation == 'sent' then sent()
 elseif book and operation == 'give-back' then give_back() end
 if book then redis.call('SET', KEYS[1], cjson.encode(book), 'PX', ask.keptMs) end
 return answer and cjson.encode(answer) or ''
@@ -161,6 +165,8 @@ export function redisLedger(options: RedisLedgerOptions): IdentifyLedger {
     return door.run(LEDGER_SCRIPT, name, [operation, JSON.stringify(ask)]);
   };
   let isFirst = true;
+  /** What was said with the latest permit. */
+  let latest: SessionStarts | undefined;
   return {
     label: door.label,
     async learn(word) {
@@ -172,11 +178,14 @@ export function redisLedger(options: RedisLedgerOptions): IdentifyLedger {
       const holder = `${owner}:${shard}`;
       const text = await run('take', { shard, holder, floor, owed, known: whole(known) });
       const { data } = takeAnswer.safeParse(JSON.parse(String(text)));
-      if (data !== undefined) return data;
+      if (data !== undefined) {
+        latest = whole(data.starts);
+        return data;
+      }
       throw new StoreUnavailableError(`${name} was answered with something else`);
     },
     async sent(shard) {
-      await run('sent', { shard, holder: `${owner}:${shard}` });
+      await run('sent', { shard, holder: `${owner}:${shard}`, known: latest });
     },
     async giveBack(shard) {
       await run('give-back', { shard, holder: `${owner}:${shard}` });
