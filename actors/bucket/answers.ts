@@ -318,11 +318,12 @@ function noteTight(
 
 /** The windows of other routes of the same name that were sent through of late. */
 function sharersOf(ledger: Ledger, key: string, reading: Reading | null): readonly number[] {
-  const { hash, window } = accountOf(ledger, key);
-  // One that has only ever been refused has no name yet but that of its refusals.
-  const name = hash ?? reading?.hash ?? null;
+  const { hash, candidate, window } = accountOf(ledger, key);
+  // One that has never succeeded has no name yet but those of its refusals and of its errors.
+  const names = hash === null ? [reading?.hash ?? null, candidate] : [hash];
+  const isNamed = (name: string | null): boolean => name !== null && names.includes(name);
   const found = Object.values(ledger.accounts)
-    .filter((one) => name !== null && (one.hash ?? one.candidate) === name)
+    .filter((one) => isNamed(one.hash ?? one.candidate))
     .filter((one) => one.window !== window)
     .filter(({ window: id }) => {
       const { log, spent } = windowOf(ledger, id);

@@ -148,6 +148,20 @@ describe('a ledger', () => {
     expect([bench.room(GET), bench.room(PUT)]).toEqual([5, 5]);
   });
 
+  it('what answers with errors only is known by their name, and by that of its refusals', () => {
+    const [error, refusal] = [read(1, 0, 1_000, 'unknown'), read(1, 0, 400, 'known')];
+    bench.answer(bench.send(PUT), error, 404);
+    bench.answer(bench.send(RENAME), error, 404);
+    expect(new Set(bench.windowsOf(PUT, RENAME)).size).toBe(2);
+    bench.at(5_000);
+    const [one, other] = [bench.send(PUT), bench.send(RENAME)];
+    bench.refuse(other, 1_000, refusal);
+    bench.answer(one, error, 404);
+    expect(new Set(bench.windowsOf(PUT, RENAME)).size).toBe(1);
+    bench.at(10_000).send(PUT);
+    expect(bench.room(RENAME)).toBeLessThanOrEqual(0);
+  });
+
   it('P31: a larger window that successes show hides no tighter one that a 429 has shown', () => {
     const large = (remaining: number) => read(50_000, remaining, 102_737_000, 'large');
     bench.answer(bench.send(GET), large(49_999));
