@@ -7,10 +7,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { intentsFor, isDispatchEvent } from '../../protocols/discord/dispatch-events.ts';
 import { ALL_INTENTS } from '../../protocols/discord/intents.ts';
-import { RestBench, START_EPOCH_MS } from '../support/rest-bench.ts';
+import { type Got, RestBench, START_EPOCH_MS } from '../support/rest-bench.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into things of every shape.
-type Thing = any;
+/** Tests look into things of every shape. */
+type Thing = Got['json'];
 
 type Kind = {
   readonly base: (bench: RestBench) => string;
