@@ -124,6 +124,8 @@ describe('spectacles gateway over stdio', () => {
   it('writes frames only when its actors crash, and loses no session by it', async () => {
     const simulator = await simulate();
     const gateway = startGateway(simulator, { NODE_OPTIONS: `--import=${fileURLToPath(CRASHES)}` });
+    await gateway.log('shard is ready', SHARDS.length);
+    gateway.signal('SIGUSR2');
     const crashes = (method: string) =>
       gateway.stderrLines.filter((line) => line.includes(`a crash of ${method} that`)).length;
     await gateway.until('crashed', () => crashes('send') >= 2 && crashes('notice') >= 2);
