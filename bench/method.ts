@@ -8,8 +8,12 @@ export function methodOf(plan: Plan, source: SourceReport): readonly string[] {
   );
   const { events, requests } = plan.effort;
   const number = (value: number): string => value.toLocaleString('en-US');
+  const few =
+    plan.fewRounds === 0
+      ? 'rows that take long left out'
+      : `${plan.fewRounds} of rows that take long`;
   return [
-    `Rounds: ${plan.rounds}, of rows that take long ${plan.fewRounds}, every other one backwards. A figure is the median, with the least and the most in brackets.`,
+    `Rounds: ${plan.rounds}, ${few}, every other one backwards. A figure is the median, with the least and the most in brackets.`,
     'Each sample has a process of its own, beside those that feed it and take from it; all on loopback.',
     `µs are processor time of the whole measured process for an event or a request (user and system, every thread), over about ${number(events.fullMs)} ms after a warm-up of ${number(events.warmUpEvents)} events.`,
     `Full speed: as fast as they are taken, many events in one TCP segment. At ${number(events.steadyPerSecond)}/s: evenly spaced, each in a segment of its own, for ${number(events.steadyMs)} ms. Targets are judged at that rate, unless they say otherwise.`,

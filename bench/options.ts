@@ -4,6 +4,18 @@ import { parseArgs } from 'node:util';
 import { COMPLETE, type Plan, PROFILE, QUICK } from './plan.ts';
 import type { ListedRow } from './rows/index.ts';
 
+export const HELP = `npm run bench -- [option …]
+
+  --quick             the rows that do not take long, once and briefly: whether it works
+  --only PART,PART    the rows with such a word in their names, and what they are compared with
+  --rounds N          how many samples a row gives
+  --rate N            the steady rate, in events a second
+  --against FOLDER    the same rows of another working tree, in turns with this one's
+  --profile KIND      which functions the time goes to: at full speed, or at a steady rate
+  --help              this
+
+Without options it takes a quarter of an hour and writes bench/RESULTS.md; otherwise it prints.`;
+
 export type ProfileKind = 'full' | 'steady';
 
 export type Options = {
@@ -15,7 +27,8 @@ export type Options = {
   readonly profile: ProfileKind | undefined;
 };
 
-export function readOptions(all: readonly ListedRow[]): Options {
+/** @returns `undefined` where help is asked for */
+export function readOptions(all: readonly ListedRow[]): Options | undefined {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
@@ -24,21 +37,28 @@ export function readOptions(all: readonly ListedRow[]): Options {
       rate: { type: 'string' },
       against: { type: 'string' },
       profile: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) return undefined;
   const { only, against, profile, rounds, rate } = values;
   if (profile !== undefined && profile !== 'full' && profile !== 'steady') {
     throw new Error(`--profile: ${JSON.stringify(profile)} is not allowed; full and steady are`);
   }
   const base = profile === undefined ? (values.quick ? QUICK : COMPLETE) : PROFILE;
   return {
-    plan: changed(base, rounds, rate),
+    plan: changed(only === undefined ? base : withFew(base), rounds, rate),
     rows: chooseRows(all, only?.split(','), profile === undefined),
     isComplete:
       !values.quick && [only, against, profile, rate].every((value) => value === undefined),
     against: against === undefined ? undefined : resolve(against),
     profile,
   };
+}
+
+/** Whoever names a row wants it, however long it takes. */
+function withFew(plan: Plan): Plan {
+  return { ...plan, fewRounds: Math.max(1, plan.fewRounds) };
 }
 
 /** Whoever says how many rounds there are means those of every row. */

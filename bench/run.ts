@@ -1,5 +1,3 @@
-// npm run bench -- [--quick] [--only PART,PART] [--rounds N] [--rate N] [--against FOLDER]
-// [--profile full|steady]
 /**
  * Runs every row side by side, in turns, and writes down what came of it.
  *
@@ -16,7 +14,7 @@ import { startServer, type TestServer } from '../test/support/servers.ts';
 import type { Figures } from './figures.ts';
 import { describeMachine, ROOT } from './machine.ts';
 import { methodOf } from './method.ts';
-import { type Options, type ProfileKind, readOptions } from './options.ts';
+import { HELP, type Options, type ProfileKind, readOptions } from './options.ts';
 import { PROFILE, roundsOf } from './plan.ts';
 import { Child } from './processes.ts';
 import { heaviest } from './profile.ts';
@@ -87,7 +85,9 @@ async function takeRounds(entrants: readonly Entrant[], scene: Scene): Promise<r
       say(`${round + 1}/${rounds}  ${entrant.label.padEnd(48)} ${glance(figures)}`);
     }
   }
-  return entrants.map((entrant) => ({ ...entrant, samples: samples.get(entrant) ?? [] }));
+  return entrants
+    .map((entrant) => ({ ...entrant, samples: samples.get(entrant) ?? [] }))
+    .filter((result) => result.samples.length > 0);
 }
 
 function glance({ fullMicros, residentBytes = 0 }: Figures): string {
@@ -173,8 +173,22 @@ async function measure(options: Options, source: Child<SourceOrder>): Promise<vo
   writeFileSync(join(ROOT, 'bench', CHART), drawChart(results));
 }
 
+/** @returns `undefined` when there is nothing to run, and why has been said */
+function optionsOrHelp(rows: readonly ListedRow[]): Options | undefined {
+  try {
+    const options = readOptions(rows);
+    if (options === undefined) process.stdout.write(`${HELP}\n`);
+    return options;
+  } catch (error) {
+    say(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
 async function main(): Promise<void> {
-  const options = readOptions(await listRows());
+  const options = optionsOrHelp(await listRows());
+  if (options === undefined) return;
   const { deadlineMs } = options.plan;
   const deadline = setTimeout(() => {
     say(`the run is not done after ${deadlineMs} ms and is given up`);
