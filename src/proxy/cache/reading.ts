@@ -15,7 +15,7 @@ export type Reading = {
   readonly isPlain: boolean;
   /** The answer may come from an earlier request. */
   readonly mayReuse: boolean;
-  /** Undefined when the answer must not be kept. */
+  /** Undefined when the answer is not to be kept. */
   readonly cacheable: Cacheable | undefined;
 };
 
@@ -54,8 +54,11 @@ const CONDITIONS: ReadonlySet<string> = new Set([
   'range',
 ]);
 
-/** Undefined when the cache has nothing to do with the request. */
-export function readingOf(request: RestRequest): Reading | undefined {
+/**
+ * Undefined when the cache has nothing to do with the request.
+ * @param keeps whether answers are kept at all
+ */
+export function readingOf(request: RestRequest, keeps: boolean): Reading | undefined {
   const { method, route, target, headers, body, identity } = request;
   if (method !== 'GET' || body !== null || route.tokenInPath) return undefined;
   if (headers.some(([name]) => CONDITIONS.has(name))) return undefined;
@@ -68,15 +71,17 @@ export function readingOf(request: RestRequest): Reading | undefined {
     identity,
     isPlain: !target.includes('?'),
     mayReuse: !wishes.has('no-cache') && !wishes.has('max-age=0'),
-    cacheable: isOfBot(request) ? cacheableRead(route, target) : undefined,
+    cacheable: keeps && isOfBot(request) ? cacheableRead(route, target) : undefined,
   };
 }
 
 function wishesOf(headers: HeaderList): ReadonlySet<string> {
-  const wishes = headers
-    .filter(([name]) => name === 'cache-control' || name === 'pragma')
-    .flatMap(([, value]) => value.toLowerCase().split(','));
-  return new Set(wishes.map((wish) => wish.trim()));
+  const wishes = new Set<string>();
+  for (const [name, value] of headers) {
+    if (name !== 'cache-control' && name !== 'pragma') continue;
+    for (const wish of value.toLowerCase().split(',')) wishes.add(wish.trim());
+  }
+  return wishes;
 }
 
 const isOfBot = ({ identity, headers }: RestRequest): boolean =>

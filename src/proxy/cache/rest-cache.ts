@@ -147,7 +147,7 @@ export class RestCache {
 
   submit(request: RestRequest): Submission {
     if (request.method !== 'GET' && request.method !== 'HEAD') return this.#write(request);
-    const reading = readingOf(request);
+    const reading = readingOf(request, this.#options.rules.keep);
     if (reading === undefined) return this.#options.tree.submit(request);
     if (!reading.mayReuse) {
       this.#count(request, 'passed');
@@ -158,7 +158,7 @@ export class RestCache {
     if (kept !== undefined) return this.#hit(kept, request, nowMs);
     const flight = this.#flightFor(reading, request);
     if (flight !== undefined) return this.#join(flight, request);
-    if (this.#mayKeep(reading)) this.#count(request, 'miss');
+    if (reading.cacheable !== undefined) this.#count(request, 'miss');
     return this.#begin(reading, request);
   }
 
@@ -287,9 +287,11 @@ export class RestCache {
     // first.
     if (flight.sentMs !== null) return;
     flight.sentMs = this.#options.clock.nowMs();
-    this.#sentFlights.add(flight, flight.reading.cacheable?.shows ?? [UNLISTED]);
+    const { cacheable } = flight.reading;
     const isJoinedInFlight = this.#options.rules.coalesce === 'flying';
-    if (!isJoinedInFlight && !this.#mayKeep(flight.reading)) this.#unlist(flight);
+    // One that nobody may join from now on, and whose answer is not kept, cannot become stale.
+    if (!isJoinedInFlight && cacheable === undefined) this.#unlist(flight);
+    else this.#sentFlights.add(flight, cacheable?.shows ?? [UNLISTED]);
   }
 
   async #land(flight: Flight, leader: Waiter, outcome: RestOutcome): Promise<void> {
@@ -328,7 +330,8 @@ export class RestCache {
   }
 
   async #deliver(flight: Flight, leader: Waiter, answer: RestAnswer): Promise<void> {
-    const keeps = !flight.isAlone && this.#mayKeep(flight.reading) && answer.status === 200;
+    const { cacheable } = flight.reading;
+    const keeps = !flight.isAlone && cacheable !== undefined && answer.status === 200;
     if (!keeps && flight.waiters.size <= 1) {
       this.#end(flight);
       const [only] = flight.waiters;
@@ -360,13 +363,9 @@ export class RestCache {
   }
 
   #labelled(answer: RestAnswer, flight: Flight, isLeader: boolean): RestAnswer {
-    if (isLeader && !this.#mayKeep(flight.reading)) return answer;
+    if (isLeader && flight.reading.cacheable === undefined) return answer;
     const label = isLeader ? 'miss' : 'joined';
     return { ...answer, headers: [...answer.headers, [CACHE_HEADER, label]] };
-  }
-
-  #mayKeep({ cacheable }: Reading): boolean {
-    return this.#options.rules.keep && cacheable !== undefined;
   }
 
   #keep({ reading, isStale, sentMs }: Flight, answer: RestAnswer, collected: Collected): void {
