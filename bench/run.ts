@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '../protocols/message-of.ts';
 import { startServer, type TestServer } from '../test/support/servers.ts';
 import type { Figures } from './figures.ts';
 import { describeMachine, ROOT } from './machine.ts';
@@ -180,7 +181,7 @@ function optionsOrHelp(rows: readonly ListedRow[]): Options | undefined {
     if (options === undefined) process.stdout.write(`${HELP}\n`);
     return options;
   } catch (error) {
-    say(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    say(`${messageOf(error)}\n\n${HELP}`);
     process.exitCode = 2;
     return undefined;
   }

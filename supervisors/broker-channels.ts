@@ -31,6 +31,7 @@ import {
   BROKER_CRASHES_MAX,
   BROKER_STABLE_MS,
 } from '../protocols/limits.ts';
+import { messageOf } from '../protocols/message-of.ts';
 import type { Log } from '../protocols/ports.ts';
 
 const BACKOFF: BackoffPolicy = {
@@ -171,7 +172,7 @@ function restartLater(
   context: Context,
 ): ChannelsState {
   const { log, driver, triesAgain } = options;
-  const message = reason instanceof Error ? reason.message : String(reason);
+  const message = messageOf(reason);
   if (!triesAgain) {
     const isOurs = reason instanceof SpectaclesError;
     const error = isOurs ? reason : new BrokerUnavailableError(message, { cause: reason });

@@ -34,6 +34,7 @@ import type {
   ShardMessage,
 } from '../protocols/gateway/messages.ts';
 import { GATEWAY_SHUTDOWN_MS } from '../protocols/limits.ts';
+import { messageOf } from '../protocols/message-of.ts';
 import { child, type SupervisedChild, supervisor } from './supervisor.ts';
 
 export type GatewayTreeOptions = {
@@ -207,6 +208,6 @@ class Tree {
 }
 
 function asFatal(error: unknown): FatalError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new FatalError(`the gateway cannot go on: ${reason}`, { cause: error });
 }

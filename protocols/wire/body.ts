@@ -10,6 +10,7 @@
  * Whatever cannot be read is an `UndecodableBodyError`, never another kind of throw.
  */
 import { UndecodableBodyError } from '../errors.ts';
+import { messageOf } from '../message-of.ts';
 import { packable, unpack } from './message-pack.ts';
 
 const FIRST_BYTE_NOT_FIXINT = 0x80;
@@ -77,7 +78,7 @@ export function openBody(bytes: Uint8Array): OpenedBody {
     return climb(bytes);
   } catch (cause) {
     if (cause instanceof UndecodableBodyError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new UndecodableBodyError(
       `the body of ${bytes.length} bytes is neither MessagePack nor JSON: ${reason}`,
       { cause },

@@ -11,6 +11,7 @@
  * corrupt stream neither spins nor grows, and what comes after the corruption is read.
  */
 import { STDIO_FRAME_MAX_BYTES } from '../limits.ts';
+import { messageOf } from '../message-of.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';
 import type { Frame } from './frame.ts';
 import { BrokenFrame, isWhiteSpace, JsonFrameScan } from './json-frame.ts';
@@ -118,7 +119,7 @@ export class StdioDecoder {
     this.#scan = undefined;
     this.#skipping = true;
     this.#atLineStart = false;
-    this.#events.garbage(error instanceof Error ? error.message : String(error));
+    this.#events.garbage(messageOf(error));
   }
 
   /** Drops bytes up to where a frame plainly begins; false when more must come first. */

@@ -15,6 +15,7 @@
 import { type ChannelModel, connect } from 'amqplib';
 import { BrokerUnavailableError, FatalError, SpectaclesError } from '../../protocols/errors.ts';
 import { AMQP_HEARTBEAT_SECONDS, BROKER_CONNECT_TIMEOUT_MS } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { AmqpEndpoint } from '../config/broker-urls.ts';
 
 type Refusal = readonly [pattern: RegExp, remedy: string];
@@ -36,7 +37,7 @@ const REFUSALS: readonly Refusal[] = [
 
 function knownError(error: unknown, label: string, refusals: readonly Refusal[]): SpectaclesError {
   if (error instanceof SpectaclesError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const refusal = refusals.find(([pattern]) => pattern.test(message));
   if (refusal)
     return new FatalError(`${label} refuses: ${message}; ${refusal[1]}`, { cause: error });
@@ -71,7 +72,7 @@ export function firstOpenError(
   label: string,
   endpoint: AmqpEndpoint,
 ): SpectaclesError {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (NOT_AMQP.test(message)) {
     return new FatalError(
       `${label} does not speak AMQP 0-9-1: check the host and port of the AMQP URL`,

@@ -9,6 +9,7 @@
  */
 import { SpectaclesError, UnroutableError } from '../../protocols/errors.ts';
 import { BROKER_OPERATIONS_MAX, IPC_UNSENT_MAX_BYTES } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import {
   BYTES_SAMPLE,
@@ -187,7 +188,7 @@ export class ChildSession {
 
   #fail(ref: number, error: unknown): void {
     const code = error instanceof SpectaclesError ? error.code : 'BROKER_UNAVAILABLE';
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#send({ op: 'failed', ref, code, message });
   }
 

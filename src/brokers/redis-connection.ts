@@ -13,6 +13,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { BrokerUnavailableError, FatalError, SpectaclesError } from '../../protocols/errors.ts';
 import { BROKER_CONNECT_TIMEOUT_MS } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 
 /** Which Redis, and what a person calls it; the label has no password in it. */
 export type RedisPlace = {
@@ -90,7 +91,7 @@ function remedyFor(error: unknown, message: string): string | undefined {
 /** The error that the rest of the project is told, for whatever ioredis has said. */
 export function redisError(error: unknown, label: string): SpectaclesError {
   if (error instanceof SpectaclesError) return error;
-  const text = error instanceof Error ? error.message || error.name : String(error);
+  const text = messageOf(error);
   const message = text.replace(/\s+/g, ' ').trim();
   const remedy = remedyFor(error, message);
   if (remedy === undefined) {

@@ -8,6 +8,7 @@
  * the next that begins.
  */
 import { REDIS_HANDLER_MAX_MS, REDIS_OWN_GROUP_IDLE_MS } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { Log } from '../../protocols/ports.ts';
 import { compareIds, readLastId } from '../../protocols/wire/redis-stream.ts';
 import { isReplyError } from './redis-connection.ts';
@@ -64,7 +65,7 @@ export class RedisGroups {
         if (ownGroups === undefined) await node.run(LEAVE_SCRIPT, [event], values);
         else await node.commands.xgroup('DESTROY', event, group);
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         log.debug({ event, reason }, 'a consumer could not leave its group');
       }
     };

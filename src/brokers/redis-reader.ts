@@ -15,6 +15,7 @@ import type { Redis } from 'ioredis';
 import { withDeadline } from '../../actors/deadline.ts';
 import { BrokerUnavailableError } from '../../protocols/errors.ts';
 import { REDIS_BLOCK_GRACE_MS, REDIS_BLOCK_MS, RETRY_DELAY_MS } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import { readStreams, type StreamEntry } from '../../protocols/wire/redis-stream.ts';
 import { pause } from '../pause.ts';
@@ -184,7 +185,7 @@ export class RedisReader {
         await pause(clock, WAKE_INTERVAL_MS);
       }
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       log.debug({ reason }, 'a waiting read could not be woken; it ends by itself');
     }
   }

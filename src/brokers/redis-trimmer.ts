@@ -10,6 +10,7 @@
  * Failure modes: Redis before 6.2 cannot trim by age, which is said once, and streams grow.
  */
 import { REDIS_TRIM_INTERVAL_MS, REDIS_TRIMMED_STREAMS_MAX } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { Clock, Log, Timer } from '../../protocols/ports.ts';
 import { compareIds, idAfter, readGroups } from '../../protocols/wire/redis-stream.ts';
 import { isReplyError } from './redis-connection.ts';
@@ -60,7 +61,7 @@ export class RedisTrimmer {
         if (!this.#isStopped) await this.#trim(event);
       }
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       if (this.#isStopped || !isReplyError(error)) return;
       log.warn({ reason }, 'streams cannot be trimmed (Redis 6.2 or later can)');
       return;

@@ -20,6 +20,7 @@ import type { Broker, Delivery } from '../../protocols/broker.ts';
 import { ListenerError } from '../../protocols/errors.ts';
 import type { GAP_EVENT, SessionGap } from '../../protocols/gateway/gap.ts';
 import { CONSUMER_PREFETCH } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { Log } from '../../protocols/ports.ts';
 import { decodeBody, encodeAnswer, encodeBody } from '../../protocols/wire/body.ts';
 import { unwrapDispatch } from '../../protocols/wire/discordjs.ts';
@@ -259,6 +260,6 @@ export abstract class BrokerClient extends EventEmitter {
   #tellError(error: unknown): void {
     if (this.listenerCount('error') > 0) this.emit('error', error);
     else if (this.log !== SILENT_LOG) this.log.error({ error }, 'a broker reported an error');
-    else this.#warn(error instanceof Error ? error.message : String(error));
+    else this.#warn(messageOf(error));
   }
 }

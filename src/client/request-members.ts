@@ -30,6 +30,7 @@ import {
   MEMBER_REQUESTS_MAX,
   TIMER_MAX_MS,
 } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import { systemClock } from '../system-clock.ts';
 import { type BrokerClient, DISCONNECTED } from './broker-client.ts';
@@ -153,7 +154,7 @@ class MemberCollector {
       );
       this.#tell(nonce, readAnswer(answer));
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#tell(nonce, { type: 'refused', message });
     }
   }

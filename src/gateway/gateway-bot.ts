@@ -19,6 +19,7 @@ import {
   GATEWAY_BOT_WAIT_MAX_MS,
   MAX_CONCURRENCY_MAX,
 } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { Log, Random } from '../../protocols/ports.ts';
 import { PACKAGE_USER_AGENT } from '../package-info.ts';
 
@@ -108,7 +109,7 @@ async function tryOnce({ apiUrl, token, signal }: AskGatewayBotOptions): Promise
     text = await response.body.text();
   } catch (error) {
     if (signal.aborted) throw error;
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = messageOf(error);
     return { problem, cause: error, retryAfterMs: 0 };
   }
   if (status === 401) {

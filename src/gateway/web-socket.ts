@@ -12,6 +12,7 @@
 import { WebSocket } from 'ws';
 import type { Socket, SocketEvents, SocketFactory } from '../../actors/connection/ports.ts';
 import { GATEWAY_MESSAGE_MAX_BYTES, HELLO_TIMEOUT_MS } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { Clock } from '../../protocols/ports.ts';
 import { blockThread } from '../block-thread.ts';
 import { ReadPace } from './read-pace.ts';
@@ -34,7 +35,7 @@ export function webSockets(clock: Clock): SocketFactory {
       try {
         return listen(connect(url, events, pace), events);
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         queueMicrotask(() => events.failed(reason));
         return DEAD_SOCKET;
       }

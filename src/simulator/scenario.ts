@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { ConfigurationError } from '../../protocols/errors.ts';
 import { HEARTBEAT_INTERVAL_MIN_MS, SIMULATOR_FAULTS_MAX } from '../../protocols/limits.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import { suggest } from '../../protocols/suggest.ts';
 import { createRandom } from '../random.ts';
 import { HOST_MODES } from './gateway/hosts.ts';
@@ -115,7 +116,7 @@ export function readScenario(text: string): Scenario {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new ConfigurationError(`scenario: not JSON: ${why}`);
   }
   return parseScenario(value);

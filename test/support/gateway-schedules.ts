@@ -5,6 +5,7 @@
  * side.
  */
 import { expect, it } from 'vitest';
+import { messageOf } from '../../protocols/message-of.ts';
 import { runSchedule, type ScheduleResult } from './gateway-schedule.ts';
 
 const SHARE = 2_500;
@@ -29,7 +30,7 @@ export async function runSchedules(
       const result = await runSchedule(firstSeed + run);
       for (const key of Object.keys(sums) as (keyof ScheduleResult)[]) sums[key] += result[key];
     } catch (error) {
-      failure = error instanceof Error ? error.message : String(error);
+      failure = messageOf(error);
       failures.push(failure);
     }
     progress(run + 1, failure);

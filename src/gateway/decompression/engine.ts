@@ -1,5 +1,6 @@
 /** A library's part of decompression: from the bytes of a stream to text, whatever the framing. */
 import { GarbledStreamError } from '../../../protocols/errors.ts';
+import { messageOf } from '../../../protocols/message-of.ts';
 import type { Output } from './output.ts';
 
 /** One context, for one connection. After it has thrown, or was closed, it is useless. */
@@ -22,6 +23,6 @@ export type EngineSource = {
 /** What a library threw, as what it means. */
 export function garbled(stream: 'zlib' | 'zstd', error: unknown): GarbledStreamError {
   if (error instanceof GarbledStreamError) return error;
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = messageOf(error);
   return new GarbledStreamError(`the ${stream} stream cannot be decoded: ${detail}`);
 }

@@ -5,6 +5,7 @@
 import type { IdentifyStatus } from '../../../actors/identify/actor.ts';
 import type { IdentifyLedger } from '../../../actors/identify/ports.ts';
 import type { IdentifyNotice } from '../../../actors/identify/state.ts';
+import { messageOf } from '../../../protocols/message-of.ts';
 import type { Log } from '../../../protocols/ports.ts';
 import type { GatewayMetrics } from '../../metrics/gateway-metrics.ts';
 import type { Readiness } from '../../metrics/health-server.ts';
@@ -48,7 +49,7 @@ export class IdentifyWatch {
         log.info({ remaining: notice.remaining }, 'sessions are started again');
         break;
       case 'ledger-away': {
-        const reason = problem instanceof Error ? problem.message : String(problem);
+        const reason = messageOf(problem);
         log.warn(
           { store: ledger.label, reason },
           'the ledger of session starts does not answer: sessions are started more slowly, from this process’s share of what was left',

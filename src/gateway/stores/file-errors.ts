@@ -1,5 +1,6 @@
 /** What the file system says, in words for an operator. */
 import { FatalError, SpectaclesError, StoreUnavailableError } from '../../../protocols/errors.ts';
+import { messageOf } from '../../../protocols/message-of.ts';
 
 /** `ENOENT` and the like; undefined when it is something else. */
 export function errorCode(error: unknown): string | undefined {
@@ -24,6 +25,6 @@ export function fileError(error: unknown, path: string): SpectaclesError {
   if (remedy !== undefined) {
     return new FatalError(`shard_store.path: ${path} cannot be used: ${remedy}`, { cause: error });
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new StoreUnavailableError(`${path}: ${reason}`, { cause: error });
 }
