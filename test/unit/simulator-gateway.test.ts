@@ -1,9 +1,10 @@
 /** What the simulated gateway does for a client that behaves, on virtual time. */
-import { GatewayOpcodes } from 'discord-api-types/v10';
+import { ChannelType, GatewayOpcodes } from 'discord-api-types/v10';
 import { describe, expect, it } from 'vitest';
 import { ALL_INTENTS, INTENTS } from '../../protocols/discord/intents.ts';
 import { VIRTUAL_ADDRESSES } from '../../src/simulator/discord.ts';
 import type { SimulatedEvent } from '../../src/simulator/events/event.ts';
+import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
 import { field, type SimulatedClient, stage } from '../support/simulated-client.ts';
 
 const RESUME = { url: VIRTUAL_ADDRESSES.resume };
@@ -297,7 +298,7 @@ describe('commands', () => {
     expect(missing).not.toHaveProperty('nonce');
   });
 
-  it('are answered with sounds, channel info and voice', () => {
+  it('are answered with sounds and channel info', () => {
     const { client, discord } = stage();
     const guildId = discord.world.guildIds[0] ?? '';
     const one = client().identify().settle(1_000);
@@ -306,18 +307,153 @@ describe('commands', () => {
     one.settle();
     expect(one.dataOf('SOUNDBOARD_SOUNDS')).toMatchObject([{ guild_id: guildId }]);
     expect(one.dataOf('CHANNEL_INFO')).toMatchObject([{ guild_id: guildId }]);
-    const voice = { guild_id: guildId, self_mute: true, self_deaf: false };
-    one.send(4, { ...voice, channel_id: '5' });
-    one.settle();
-    expect(one.dataOf('VOICE_STATE_UPDATE')).toMatchObject([
-      { user_id: discord.world.bot.id, channel_id: '5', self_mute: true },
-    ]);
-    expect(one.dataOf('VOICE_SERVER_UPDATE')).toMatchObject([{ guild_id: guildId }]);
-    one.send(4, { ...voice, channel_id: null });
-    one.settle();
-    expect(one.dataOf('VOICE_STATE_UPDATE')).toHaveLength(2);
-    expect(one.dataOf('VOICE_SERVER_UPDATE')).toHaveLength(1);
     expect(discord.audit.breaches).toEqual([]);
+  });
+});
+
+describe('the bot in a voice channel', () => {
+  // Without the members: they are not what this is about, and many.
+  const ASKS = { intents: INTENTS.GUILDS | INTENTS.GUILD_VOICE_STATES };
+  type Muting = { readonly self_mute?: boolean; readonly self_deaf?: boolean };
+
+  function voiceStage() {
+    const { client, discord, clock } = stage({ gateway: { sessionTimeoutMs: 60_000 } });
+    const guildId = discord.world.guildIds[0] ?? '';
+    const channels = discord.world.guild(guildId)?.channels ?? [];
+    const channelsOf = (kind: ChannelType): readonly string[] =>
+      channels.filter(({ type }) => type === kind).map(({ id }) => id);
+    const ask = (
+      one: SimulatedClient,
+      channelId: string | null | undefined,
+      muting: Muting = {},
+    ) => {
+      const flags = { self_mute: false, self_deaf: false, ...muting };
+      one.send(4, { guild_id: guildId, channel_id: channelId, ...flags });
+      one.settle();
+      return one.frames.filter(({ t }) => t?.startsWith('VOICE_')).map(({ t, d }) => ({ t, d }));
+    };
+    /** What a session that starts now is told of the bot in GUILD_CREATE. */
+    const shown = (): unknown => {
+      const guild = client().settle(5_000).identify(ASKS).settle(1_000).dataOf('GUILD_CREATE')[0];
+      const states = field(guild, 'voice_states') as readonly { user_id: string }[];
+      return states.find(({ user_id: id }) => id === discord.world.bot.id);
+    };
+    const [voice, stages] = [ChannelType.GuildVoice, ChannelType.GuildStageVoice].map(channelsOf);
+    return { client, discord, clock, guildId, voice, stages, channelsOf, ask, shown };
+  }
+
+  it('is told of its state and then of a voice server, and is where it went from then on', () => {
+    const { client, discord, guildId, voice, ask, shown } = voiceStage();
+    const one = client().identify(ASKS).settle(1_000);
+    const [first, second] = voice ?? [];
+    const state = {
+      user_id: discord.world.bot.id,
+      session_id: one.sessionId,
+      self_mute: true,
+      suppress: false,
+    };
+    const server = { guild_id: guildId, token: expect.any(String), endpoint: expect.any(String) };
+    const joined = ask(one, first, { self_mute: true });
+    expect(joined).toMatchObject([
+      {
+        t: 'VOICE_STATE_UPDATE',
+        d: { ...state, guild_id: guildId, channel_id: first, member: { user: { bot: true } } },
+      },
+      { t: 'VOICE_SERVER_UPDATE', d: server },
+    ]);
+    const moved = ask(one, second, { self_mute: true }).slice(2);
+    expect(moved).toMatchObject([
+      { t: 'VOICE_STATE_UPDATE', d: { ...state, channel_id: second } },
+      { t: 'VOICE_SERVER_UPDATE', d: server },
+    ]);
+    expect(field(moved[1]?.d, 'token')).not.toBe(field(joined[1]?.d, 'token'));
+    expect(shown()).toMatchObject({ ...state, channel_id: second });
+    expect(discord.audit.breaches).toEqual([]);
+  });
+
+  it('is told of its state alone when it mutes itself or leaves, and of nothing that is nothing new', () => {
+    const { client, voice, ask, shown } = voiceStage();
+    const one = client().identify(ASKS).settle(1_000);
+    expect(ask(one, null)).toEqual([]);
+    const [channel_id] = voice ?? [];
+    ask(one, channel_id);
+    expect(ask(one, channel_id)).toHaveLength(2);
+    const muted = ask(one, channel_id, { self_deaf: true }).slice(2);
+    expect(muted).toMatchObject([{ t: 'VOICE_STATE_UPDATE', d: { channel_id, self_deaf: true } }]);
+    const left = ask(one, null).slice(3);
+    expect(left).toMatchObject([{ t: 'VOICE_STATE_UPDATE', d: { channel_id: null } }]);
+    expect(shown()).toBeUndefined();
+  });
+
+  it('hears nothing of a channel that is none for voices, or is not there', () => {
+    const { client, channelsOf, ask, shown } = voiceStage();
+    const one = client().identify(ASKS).settle(1_000);
+    const [text] = channelsOf(ChannelType.GuildText);
+    expect(text).toBeDefined();
+    expect(ask(one, text)).toEqual([]);
+    expect(ask(one, '5')).toEqual([]);
+    expect(shown()).toBeUndefined();
+  });
+
+  it('is in the audience of a stage, and no longer when it moves on', () => {
+    const { client, voice, stages, ask } = voiceStage();
+    const one = client().identify(ASKS).settle(1_000);
+    expect(ask(one, stages?.[0])[0]?.d).toMatchObject({ suppress: true });
+    expect(ask(one, voice?.[0])[2]?.d).toMatchObject({ suppress: false });
+  });
+
+  it('leaves with the session by which it came, unless another has asked since', () => {
+    const { client, clock, voice, ask } = voiceStage();
+    const watcher = client().identify(ASKS).settle(1_000);
+    const one = client().settle(5_000).identify(ASKS).settle(1_000);
+    const [channel_id] = voice ?? [];
+    ask(one, channel_id);
+    one.socket.close(4000, '');
+    clock.advance(30_000);
+    expect(watcher.dataOf('VOICE_STATE_UPDATE')).toHaveLength(1);
+    clock.advance(40_000);
+    const { sessionId: session_id } = one;
+    expect(watcher.dataOf('VOICE_STATE_UPDATE').slice(1)).toMatchObject([
+      { channel_id: null, session_id },
+    ]);
+
+    const two = client().identify(ASKS).settle(1_000);
+    ask(two, channel_id);
+    two.socket.close(4000, '');
+    const three = client().settle(5_000).identify(ASKS).settle(1_000);
+    const taken = ask(three, channel_id);
+    expect(taken.map(({ t }) => t)).toEqual(['VOICE_STATE_UPDATE', 'VOICE_SERVER_UPDATE']);
+    clock.advance(70_000);
+    expect(watcher.dataOf('VOICE_STATE_UPDATE').at(-1)).toMatchObject({
+      channel_id,
+      session_id: three.sessionId,
+    });
+  });
+
+  it('is sent out with the channel that is deleted, and may be moved over REST', () => {
+    const { client, discord, guildId, voice, ask, shown } = voiceStage();
+    const one = client().identify(ASKS).settle(1_000);
+    const [first, second] = voice ?? [];
+    ask(one, first);
+    const send = (method: string, path: string, body?: object) =>
+      discord.rest.handle({
+        method,
+        path: `/api/v10${path}`,
+        headers: [
+          ['authorization', `Bot ${SIMULATED_TOKEN}`],
+          ['content-type', 'application/json'],
+          ['user-agent', 'DiscordBot (https://example.com, 1)'],
+        ],
+        remoteAddress: '127.0.0.1',
+        body: body === undefined ? new Uint8Array() : Buffer.from(JSON.stringify(body)),
+      });
+    const member = `/guilds/${guildId}/members/${discord.world.bot.id}`;
+    expect(send('PATCH', member, { channel_id: second })).toMatchObject({ status: 200 });
+    expect(shown()).toMatchObject({ channel_id: second });
+    expect(send('DELETE', `/channels/${second}`)).toMatchObject({ status: 200 });
+    one.settle();
+    expect(one.dataOf('VOICE_STATE_UPDATE').at(-1)).toMatchObject({ channel_id: null });
+    expect(shown()).toBeUndefined();
   });
 });
 

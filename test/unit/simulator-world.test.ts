@@ -4,6 +4,7 @@ import { ALL_INTENTS, INTENTS } from '../../protocols/discord/intents.ts';
 import { ConfigurationError } from '../../protocols/errors.ts';
 import {
   SIMULATOR_CHANNEL_MESSAGES_MAX,
+  SIMULATOR_GUILD_THINGS_MAX,
   SIMULATOR_MESSAGE_CHANNELS_MAX,
   SIMULATOR_NEW_CHANNELS_MAX,
 } from '../../protocols/limits.ts';
@@ -130,6 +131,17 @@ describe('the simulated world', () => {
       expect(world.channel(id)).toBeUndefined();
     }
     expect(world.user(worldOf(300, 6).bot.id === world.bot.id ? '1' : '2')).toBeUndefined();
+  });
+
+  it('forgets what came longest ago when a guild has too many things of one kind', () => {
+    const world = worldOf(1);
+    const guild = firstGuild(world);
+    const [template] = guild.voiceStates;
+    if (template === undefined) throw new Error('nobody is in voice');
+    const came = Array.from({ length: SIMULATOR_GUILD_THINGS_MAX }, (_, index) => `${index}`);
+    for (const user_id of came) guild.shelves.voiceStates.put({ ...template, user_id });
+    const states = world.guildCreate(guild.id, ALL_INTENTS).voice_states;
+    expect(states.map(({ user_id }) => user_id)).toEqual(came);
   });
 
   it('has channels of every kind', () => {

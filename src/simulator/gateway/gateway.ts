@@ -179,6 +179,7 @@ export class SimulatedGateway {
     this.#sessions.delete(session);
     const { id, shard, sequence } = session;
     this.#ports.audit.record('session-end', { session: id, shard, why, sequence });
+    this.#requests.ended(session);
   }
 
   /** Ends every connection and every timer. Sessions go too. */

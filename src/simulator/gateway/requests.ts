@@ -1,6 +1,6 @@
 /**
- * The commands of a running session and what Discord answers: member chunks, sounds, channel info,
- * voice.
+ * The commands of a running session and what Discord answers: member chunks, sounds, channel info;
+ * voice is in `voice.ts`.
  *
  * A command for a guild that is not the session's shard's gets no answer, as from Discord, and is a
  * breach. Discord answers nothing either to a request for all members without the intent for it.
@@ -12,54 +12,35 @@ import {
   GatewayOpcodes,
   type GatewayRateLimitedDispatchData,
   type GatewaySoundboardSoundsDispatchData,
-  type GatewayVoiceServerUpdateDispatchData,
-  type GatewayVoiceStateUpdateDispatchData,
 } from 'discord-api-types/v10';
 import { ALL_INTENTS } from '../../../protocols/discord/intents.ts';
 import {
   MEMBER_LIST_WINDOW_MS,
   MEMBER_REQUEST_NONCE_MAX_BYTES,
 } from '../../../protocols/limits.ts';
-import type { Clock, Random } from '../../../protocols/ports.ts';
-import type { SimulatedEvent } from '../events/event.ts';
+import type { Clock } from '../../../protocols/ports.ts';
 import type { MemberRequest, World } from '../world.ts';
-import type {
-  ChannelInfoData,
-  ClientFrame,
-  MemberRequestData,
-  VoiceStateData,
-} from './client-frames.ts';
+import type { ChannelInfoData, ClientFrame, MemberRequestData } from './client-frames.ts';
 import type { Connection } from './connection.ts';
 import { ownsGuild } from './filter.ts';
-import { randomHex } from './random-hex.ts';
 import type { Session } from './session.ts';
+import { Voice, type VoiceOptions } from './voice.ts';
 
-const VOICE_TOKEN_LENGTH = 16;
-const VOICE_ENDPOINT = 'voice.simulated.invalid:443';
-
-export type RequestsOptions = {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly world: World;
-  /** Shows an event to every session that it is for. */
-  readonly publish: (event: SimulatedEvent) => void;
-};
+export type RequestsOptions = VoiceOptions & { readonly clock: Clock };
 
 export class Requests {
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #world: World;
   readonly #guildIds: ReadonlySet<string>;
-  readonly #publish: (event: SimulatedEvent) => void;
+  readonly #voice: Voice;
   /** When the members of a guild were listed last; no more entries than there are guilds. */
   readonly #listedMs = new Map<string, number>();
 
   constructor(options: RequestsOptions) {
     this.#clock = options.clock;
-    this.#random = options.random;
     this.#world = options.world;
     this.#guildIds = new Set(options.world.guildIds);
-    this.#publish = options.publish;
+    this.#voice = new Voice(options);
   }
 
   answer(connection: Connection, session: Session, frame: ClientFrame): void {
@@ -80,12 +61,19 @@ export class Requests {
         }
         break;
       case GatewayOpcodes.VoiceStateUpdate:
-        if (this.#isOwn(connection, session, frame.d.guild_id)) this.#voice(session, frame.d);
+        if (this.#isOwn(connection, session, frame.d.guild_id)) {
+          this.#voice.update(session, frame.d);
+        }
         break;
       default:
         // A presence has no answer.
         break;
     }
+  }
+
+  /** The session is over, and with it what goes on by it. */
+  ended(session: Pick<Session, 'id'>): void {
+    this.#voice.ended(session);
   }
 
   #isOwn(connection: Connection, session: Session, guildId: string): boolean {
@@ -156,32 +144,6 @@ export class Requests {
       })),
     };
     session.dispatch('CHANNEL_INFO', JSON.stringify(data));
-  }
-
-  #voice(session: Session, request: VoiceStateData): void {
-    const { guild_id: guildId, channel_id: channelId } = request;
-    const state: GatewayVoiceStateUpdateDispatchData = {
-      guild_id: guildId,
-      channel_id: channelId,
-      user_id: this.#world.bot.id,
-      session_id: randomHex(this.#random, VOICE_TOKEN_LENGTH),
-      deaf: false,
-      mute: false,
-      self_deaf: request.self_deaf,
-      self_mute: request.self_mute,
-      self_video: false,
-      suppress: false,
-      request_to_speak_timestamp: null,
-    };
-    const intents = GatewayIntentBits.GuildVoiceStates;
-    this.#publish({ t: 'VOICE_STATE_UPDATE', d: state, guildId, intents });
-    if (channelId === null) return;
-    const server: GatewayVoiceServerUpdateDispatchData = {
-      token: randomHex(this.#random, VOICE_TOKEN_LENGTH),
-      guild_id: guildId,
-      endpoint: VOICE_ENDPOINT,
-    };
-    session.dispatch('VOICE_SERVER_UPDATE', JSON.stringify(server));
   }
 }
 
