@@ -1,10 +1,10 @@
 /**
  * What each of several proxies has counted, as the store between them keeps it.
  *
- * Each has an entry that only it writes, whole: so it does not matter who is first, and nothing is
- * counted twice. Times are the store's, to a slot; a slot that is moved from one clock to another
- * counts for longer rather than for less. An entry whose slots have left the window is dropped,
- * whoever it was of.
+ * Each has an entry that it alone adds to, and writes whole: so it does not matter who is first,
+ * and nothing is counted twice. Times are the store's, to a slot; a slot that is moved from one
+ * clock to another counts for longer rather than for less. What has left the window is dropped by
+ * whoever writes next.
  */
 import { z } from 'zod';
 import { goneAtMs, type SlidingCount, type WindowShape } from './sliding-count.ts';
@@ -33,12 +33,18 @@ export function readFleetCount(text: string | null): FleetCount {
   );
 }
 
-/** Without what has left the window. */
+/**
+ * Without what has left the window. What is of a time to come is of before the clock was set back,
+ * and counts from now on.
+ */
 export function pruned(fleet: FleetCount, shape: WindowShape, nowMs: number): FleetCount {
-  const kept = [...fleet].map(
-    ([proxy, slots]) =>
-      [proxy, slots.filter(({ fromMs }) => goneAtMs(fromMs, shape) > nowMs)] as const,
-  );
+  const latestMs = Math.ceil(nowMs / shape.slotMs) * shape.slotMs;
+  const kept = [...fleet].map(([proxy, slots]) => {
+    const inWindow = slots
+      .filter(({ fromMs }) => goneAtMs(fromMs, shape) > nowMs)
+      .map(({ fromMs, count }) => ({ fromMs: Math.min(fromMs, latestMs), count }));
+    return [proxy, inWindow] as const;
+  });
   return new Map(kept.filter(([, slots]) => slots.length > 0));
 }
 

@@ -17,6 +17,7 @@ import {
   countedAt,
   countOne,
   NOTHING_COUNTED,
+  shifted,
 } from '../../actors/guard/sliding-count.ts';
 import { hear, lockedForMs, passLock, type TokenLock } from '../../actors/guard/token-lock.ts';
 import {
@@ -56,6 +57,22 @@ describe('a sliding count', () => {
           expect(slots.length).toBeLessThanOrEqual(shape.windowMs / shape.slotMs + 2);
         }
         expect(JSON.parse(JSON.stringify(slots))).toEqual(slots);
+      }),
+    );
+  });
+
+  it('on another clock counts for no shorter, and for less than a slot longer', () => {
+    const byMs = fc.integer({ min: -1e6, max: 1e6 }).map((eighths) => eighths / 8);
+    fc.assert(
+      fc.property(fc.nat({ max: 1e6 }), byMs, (nowMs, offsetMs) => {
+        const shape = { windowMs: 1_000, slotMs: 50 };
+        const slots = countOne([], shape, nowMs);
+        const [here] = slots;
+        const [there] = shifted(slots, shape, offsetMs);
+        const longerMs = (there?.fromMs ?? Number.NaN) - ((here?.fromMs ?? 0) + offsetMs);
+        expect(there?.count).toBe(1);
+        expect(longerMs).toBeGreaterThanOrEqual(0);
+        expect(longerMs).toBeLessThan(shape.slotMs);
       }),
     );
   });

@@ -76,6 +76,64 @@ describe('the budget of invalid requests of several proxies', () => {
     expect(known(fleet)).toEqual([260, 260, 260]);
   });
 
+  it('is told again by each to a store that has gone back to less than it knew', async () => {
+    const fleet = await fleetOf({ proxies: 2 });
+    await spend(fleet, 100);
+    await fleet.pass(2 * SHARED_POLL_MS);
+    const [first, second] = fleet.proxies;
+    second?.way.cut();
+    await spend(fleet, 50);
+    await fleet.pass(2 * SHARED_POLL_MS);
+    first?.way.cut();
+    fleet.host.store.lose();
+    // What it knows of the first one is old.
+    second?.way.mend();
+    await fleet.pass(10_000);
+    await spend(fleet, 0, 1);
+    await fleet.pass(10_000);
+    first?.way.mend();
+    await fleet.pass(20_000);
+    expect(known(fleet)).toEqual([151, 151]);
+  });
+
+  it('is as old as it is, however the clock of the store is set', async () => {
+    for (const setAheadMs of [INVALID_REQUEST_WINDOW_MS / 2, -3_600_000]) {
+      const fleet = await fleetOf({ proxies: 2 });
+      await spend(fleet, 100);
+      await fleet.pass(2 * SHARED_POLL_MS);
+      fleet.host.setAheadMs = setAheadMs;
+      await fleet.pass(INVALID_REQUEST_WINDOW_MS - 4 * INVALID_REQUEST_SLOT_MS);
+      expect(known(fleet)).toEqual([100, 100]);
+      await fleet.pass(8 * INVALID_REQUEST_SLOT_MS);
+      expect(known(fleet)).toEqual([0, 0]);
+    }
+  });
+
+  it('of one that has died leaves the window in its time though the store’s clock goes back', async () => {
+    const fleet = await fleetOf({ proxies: 2 });
+    await spend(fleet, 100);
+    await fleet.pass(2 * SHARED_POLL_MS);
+    fleet.kill(0);
+    fleet.host.setAheadMs = -3_600_000;
+    await fleet.pass(2 * SHARED_POLL_MS);
+    await fleet.until(fleet.join());
+    await fleet.pass(2 * SHARED_POLL_MS);
+    expect(known(fleet)).toEqual([100, 100]);
+    await fleet.pass(INVALID_REQUEST_WINDOW_MS + 4 * INVALID_REQUEST_SLOT_MS);
+    expect(known(fleet)).toEqual([0, 0]);
+  });
+
+  it('leaves nothing in the store when all of it has left the window', async () => {
+    const fleet = await fleetOf({ proxies: 2 });
+    await spend(fleet, 100, 50);
+    const texts = (): readonly unknown[] =>
+      [...fleet.host.store.texts].filter(([place]) => place.includes('invalid'));
+    await fleet.pass(2 * SHARED_POLL_MS);
+    expect(texts().length).toBe(1);
+    await fleet.pass(3 * INVALID_REQUEST_WINDOW_MS);
+    expect(texts()).toEqual([]);
+  });
+
   it('is shared out while the store is away, and told when it is back', async () => {
     const fleet = await fleetOf({ proxies: 2 });
     for (let round = 0; round < 10; round++) await spend(fleet, 100);
@@ -93,7 +151,7 @@ describe('the budget of invalid requests of several proxies', () => {
     expect(known(fleet)).toEqual([spent, spent]);
   }, 60_000);
 
-  it('never counts less than there was, whoever dies, forgets or is away', async () => {
+  it('never counts less than there was, whoever forgets, is away or set', async () => {
     const steps = fc.oneof(
       fc.record({
         kind: fc.constant('spend'),
@@ -101,7 +159,7 @@ describe('the budget of invalid requests of several proxies', () => {
         count: fc.integer({ min: 1, max: 40 }),
       }),
       fc.record({
-        kind: fc.constantFrom('cut', 'mend', 'lose', 'step'),
+        kind: fc.constantFrom('cut', 'mend', 'lose', 'set', 'step'),
         proxy: fc.nat(2),
         count: fc.nat(90),
       }),
@@ -114,6 +172,7 @@ describe('the budget of invalid requests of several proxies', () => {
           else if (kind === 'cut') fleet.proxies[proxy]?.way.cut();
           else if (kind === 'mend') fleet.proxies[proxy]?.way.mend();
           else if (kind === 'lose') fleet.host.store.lose();
+          else if (kind === 'set') fleet.host.setAheadMs += (count - 45) * 10_000;
           await fleet.pass(count * 1_000);
         }
         for (const { way } of fleet.proxies) way.mend();

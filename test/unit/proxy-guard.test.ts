@@ -8,6 +8,7 @@ import {
   INVALID_REQUESTS_PER_WINDOW,
   INVALID_REQUESTS_SHED,
   INVALID_REQUESTS_STOP,
+  INVALID_REQUESTS_WARN,
   TOKEN_LOCK_UNUSED_MS,
 } from '../../protocols/limits.ts';
 import type { RestOutcome } from '../../protocols/proxy.ts';
@@ -132,6 +133,30 @@ describe('the budget of invalid requests', () => {
     expect(world.rest.invalidRequests(ADDRESS)).toBeGreaterThanOrEqual(INVALID_REQUESTS_STOP);
     expect(world.rest.audit.breachCount('banned')).toBe(0);
   }, 60_000);
+});
+
+describe('the budget that others behind the address spend', () => {
+  it('closes and warns as soon as it is heard of, without an answer of our own', () => {
+    const world = createProxyWorld({ buckets: NONE });
+    let closings = 0;
+    const guard = new ProxyGuard({
+      ...world,
+      metrics: NO_METRICS,
+      closed: (identity) => {
+        if (identity === null) closings++;
+      },
+    });
+    const hear = (count: number) => {
+      guard.noteElsewhere([{ fromMs: world.clock.nowMs(), count }]);
+      return [guard.standing.level, closings, world.log.lines.length];
+    };
+    expect(hear(INVALID_REQUESTS_WARN)).toEqual(['warned', 0, 1]);
+    expect(hear(INVALID_REQUESTS_SHED)).toEqual(['shedding', 1, 2]);
+    expect(hear(INVALID_REQUESTS_STOP)).toEqual(['stopped', 2, 3]);
+    expect(world.log.at('error')).toHaveLength(1);
+    // What is known already is no news.
+    expect(hear(INVALID_REQUESTS_STOP)).toEqual(['stopped', 2, 3]);
+  });
 });
 
 const FREE = { kind: 'sliding', limit: 100_000, windowMs: 1_000 } as const;

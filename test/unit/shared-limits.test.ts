@@ -77,6 +77,18 @@ describe("the store's time", () => {
   });
 });
 
+describe('a store whose clock was set', () => {
+  it('is found out, whatever is asked of it first', async () => {
+    const fleet = await startFleet({ proxies: 1 });
+    const [proxy] = fleet.proxies;
+    const offer = { expected: '', next: null, waitsFor: null, hadTurn: false };
+    fleet.host.setAheadMs = -60_000;
+    await fleet.until(proxy?.limits.exchange('anywhere', offer) ?? Promise.resolve());
+    await fleet.pass(5_000);
+    expect(proxy?.limits.standing.forgotten).toBe(1);
+  });
+});
+
 describe('what is written of a bucket', () => {
   const GET = 'GET /channels/:channel/messages';
   const window = { kind: 'sliding', limit: 5, windowMs: 3_000 } as const;

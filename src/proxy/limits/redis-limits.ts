@@ -184,7 +184,7 @@ export class RedisLimits implements SharedLimits {
         ],
       );
       const answer = understood(exchangeAnswer, reply, this.label);
-      this.#noteTime(askedMs, answer[0], answer[1]);
+      if (this.#noteTime(askedMs, answer[0], answer[1])) this.#noteForgotten();
       // What was asked of a link that has gone since belongs to the time before.
       if (this.#link !== link) return null;
       const kept = answer[2] === 1;
@@ -308,11 +308,16 @@ export class RedisLimits implements SharedLimits {
     this.#others = others;
     const isOther = this.#memory !== null && this.#memory !== memory;
     this.#memory = memory;
-    if (!isOther && !isSet) return;
+    if (isOther || isSet) this.#noteForgotten();
+  }
+
+  /** A store whose clock was set has lost its memory, too: the times in it are no longer true. */
+  #noteForgotten(): void {
     this.#options.log.warn({ store: this.label }, 'the store of shared limits has lost its memory');
     this.#stand({ forgotten: this.#standing.forgotten + 1 });
   }
 
+  /** Returns whether the store's clock has been set. */
   #noteTime(askedMs: number, seconds: number, microseconds: number): boolean {
     const storeMs = seconds * 1_000 + microseconds / 1_000;
     return this.#clockOfStore.note(askedMs, this.#options.clock.nowMs(), storeMs);
