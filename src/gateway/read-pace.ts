@@ -12,8 +12,9 @@
  * while would do the same without holding up the rest of the process, but costs three system calls
  * for each of them, which one that brings little never earns back.
  *
- * Failure: whatever else the process does waits as well, for READ_SPACING_MS at most. A process
- * that has more to do than it can never sleeps: its turns take longer than that.
+ * Failure: whatever else the process does waits as well, for READ_SPACING_MS at most in each turn
+ * that it takes. A process that has more to do than it can never sleeps: its turns take longer than
+ * that.
  */
 import { READ_BUSY_MESSAGES, READ_SPACING_MS } from '../../protocols/limits.ts';
 import type { Clock } from '../../protocols/ports.ts';
@@ -21,7 +22,8 @@ import type { Clock } from '../../protocols/ports.ts';
 export class ReadPace {
   readonly #clock: Clock;
   readonly #sleep: (durationMs: number) => void;
-  #isInTurn = false;
+  /** Of the present turn. */
+  #end: NodeJS.Immediate | undefined;
   #isBehind = false;
   #messages = 0;
   #spanEndMs = Number.NEGATIVE_INFINITY;
@@ -39,9 +41,9 @@ export class ReadPace {
   noteRead(messages: number, isFull: boolean): void {
     this.#messages += messages;
     this.#isBehind ||= isFull;
-    if (this.#isInTurn) return;
-    this.#isInTurn = true;
-    setImmediate(this.#endTurn);
+    // Behind what the read has left to be done in this turn, such as the write to a broker.
+    clearImmediate(this.#end);
+    this.#end = setImmediate(this.#endTurn);
   }
 
   readonly #endTurn = (): void => {
@@ -52,7 +54,6 @@ export class ReadPace {
       this.#messages = 0;
       this.#spanEndMs = this.#clock.nowMs() + READ_SPACING_MS;
     }
-    this.#isInTurn = false;
     this.#isBehind = false;
   };
 }

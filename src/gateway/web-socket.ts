@@ -27,9 +27,9 @@ const DEAD_SOCKET: Socket = {
   resume: () => {},
 };
 
-/** Makes the sockets of one process. */
-export function webSockets(clock: Clock): SocketFactory {
-  const pace = new ReadPace(clock, blockThread);
+/** Makes the sockets of one process. @param sleep what its thread does between reads when busy */
+export function webSockets(clock: Clock, sleep = blockThread): SocketFactory {
+  const pace = new ReadPace(clock, sleep);
   return {
     open(url, events) {
       try {

@@ -25,6 +25,7 @@ import { Attached } from '../client/local.ts';
 import { Rest } from '../client/rest.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { createFailure, type Failure } from '../failure.ts';
+import { webSockets } from '../gateway/web-socket.ts';
 import { processRandom } from '../random.ts';
 import type { Simulator } from '../simulator/server.ts';
 import { systemClock } from '../system-clock.ts';
@@ -70,6 +71,12 @@ type RunHost = {
 
 type Configs = Pick<RunOptions, 'gateway' | 'proxy'>;
 
+/**
+ * Proxy and handler have the gateway's thread: a request takes ten turns of it, and would wait for
+ * as many sleeps.
+ */
+const STAY_AWAKE = (): void => undefined;
+
 /** @returns what rejects when the run cannot go on */
 async function startAll(
   options: RunOptions,
@@ -105,6 +112,7 @@ async function startAll(
     health: health.gateway,
     broker: brokers.events,
     summaryMs: RUN_EVENT_SUMMARY_MS,
+    sockets: webSockets(clock, STAY_AWAKE),
   });
   stops.add('the gateway', () => gateway.stop());
   gateway.done.catch(failure.report);

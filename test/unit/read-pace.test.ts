@@ -16,7 +16,7 @@ function bench() {
     for (const messages of brought) pace.noteRead(messages, isFull);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { clock, sleptMs, turn };
+  return { clock, pace, sleptMs, turn };
 }
 
 describe('the pace of reads', () => {
@@ -43,6 +43,21 @@ describe('the pace of reads', () => {
     expect(sleptMs).toEqual([READ_SPACING_MS / 2, READ_SPACING_MS * 0.9]);
     await turn([1]);
     expect(sleptMs.length).toBe(2);
+  });
+
+  it('sleeps when all that came is on its way, whichever socket was first', async () => {
+    const { clock, pace, sleptMs, turn } = bench();
+    await turn([1]);
+    const cameMs = clock.nowMs();
+    let writtenMs = Number.NaN;
+    // What the first one brings is for nobody, so that only the second has something written.
+    pace.noteRead(1, false);
+    setImmediate(() => {
+      writtenMs = clock.nowMs();
+    });
+    await turn([READ_BUSY_MESSAGES]);
+    expect(sleptMs).toEqual([READ_SPACING_MS]);
+    expect(writtenMs).toBe(cameMs);
   });
 
   it('never sleeps where turns take longer than the time itself', async () => {
