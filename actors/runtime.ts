@@ -20,7 +20,7 @@
  * that was stopped gives no more turns, and the cell counts what it leaves unhandled. nact would
  * queue without bound; the cell refuses above `ACTOR_MAILBOX_MAX_MESSAGES`.
  */
-import { dispatch, type Ref, spawn, start, stop } from 'nact';
+import { type ActorProps, dispatch, type Ref, spawn, start, stop } from 'nact';
 import type { ActorRef, Exit, Reply } from '../protocols/actor.ts';
 import { SpawnRefusedError } from '../protocols/errors.ts';
 import { ACTOR_TREE_STOP_DEADLINE_MS } from '../protocols/limits.ts';
@@ -31,12 +31,17 @@ import { Census } from './runtime/census.ts';
 import { ActorLog, quietLog } from './runtime/logging.ts';
 import { nactName } from './runtime/names.ts';
 import { inboxOf } from './runtime/reference.ts';
-import { type Child, type Parent, stopAll, type TurnTaker, type World } from './runtime/world.ts';
+import {
+  type Child,
+  type Parent,
+  stopAll,
+  type Turns,
+  type TurnTaker,
+  type World,
+} from './runtime/world.ts';
+import { SmallMap } from './small-map.ts';
 
 export type { ActorContext, ActorSystem, Behaviour, ChildOptions } from './runtime/behaviour.ts';
-
-/** All that is put into a mailbox of nact. */
-const TURN = 'turn';
 
 export function createActorSystem(options: {
   readonly name: string;
@@ -68,7 +73,7 @@ export async function ask<Message, Value>(
 
 class NactSystem implements ActorSystem, Parent, World {
   readonly path = '';
-  readonly children = new Map<string, Child>();
+  readonly children = new SmallMap<string, Child>();
   readonly census = new Census();
   readonly clock: Clock;
   readonly random: Random;
@@ -134,23 +139,42 @@ class NactSystem implements ActorSystem, Parent, World {
 
   openTurns(taker: TurnTaker): void {
     this.#incarnations += 1;
-    spawn(
-      this.#nact,
-      () => taker.takeTurn() as undefined | Promise<undefined>,
-      nactName(taker.name, this.#incarnations),
-      {
-        initialStateFunc: ({ self }) => {
-          taker.open({
-            ask: () => dispatch(self, TURN),
-            close: () => stop(self),
-          });
-          return undefined;
-        },
-        onCrash: (_turn, error, context) => {
-          taker.crashed(error);
-          return context.stop;
-        },
-      },
-    );
+    const actor = spawn(this.#nact, takeTurn, nactName(taker.name, this.#incarnations), POLICY);
+    try {
+      taker.open(new NactTurns(actor, taker));
+    } catch (error) {
+      taker.crashed(error);
+    }
   }
 }
+
+/** Each message to a nact actor is whoever takes the turn, so that all actors share one handler. */
+class NactTurns implements Turns {
+  readonly #actor: Ref<TurnTaker>;
+  readonly #taker: TurnTaker;
+
+  constructor(actor: Ref<TurnTaker>, taker: TurnTaker) {
+    this.#actor = actor;
+    this.#taker = taker;
+  }
+
+  ask(): void {
+    dispatch(this.#actor, this.#taker);
+  }
+
+  close(): void {
+    stop(this.#actor);
+  }
+}
+
+const takeTurn = (_state: undefined, taker: TurnTaker): undefined | Promise<undefined> =>
+  taker.takeTurn() as undefined | Promise<undefined>;
+
+/** Given to all, or nact would make a function for each that is given none. */
+const POLICY: ActorProps<undefined, TurnTaker, Ref<never>> = {
+  onCrash(taker, error, context) {
+    taker?.crashed(error);
+    return context.stop;
+  },
+  afterStop() {},
+};

@@ -47,6 +47,7 @@ export function afterTurn(
   taken: Priority,
   waits: (lane: Priority) => boolean,
 ): Patience {
+  if (!PRIORITIES.some((lane) => lane !== taken && waits(lane))) return NOBODY_PASSED;
   const of = (lane: Priority): number => {
     if (lane === taken || !waits(lane)) return 0;
     // A higher lane that lets a starved one go first is not passed over by that: it is next.

@@ -112,9 +112,15 @@ export type RestOutcome =
   | Refused
   /**
    * Its time was up. `waitMs` is the known wait that made it hopeless, null when it simply passed;
-   * `sent` says whether Discord may have seen it.
+   * with `failing` it is for no limit: it is the pause after errors of Discord's. `sent` says
+   * whether Discord may have seen it.
    */
-  | { readonly kind: 'timed-out'; readonly waitMs: number | null; readonly sent: boolean }
+  | {
+      readonly kind: 'timed-out';
+      readonly waitMs: number | null;
+      readonly failing?: boolean;
+      readonly sent: boolean;
+    }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'failed'; readonly error: SpectaclesError };
 

@@ -15,17 +15,32 @@ export const systemClock: Clock = {
     if (!Number.isFinite(delayMs)) {
       throw new RangeError(`a timer's delay must be a finite number of ms, not ${delayMs}`);
     }
-    const dueMs = performance.now() + Math.max(0, delayMs);
-    let handle: NodeJS.Timeout;
-    const arm = (remainingMs: number): void => {
-      handle = setTimeout(fire, Math.min(Math.ceil(remainingMs), TIMER_MAX_MS));
-    };
-    const fire = (): void => {
-      const remainingMs = dueMs - performance.now();
-      if (remainingMs > 0) arm(remainingMs);
-      else callback();
-    };
-    arm(Math.max(0, delayMs));
-    return { cancel: () => clearTimeout(handle) };
+    return new SystemTimer(Math.max(0, delayMs), callback);
   },
 };
+
+class SystemTimer implements Timer {
+  readonly #dueMs: number;
+  readonly #callback: () => void;
+  #handle: NodeJS.Timeout;
+
+  constructor(delayMs: number, callback: () => void) {
+    this.#dueMs = performance.now() + delayMs;
+    this.#callback = callback;
+    this.#handle = this.#arm(delayMs);
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle);
+  }
+
+  #arm(remainingMs: number): NodeJS.Timeout {
+    return setTimeout(() => this.#fire(), Math.min(Math.ceil(remainingMs), TIMER_MAX_MS));
+  }
+
+  #fire(): void {
+    const remainingMs = this.#dueMs - performance.now();
+    if (remainingMs > 0) this.#handle = this.#arm(remainingMs);
+    else this.#callback();
+  }
+}

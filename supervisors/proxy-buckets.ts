@@ -13,38 +13,84 @@
  * landed is settled. At BUCKETS_MAX the one idle for longest makes room; if none is idle, no new
  * one is made.
  */
-import { type BucketMemory, bucketActor } from '../actors/bucket/actor.ts';
+import { BucketActor, type BucketOwner } from '../actors/bucket/actor.ts';
 import { quietAtMs } from '../actors/bucket/ledger.ts';
+import type { Knowledge } from '../actors/bucket/state.ts';
 import type { RestTicket } from '../actors/bucket/ticket.ts';
 import type { Behaviour } from '../actors/runtime.ts';
+import { SmallMap } from '../actors/small-map.ts';
 import type { ActorRef, Exit } from '../protocols/actor.ts';
 import { BUCKET_LOOKS_MAX, BUCKETS_MAX } from '../protocols/limits.ts';
 import type { Clock, Log } from '../protocols/ports.ts';
 import type { BucketMessage, LimitedBy, RestRequest } from '../protocols/proxy.ts';
 import type { SharedLimits, SharedPlace } from '../protocols/shared-limits.ts';
-import { learnSiblings, NO_SIBLINGS, type SiblingEvidence } from '../protocols/siblings.ts';
+import {
+  learnSiblings,
+  NO_SIBLINGS,
+  type SiblingEvidence,
+  type Siblings,
+} from '../protocols/siblings.ts';
 import { NOWHERE, sortOut } from './proxy-aftermath.ts';
 import type { Gate } from './proxy-gates.ts';
 import { placeOf } from './proxy-places.ts';
 
-export type Bucket = {
+/** Told by each of its buckets. */
+interface BucketRouter {
+  readonly siblings: Siblings;
+  learned(evidence: SiblingEvidence): void;
+  shut(gate: Gate, by: LimitedBy, untilMs: number): void;
+  idle(bucket: Bucket): void;
+}
+
+const WATCHES_NOTHING = (): void => {};
+
+export class Bucket implements BucketOwner {
   readonly key: string;
   /** The first segment of its routes' paths, for the log: the key may hold a webhook's token. */
   readonly family: string;
   readonly number: number;
   readonly gate: Gate;
-  readonly memory: BucketMemory;
-  readonly tickets: Map<number, RestTicket>;
+  readonly tickets = new SmallMap<number, RestTicket>();
   /**
    * Where it meets the buckets of other proxies, by a name that tells nothing of whose it is; null
    * where the limits are this proxy's own.
    */
   readonly shared: SharedPlace | null;
-  ref: ActorRef<BucketMessage>;
-  unwatch: () => void;
-  incarnation: number;
-  crashes: number;
-};
+  knowledge: Knowledge | null = null;
+  ref: ActorRef<BucketMessage> = NOWHERE;
+  unwatch = WATCHES_NOTHING;
+  incarnation = 0;
+  crashes = 0;
+  readonly #router: BucketRouter;
+
+  constructor(
+    router: BucketRouter,
+    parts: Pick<Bucket, 'key' | 'family' | 'number' | 'gate' | 'shared'>,
+  ) {
+    this.#router = router;
+    this.key = parts.key;
+    this.family = parts.family;
+    this.number = parts.number;
+    this.gate = parts.gate;
+    this.shared = parts.shared;
+  }
+
+  get siblings(): Siblings {
+    return this.#router.siblings;
+  }
+
+  learned(evidence: SiblingEvidence): void {
+    this.#router.learned(evidence);
+  }
+
+  shut(by: LimitedBy, untilMs: number): void {
+    this.#router.shut(this.gate, by, untilMs);
+  }
+
+  idle(): void {
+    this.#router.idle(this);
+  }
+}
 
 export type BucketServices = {
   readonly clock: Clock;
@@ -61,15 +107,19 @@ export type BucketServices = {
   shut(gate: Gate, by: LimitedBy, untilMs: number): void;
 };
 
-export class ProxyBuckets {
+export class ProxyBuckets implements BucketRouter {
   readonly #services: BucketServices;
   readonly #buckets = new Map<string, Bucket>();
-  #siblings = NO_SIBLINGS;
+  #siblings: Siblings = NO_SIBLINGS;
   #started = 0;
   #draining = false;
 
   constructor(services: BucketServices) {
     this.#services = services;
+  }
+
+  get siblings(): Siblings {
+    return this.#siblings;
   }
 
   get count(): number {
@@ -88,7 +138,8 @@ export class ProxyBuckets {
   /** The bucket that a request counts against; null if there are too many. */
   for(request: RestRequest, gate: Gate): Bucket | null {
     const { major, family } = request.route;
-    const key = `${request.identity}|${major}`;
+    // A concatenation would keep its parts alive, of which one is cut from the request's target.
+    const key = [request.identity, major].join('|');
     const known = this.#buckets.get(key);
     if (known !== undefined) {
       if (this.#buckets.size > BUCKETS_MAX / 2) this.#moveBehind(known);
@@ -96,12 +147,9 @@ export class ProxyBuckets {
     }
     if (this.#buckets.size >= BUCKETS_MAX && !this.#makeRoom()) return null;
     const number = ++this.#started;
-    const memory: BucketMemory = { knowledge: null };
     const { sharedLimits: limits } = this.#services;
     const shared = limits && { limits, place: placeOf('bucket', key) };
-    const parts = { key, family, number, gate, memory, shared, tickets: new Map() };
-    const counters = { incarnation: 0, crashes: 0 };
-    const bucket: Bucket = { ...parts, ...counters, ref: NOWHERE, unwatch: () => {} };
+    const bucket = new Bucket(this, { key, family, number, gate, shared });
     if (shared !== null) {
       const news = (): void => bucket.ref.tell({ kind: 'news' });
       bucket.unwatch = shared.limits.watch(shared.place, news);
@@ -134,7 +182,7 @@ export class ProxyBuckets {
     this.#services.log.error({ family: bucket.family, error }, 'a bucket is started anew');
     bucket.gate.ref.tell({ kind: 'withdraw', asker: bucket.ref });
     // What was known may be what it crashed of; the second time it starts from nothing.
-    if (bucket.crashes > 1) bucket.memory.knowledge = null;
+    if (bucket.crashes > 1) bucket.knowledge = null;
     const { waiting, flying } = sortOut([...bucket.tickets.values()]);
     if (waiting.length + flying === 0) {
       // With nothing to do it is not started anew, so that one which cannot start ends here.
@@ -149,33 +197,27 @@ export class ProxyBuckets {
   }
 
   #start(bucket: Bucket): void {
-    const { gate, memory, shared } = bucket;
     bucket.incarnation += 1;
-    const behaviour = bucketActor({
-      gate: gate.ref,
-      memory,
-      siblings: this.#siblings,
-      learned: (evidence) => this.#learned(evidence),
-      shared,
-      shut: (by, untilMs) => this.#services.shut(gate, by, untilMs),
-      idle: () => this.#idle(bucket),
-    });
     // The number stands for the key, which may hold a webhook's token.
     const name = `bucket-${bucket.number}.${bucket.incarnation}`;
-    bucket.ref = this.#services.spawn(name, behaviour, bucket);
+    bucket.ref = this.#services.spawn(name, new BucketActor(bucket), bucket);
   }
 
   /**
    * Tells every bucket what one has learned; that happens once for each few routes of Discord's.
    */
-  #learned(evidence: SiblingEvidence): void {
+  learned(evidence: SiblingEvidence): void {
     const siblings = learnSiblings(this.#siblings, evidence);
     if (siblings === this.#siblings) return;
     this.#siblings = siblings;
     for (const bucket of this.#buckets.values()) bucket.ref.tell({ kind: 'siblings', siblings });
   }
 
-  #idle(bucket: Bucket): void {
+  shut(gate: Gate, by: LimitedBy, untilMs: number): void {
+    this.#services.shut(gate, by, untilMs);
+  }
+
+  idle(bucket: Bucket): void {
     if (bucket.tickets.size === 0) this.#retire(bucket);
   }
 
@@ -227,6 +269,6 @@ export class ProxyBuckets {
 }
 
 /** Nothing waits or flies, and nothing that is known of its limits matters any more. */
-function isForgettable({ tickets, memory: { knowledge } }: Bucket, nowMs: number): boolean {
+function isForgettable({ tickets, knowledge }: Bucket, nowMs: number): boolean {
   return tickets.size === 0 && (knowledge === null || quietAtMs(knowledge.ledger) <= nowMs);
 }

@@ -12,6 +12,7 @@
 import type { RestTicket } from '../actors/bucket/ticket.ts';
 import { gateActor } from '../actors/global/actor.ts';
 import type { Behaviour } from '../actors/runtime.ts';
+import type { SmallMap } from '../actors/small-map.ts';
 import type { ActorRef, Exit } from '../protocols/actor.ts';
 import {
   ARRIVAL_MAX_MS,
@@ -34,7 +35,7 @@ import { placeOf } from './proxy-places.ts';
 /** What a gate needs to know of a bucket that asks it. */
 export type GateUser = {
   readonly ref: ActorRef<BucketMessage>;
-  readonly tickets: ReadonlyMap<number, RestTicket>;
+  readonly tickets: Pick<SmallMap<number, RestTicket>, 'values'>;
 };
 
 export type Gate = {

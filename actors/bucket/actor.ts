@@ -4,9 +4,9 @@
  * Purpose: to run the effects of `machine.ts`: ask the gate, send, settle tickets, keep one timer.
  *
  * Inner workings: the tickets of the requests that the machine knows by number are kept beside it.
- * After each message the window's knowledge is written to `memory`, which belongs to the router and
- * outlives the actor. Where the limits are shared with other proxies, the machine's steps count
- * when `shared/turns.ts` says so.
+ * After each message what the machine knows is handed to the owner, which outlives the actor. Where
+ * the limits are shared with other proxies, the machine's steps count when `shared/turns.ts` says
+ * so.
  *
  * Failure modes: a crash loses the queue's order in here, but no ticket; the router has all of
  * them, gives those that wait to the successor, and sees to it that those in flight get their
@@ -26,6 +26,7 @@ import type { SharedPlace } from '../../protocols/shared-limits.ts';
 import type { SiblingEvidence, Siblings } from '../../protocols/siblings.ts';
 import type { ActorContext, Behaviour } from '../runtime.ts';
 import { SharedTurns } from '../shared/turns.ts';
+import { SmallMap } from '../small-map.ts';
 import { newBucket, transition } from './machine.ts';
 import { readLimits } from './reading.ts';
 import { bucketSharing } from './sharing.ts';
@@ -39,13 +40,11 @@ import type {
 } from './state.ts';
 import { outcomeOf } from './ticket.ts';
 
-/** What outlives a bucket's actor. */
-export type BucketMemory = { knowledge: Knowledge | null };
-
-export type BucketOptions = {
+/** Whose actor it is: what outlives it, and who hears what it finds out. */
+export interface BucketOwner {
   /** The gate of the requests' identity. */
-  readonly gate: ActorRef<GateMessage>;
-  readonly memory: BucketMemory;
+  readonly gate: { readonly ref: ActorRef<GateMessage> };
+  knowledge: Knowledge | null;
   /** Null: the limits are this proxy's own. */
   readonly shared: SharedPlace | null;
   /** Routes that some bucket has seen to be counted together. */
@@ -56,54 +55,63 @@ export type BucketOptions = {
   shut(by: LimitedBy, untilMs: number): void;
   /** The bucket may be forgotten; it stays in service until it is told to retire. */
   idle(): void;
-};
+}
 
 type State = {
   machine: BucketState;
   readonly turns: SharedTurns<BucketState, BucketInput, BucketEffect> | null;
-  readonly tickets: Map<number, Ticket>;
+  readonly tickets: SmallMap<number, Ticket>;
   gate: ActorRef<GateMessage>;
   /** What has landed for requests whose fate the machine is about to decide. */
-  landings: Map<number, Landing>;
+  readonly landings: SmallMap<number, Landing>;
   wakeAtMs: number | null;
 };
 
 type Context = ActorContext<BucketMessage>;
 
-export function bucketActor(options: BucketOptions): Behaviour<State, BucketMessage> {
-  return {
-    start(context) {
-      const { memory, siblings } = options;
-      const machine = newBucket(memory.knowledge, context.clock.nowMs(), siblings);
-      return {
-        machine,
-        turns: options.shared && openTurns(machine, options.shared, options.memory, context),
-        tickets: new Map(),
-        gate: options.gate,
-        landings: new Map(),
-        wakeAtMs: null,
-      };
-    },
-    receive(state, message, context) {
-      if (message.kind === 'retire') {
-        context.finish('retired');
-        return state;
-      }
-      if (message.kind === 'gate') state.gate = message.gate;
-      if (message.kind === 'wake') state.wakeAtMs = null;
-      for (const step of stepsOf(message, state, context)) count(step, state, options, context);
-      // A map that is cleared keeps what it held alive, until the collector has been everywhere.
-      if (state.landings.size > 0 && state.turns?.isBusy !== true) state.landings = new Map();
-      if (state.turns?.mustPoll === true) context.after('poll', SHARED_POLL_MS, { kind: 'news' });
+/** What all messages of the clock say. */
+const WAKE: BucketMessage = { kind: 'wake' };
+const NEWS: BucketMessage = { kind: 'news' };
+
+export class BucketActor implements Behaviour<State, BucketMessage> {
+  readonly #owner: BucketOwner;
+
+  constructor(owner: BucketOwner) {
+    this.#owner = owner;
+  }
+
+  start(context: Context): State {
+    const { gate, knowledge, shared, siblings } = this.#owner;
+    const machine = newBucket(knowledge, context.clock.nowMs(), siblings);
+    return {
+      machine,
+      turns: shared && openTurns(machine, shared, knowledge !== null, context),
+      tickets: new SmallMap(),
+      gate: gate.ref,
+      landings: new SmallMap(),
+      wakeAtMs: null,
+    };
+  }
+
+  receive(state: State, message: BucketMessage, context: Context): State {
+    if (message.kind === 'retire') {
+      context.finish('retired');
       return state;
-    },
-  };
+    }
+    if (message.kind === 'gate') state.gate = message.gate;
+    if (message.kind === 'wake') state.wakeAtMs = null;
+    const owner = this.#owner;
+    for (const step of stepsOf(message, state, context)) count(step, state, owner, context);
+    if (state.turns?.isBusy !== true) state.landings.clear();
+    if (state.turns?.mustPoll === true) context.after('poll', SHARED_POLL_MS, NEWS);
+    return state;
+  }
 }
 
 function openTurns(
   state: BucketState,
   { limits, place }: SharedPlace,
-  { knowledge }: BucketMemory,
+  apart: boolean,
   { clock, self }: Context,
 ): NonNullable<State['turns']> {
   return new SharedTurns({
@@ -112,7 +120,7 @@ function openTurns(
     place,
     clock,
     state,
-    apart: knowledge !== null,
+    apart,
     answered: (answer) => self.tell({ kind: 'exchanged', answer }),
   });
 }
@@ -126,11 +134,10 @@ function stepsOf(message: BucketMessage, state: State, context: Context): readon
   return turns?.take(input) ?? [transition(state.machine, input, context.clock.nowMs())];
 }
 
-function count(step: BucketStep, state: State, options: BucketOptions, context: Context): void {
-  const { ledger, flights, others } = step.state;
+function count(step: BucketStep, state: State, owner: BucketOwner, context: Context): void {
   state.machine = step.state;
-  options.memory.knowledge = { ledger, flights, others };
-  for (const effect of step.effects) run(effect, state, options, context);
+  owner.knowledge = step.state;
+  for (const effect of step.effects) run(effect, state, owner, context);
   for (const effect of step.effects) forget(effect, state.tickets, step.state);
 }
 
@@ -179,7 +186,7 @@ function landedInput(id: number, landing: Landing): BucketInput {
   return { kind: 'answered', id, heard: { status: answer.status, landedMs, reading, limited } };
 }
 
-function run(effect: BucketEffect, state: State, options: BucketOptions, context: Context): void {
+function run(effect: BucketEffect, state: State, owner: BucketOwner, context: Context): void {
   switch (effect.kind) {
     case 'ask':
       state.gate.tell({ kind: 'ask', asker: context.self, lane: effect.lane });
@@ -194,16 +201,16 @@ function run(effect: BucketEffect, state: State, options: BucketOptions, context
       send(effect.id, effect.permit, state, context);
       break;
     case 'shut':
-      options.shut(effect.by, effect.untilMs);
+      owner.shut(effect.by, effect.untilMs);
       break;
     case 'wake-at':
       wakeAt(effect.atMs, state, context);
       break;
     case 'learned':
-      options.learned(effect.evidence);
+      owner.learned(effect.evidence);
       break;
     case 'idle':
-      options.idle();
+      owner.idle();
       break;
     case 'discard':
       state.tickets.get(effect.id)?.waitAgain();
@@ -214,14 +221,14 @@ function run(effect: BucketEffect, state: State, options: BucketOptions, context
 }
 
 /** Drops the ticket of a request that the machine knows no more. */
-function forget(effect: BucketEffect, tickets: Map<number, Ticket>, machine: BucketState): void {
+function forget(effect: BucketEffect, tickets: State['tickets'], machine: BucketState): void {
   if (!('id' in effect) || effect.kind === 'send') return;
   const { id } = effect;
   const isKnown = (one: { readonly id: number }): boolean => one.id === id;
   if (machine.flights.some(isKnown)) return;
   // Of all effects only this one leaves a request to wait.
   const mayWait = effect.kind === 'discard';
-  const waits = () => [...machine.queues.values()].some(({ entries }) => entries.some(isKnown));
+  const waits = () => machine.queues.some(({ entries }) => entries.some(isKnown));
   if (!mayWait || !waits()) tickets.delete(id);
 }
 
@@ -250,8 +257,8 @@ function settle(effect: Settling, state: State): void {
       break;
     }
     case 'time-out': {
-      const { waitMs, sent } = effect;
-      ticket.settle({ kind: 'timed-out', waitMs, sent });
+      const { waitMs, failing = false, sent } = effect;
+      ticket.settle({ kind: 'timed-out', waitMs, failing, sent });
       break;
     }
     case 'cancelled':
@@ -269,5 +276,5 @@ function wakeAt(atMs: number, state: State, context: Context): void {
   // To wake too early costs little, and to arm a timer anew for each request costs more.
   if (state.wakeAtMs !== null && state.wakeAtMs <= atMs) return;
   state.wakeAtMs = atMs;
-  context.after('wake', Math.max(0, atMs - context.clock.nowMs()), { kind: 'wake' });
+  context.after('wake', Math.max(0, atMs - context.clock.nowMs()), WAKE);
 }

@@ -22,6 +22,7 @@
 import { RESET_MARGIN_MS } from '../../protocols/limits.ts';
 import type { Limited, LimitedBy } from '../../protocols/proxy.ts';
 import type { SiblingEvidence } from '../../protocols/siblings.ts';
+import { valueAt } from './keyed.ts';
 import * as learning from './learning.ts';
 import {
   accountOf,
@@ -82,7 +83,7 @@ function settleClass(
   const [first] = keys;
   if (first === undefined || keys.length === 1) return [ledger, flight];
   const named = keys.find((key) => {
-    const account = ledger.accounts[key];
+    const account = valueAt(ledger.accounts, key);
     if (account === undefined) return false;
     if (reading !== null) return account.hash !== null && account.hash === reading.hash;
     return windowOf(ledger, account.window).kind === 'unlimited';
@@ -103,7 +104,7 @@ function settleClass(
 function noteAnswer(ledger: Ledger, flight: Charged, heard: Heard): Ledger {
   const { status, landedMs } = heard;
   const key = flight.charges[0]?.account;
-  if (key === undefined || ledger.accounts[key] === undefined) return ledger;
+  if (key === undefined || valueAt(ledger.accounts, key) === undefined) return ledger;
   const [named, usable] = identify(ledger, key, flight, heard);
   const settled = usable === null ? named : keepTight(named, key, usable);
   const main = resolve(settled, accountOf(settled, key).window);
@@ -173,8 +174,8 @@ function moveOut(ledger: Ledger, key: string): Ledger {
 
 /** The names of the other accounts of the same window. */
 function othersNamed(ledger: Ledger, key: string): readonly string[] {
-  const names = sharingWith(ledger, key).map((one) => one !== key && ledger.accounts[one]?.hash);
-  return names.filter((name) => typeof name === 'string');
+  const others = sharingWith(ledger, key).filter((one) => one !== key);
+  return others.map((one) => accountOf(ledger, one).hash).filter((name) => name !== null);
 }
 
 /**
@@ -190,8 +191,8 @@ function isDenied(
 ): boolean {
   const { route, window } = accountOf(ledger, key);
   const [other, ...more] = sharingWith(ledger, key).filter((one) => one !== key);
-  if (other === undefined || more.length > 0 || ledger.accounts[other]?.route === route)
-    return false;
+  if (other === undefined || more.length > 0) return false;
+  if (accountOf(ledger, other).route === route) return false;
   return learning.isOfAnother(windowOf(ledger, window), flight.sentMs, reading, landedMs);
 }
 
@@ -199,10 +200,11 @@ function isDenied(
 function rename(ledger: Ledger, key: string, hash: string): Ledger {
   const account = accountOf(ledger, key);
   const named = withAccount(ledger, key, { ...account, hash, candidate: null });
-  const twin = Object.values(ledger.accounts).find(
-    (one) => one.route === account.route && one.hash === hash && one.window !== account.window,
+  const twin = ledger.accounts.find(
+    ({ value: one }) =>
+      one.route === account.route && one.hash === hash && one.window !== account.window,
   );
-  return twin === undefined ? named : join(named, twin.window, account.window);
+  return twin === undefined ? named : join(named, twin.value.window, account.window);
 }
 
 /** Sees to it that what successes say of a window does not hide what a 429 has said. */
@@ -227,7 +229,7 @@ function noteLimited(
   untilMs: number,
 ): Ledger {
   const key = flight.charges[0]?.account;
-  if (key === undefined || ledger.accounts[key] === undefined) return ledger;
+  if (key === undefined || valueAt(ledger.accounts, key) === undefined) return ledger;
   if (by === 'global' || by === 'edge') {
     const spent = eachWindow(ledger, flight, (window, one) =>
       windows.noteRefusedElsewhere(window, one, landedMs),
@@ -322,7 +324,8 @@ function sharersOf(ledger: Ledger, key: string, reading: Reading | null): readon
   // One that has never succeeded has no name yet but those of its refusals and of its errors.
   const names = hash === null ? [reading?.hash ?? null, candidate] : [hash];
   const isNamed = (name: string | null): boolean => name !== null && names.includes(name);
-  const found = Object.values(ledger.accounts)
+  const found = ledger.accounts
+    .map(({ value }) => value)
     .filter((one) => isNamed(one.hash ?? one.candidate))
     .filter((one) => one.window !== window)
     .filter(({ window: id }) => {
@@ -342,11 +345,11 @@ export function siblingsSeen(
   flight: Charged,
 ): SiblingEvidence | null {
   const key = flight.charges[0]?.account ?? '';
-  const [was, is] = [before.accounts[key], after.accounts[key]];
+  const [was, is] = [valueAt(before.accounts, key), valueAt(after.accounts, key)];
   if (was === undefined || is === undefined) return null;
   if (after.joined !== before.joined) {
     const accounts = sharingWith(after, key);
-    const hash = accounts.map((one) => after.accounts[one]?.hash).find(Boolean);
+    const hash = accounts.map((one) => accountOf(after, one).hash).find(Boolean);
     return hash ? { kind: 'together', hash, accounts } : null;
   }
   // Whoever leaves the others of its name has shown that it is not counted with them.
@@ -358,6 +361,6 @@ export function siblingsSeen(
 
 /** The accounts that draw on the window of this one, and itself. */
 function sharingWith(ledger: Ledger, key: string): readonly string[] {
-  const window = ledger.accounts[key]?.window;
-  return Object.keys(ledger.accounts).filter((one) => ledger.accounts[one]?.window === window);
+  const { window } = accountOf(ledger, key);
+  return ledger.accounts.filter((one) => one.value.window === window).map((one) => one.key);
 }

@@ -1,6 +1,6 @@
 /** What is known of a bucket as a text in the store's time, for other proxies. */
 import { z } from 'zod';
-import { mapValues } from './numbered.ts';
+import { type Keyed, mapValues } from './keyed.ts';
 import type { Knowledge } from './state.ts';
 import type { Window } from './window.ts';
 
@@ -84,32 +84,36 @@ export function readKnowledge(text: string, offsetMs: number): Shared | null {
   }
   const { data } = storedBucket.safeParse(value);
   if (data === undefined) return null;
-  const windows = Object.entries(data.ledger.windows).map(([number, value]) => ({
-    number: Number(number),
+  const { ledger, flights } = data;
+  const accounts = Object.entries(ledger.accounts).map(([key, value]) => ({ key, value }));
+  const windows = Object.entries(ledger.windows).map(([key, value]) => ({
+    key: Number(key),
     value,
   }));
-  return shiftKnowledge({ ...data, ledger: { ...data.ledger, windows } }, -offsetMs);
+  return shiftKnowledge({ ledger: { ...ledger, accounts, windows }, flights }, -offsetMs);
 }
 
 export function writeKnowledge(shared: Shared, offsetMs: number): string {
   const { ledger, flights } = shiftKnowledge(shared, offsetMs);
-  const windows = ledger.windows.map(({ number, value }) => [number, value] as const);
-  return JSON.stringify({ ledger: { ...ledger, windows: Object.fromEntries(windows) }, flights });
+  const accounts = recordOf(ledger.accounts);
+  const windows = recordOf(ledger.windows);
+  return JSON.stringify({ ledger: { ...ledger, accounts, windows }, flights });
+}
+
+function recordOf<Value>(list: Keyed<string | number, Value>): Record<string, Value> {
+  return Object.fromEntries(list.map(({ key, value }) => [key, value]));
 }
 
 /** The same as seen from a clock that is `byMs` ahead. */
 function shiftKnowledge({ ledger, flights }: Shared, byMs: number): Shared {
-  const accounts = Object.entries(ledger.accounts).map(
-    ([key, one]) =>
-      [
-        key,
-        { ...one, blockedUntilMs: one.blockedUntilMs + byMs, usedMs: one.usedMs + byMs },
-      ] as const,
-  );
   return {
     ledger: {
       ...ledger,
-      accounts: Object.fromEntries(accounts),
+      accounts: mapValues(ledger.accounts, (one) => ({
+        ...one,
+        blockedUntilMs: one.blockedUntilMs + byMs,
+        usedMs: one.usedMs + byMs,
+      })),
       windows: mapValues(ledger.windows, (window) => shiftWindow(window, byMs)),
     },
     flights: flights.map((flight) => ({

@@ -56,7 +56,9 @@ export function noteRefused(
   landedMs: number,
 ): Window {
   const refusedOnly = window.refusedOnly || window.kind !== 'limited';
-  const learned = learn(land(window, flight, false, landedMs), flight, reading, landedMs);
+  // It is an answer: the errors before it are no longer in a row with those after.
+  const answered = { ...land(window, flight, false, landedMs), failures: 0 };
+  const learned = learn(answered, flight, reading, landedMs);
   if (explained || window.excluded.length === 0) return { ...learned, refusedOnly };
   return { ...learned, refusedOnly, distrusted: true, excluded: [] };
 }

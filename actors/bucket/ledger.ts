@@ -28,7 +28,8 @@
  */
 import { BUCKET_IDLE_MS } from '../../protocols/limits.ts';
 import { areSiblings, NO_SIBLINGS, type Siblings } from '../../protocols/siblings.ts';
-import { type Numbered, valueAt, withValue } from './numbered.ts';
+import { type Keyed, mapValues, valueAt, withValue } from './keyed.ts';
+import { NOTHING } from './lists.ts';
 import type { Window, WindowFlight } from './window.ts';
 import * as windows from './window.ts';
 
@@ -50,8 +51,8 @@ export type Account = {
 
 /** Plain data, so that it can be kept, sent and restored. */
 export type Ledger = {
-  readonly accounts: Readonly<Record<string, Account>>;
-  readonly windows: Numbered<Window>;
+  readonly accounts: Keyed<string, Account>;
+  readonly windows: Keyed<number, Window>;
   /**
    * Windows that are gone, and those they were joined to; for requests that are still in flight.
    */
@@ -74,7 +75,12 @@ export type Load = {
   readonly accounts: ReadonlyMap<string, number>;
 };
 
-export const EMPTY_LEDGER: Ledger = { accounts: {}, windows: [], joined: {}, nextWindow: 1 };
+export const EMPTY_LEDGER: Ledger = {
+  accounts: NOTHING,
+  windows: NOTHING,
+  joined: {},
+  nextWindow: 1,
+};
 
 export const accountKey = (route: string, requestClass: string): string =>
   `${route} ${requestClass}`;
@@ -103,9 +109,9 @@ export function loadOf(ledger: Ledger, flights: readonly Charged[]): Load {
 
 export function roll(ledger: Ledger, nowMs: number): Ledger {
   let next = ledger;
-  for (const { number, value } of ledger.windows) {
+  for (const { key, value } of ledger.windows) {
     const rolled = windows.roll(value, nowMs);
-    if (rolled !== value) next = withWindow(next, number, rolled);
+    if (rolled !== value) next = withWindow(next, key, rolled);
   }
   return next;
 }
@@ -118,13 +124,19 @@ export function open(
   nowMs: number,
   siblings: Siblings = NO_SIBLINGS,
 ): Ledger {
-  if (ledger.accounts[key] !== undefined) return ledger;
-  const named = { route, tight: null, hash: null, candidate: null };
-  const account = { ...named, careful: false, blockedUntilMs: 0, usedMs: nowMs };
+  if (valueAt(ledger.accounts, key) !== undefined) return ledger;
   const shared = siblingWindow(ledger, key, siblings);
-  if (shared !== null) return withAccount(ledger, key, { ...account, window: shared });
-  const made = withNewWindow(ledger, windows.newWindow());
-  return withAccount(made, key, { ...account, window: ledger.nextWindow });
+  const made = shared === null ? withNewWindow(ledger, windows.newWindow()) : ledger;
+  return withAccount(made, key, {
+    route,
+    window: shared ?? ledger.nextWindow,
+    tight: null,
+    hash: null,
+    candidate: null,
+    careful: false,
+    blockedUntilMs: 0,
+    usedMs: nowMs,
+  });
 }
 
 /**
@@ -134,10 +146,11 @@ export function open(
 function siblingWindow(ledger: Ledger, key: string, siblings: Siblings): number | null {
   const hash = siblings[key]?.hash;
   if (hash === undefined) return null;
-  const found = Object.entries(ledger.accounts).find(
-    ([other, one]) => (one.hash === null || one.hash === hash) && areSiblings(siblings, key, other),
+  const found = ledger.accounts.find(
+    ({ key: other, value: one }) =>
+      (one.hash === null || one.hash === hash) && areSiblings(siblings, key, other),
   );
-  return found === undefined ? null : found[1].window;
+  return found === undefined ? null : found.value.window;
 }
 
 /**
@@ -146,12 +159,13 @@ function siblingWindow(ledger: Ledger, key: string, siblings: Siblings): number 
  */
 export function joinSiblings(ledger: Ledger, siblings: Siblings): Ledger {
   let next = ledger;
-  for (const [key, { hash }] of Object.entries(ledger.accounts)) {
+  for (const { key, value } of ledger.accounts) {
+    const { hash } = value;
     if (hash === null || hash !== siblings[key]?.hash) continue;
-    const others = Object.entries(next.accounts).filter(
-      ([other, one]) => one.hash === hash && areSiblings(siblings, key, other),
+    const others = next.accounts.filter(
+      (other) => other.value.hash === hash && areSiblings(siblings, key, other.key),
     );
-    for (const [other] of others) {
+    for (const { key: other } of others) {
       const [into, gone] = [accountOf(next, key).window, accountOf(next, other).window];
       if (into !== gone) next = join(next, into, gone);
     }
@@ -164,7 +178,7 @@ const windowsOf = ({ window, tight }: Account): readonly number[] =>
 
 /** How many requests the account may send now, of what `share` of the limits gives room for. */
 export function room(ledger: Ledger, key: string, load: Load, nowMs: number, share = 1): number {
-  const account = ledger.accounts[key];
+  const account = valueAt(ledger.accounts, key);
   if (account === undefined || account.blockedUntilMs > nowMs) return 0;
   let least = account.careful ? 1 - (load.accounts.get(key) ?? 0) : Number.POSITIVE_INFINITY;
   for (const id of windowsOf(account)) {
@@ -176,7 +190,7 @@ export function room(ledger: Ledger, key: string, load: Load, nowMs: number, sha
 
 /** The next time after `nowMs` at which the account may get room by itself. */
 export function nextChangeMs(ledger: Ledger, key: string, nowMs: number): number {
-  const account = ledger.accounts[key];
+  const account = valueAt(ledger.accounts, key);
   if (account === undefined) return Number.POSITIVE_INFINITY;
   if (account.blockedUntilMs > nowMs) return account.blockedUntilMs;
   const times = windowsOf(account).map((id) => windows.nextChangeMs(windowOf(ledger, id), nowMs));
@@ -191,13 +205,23 @@ export function earliestMs(
   ahead: number,
   nowMs: number,
 ): number {
-  const account = ledger.accounts[key];
+  const account = valueAt(ledger.accounts, key);
   if (account === undefined) return nowMs;
   const times = windowsOf(account).map((id) => {
     const inFlight = load.windows.get(id) ?? 0;
     return windows.earliestMs(windowOf(ledger, id), inFlight, ahead, nowMs);
   });
   return Math.max(account.blockedUntilMs, ...times);
+}
+
+/** Whether the account is held back until then by errors of Discord's, and not by a limit. */
+export function isFailing(ledger: Ledger, key: string, untilMs: number): boolean {
+  const account = valueAt(ledger.accounts, key);
+  if (account === undefined) return false;
+  return windowsOf(account).some((id) => {
+    const { failures, blockedUntilMs } = windowOf(ledger, id);
+    return failures > 0 && blockedUntilMs === untilMs;
+  });
 }
 
 /** Charges a request to every window that it may count against. */
@@ -242,12 +266,12 @@ export function slowDown(ledger: Ledger, flight: Charged, nowMs: number): Ledger
 /** From now on the accounts of both windows draw on one. */
 export function join(ledger: Ledger, into: number, gone: number): Ledger {
   const merged = windows.merge(windowOf(ledger, into), windowOf(ledger, gone));
-  const kept = withWindow(ledger, into, merged).windows.filter(({ number }) => number !== gone);
-  const accounts = Object.entries(ledger.accounts).map(
-    ([key, one]) => [key, one.window === gone ? { ...one, window: into } : one] as const,
+  const kept = withWindow(ledger, into, merged).windows.filter(({ key }) => key !== gone);
+  const accounts = mapValues(ledger.accounts, (one) =>
+    one.window === gone ? { ...one, window: into } : one,
   );
   const joined = { ...ledger.joined, [gone]: into };
-  return { ...ledger, windows: kept, joined, accounts: Object.fromEntries(accounts) };
+  return { ...ledger, windows: kept, joined, accounts };
 }
 
 /**
@@ -261,22 +285,22 @@ export function forget(
   nowMs: number,
 ): readonly [Ledger, number] {
   let nextMs = Number.POSITIVE_INFINITY;
-  const kept = Object.entries(ledger.accounts).filter(([key, account]) => {
+  const accounts = ledger.accounts.filter(({ key, value: account }) => {
     if (isNeeded(key)) return true;
     const idleMs = Math.max(account.usedMs, busyUntilMs(ledger, account)) + BUCKET_IDLE_MS;
     if (idleMs > nowMs) nextMs = Math.min(nextMs, idleMs);
     return idleMs > nowMs;
   });
-  if (kept.length === Object.keys(ledger.accounts).length) return [ledger, nextMs];
+  if (accounts.length === ledger.accounts.length) return [ledger, nextMs];
   const charged = new Set(flights.flatMap(({ charges }) => charges.map(({ window }) => window)));
-  const used = new Set([...kept.flatMap(([, account]) => windowsOf(account))]);
+  const used = new Set(accounts.flatMap(({ value }) => windowsOf(value)));
   for (const id of charged) used.add(resolve(ledger, id));
   const joined = Object.entries(ledger.joined).filter(([id]) => charged.has(Number(id)));
   return [
     {
       ...ledger,
-      accounts: Object.fromEntries(kept),
-      windows: ledger.windows.filter(({ number }) => used.has(number)),
+      accounts,
+      windows: ledger.windows.filter(({ key }) => used.has(key)),
       joined: Object.fromEntries(joined),
     },
     nextMs,
@@ -290,7 +314,7 @@ function busyUntilMs(ledger: Ledger, account: Account): number {
 
 /** After this nothing that the ledger knows matters any more, unless something is sent. */
 export function quietAtMs(ledger: Ledger): number {
-  return Math.max(0, ...Object.values(ledger.accounts).map((one) => busyUntilMs(ledger, one)));
+  return Math.max(0, ...ledger.accounts.map(({ value }) => busyUntilMs(ledger, value)));
 }
 
 // The parts of a ledger.
@@ -303,7 +327,7 @@ export function resolve(ledger: Ledger, id: number): number {
 }
 
 export function accountOf(ledger: Ledger, key: string): Account {
-  const account = ledger.accounts[key];
+  const account = valueAt(ledger.accounts, key);
   if (account === undefined)
     throw new Error('a request is charged to an account that is not there');
   return account;
@@ -316,7 +340,7 @@ export function windowOf(ledger: Ledger, id: number): Window {
 }
 
 export function withAccount(ledger: Ledger, key: string, account: Account): Ledger {
-  return { ...ledger, accounts: { ...ledger.accounts, [key]: account } };
+  return { ...ledger, accounts: withValue(ledger.accounts, key, account) };
 }
 
 export function withWindow(ledger: Ledger, id: number, window: Window): Ledger {

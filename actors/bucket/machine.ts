@@ -14,14 +14,14 @@
  *
  * Each lane (`protocols/lanes.ts`) of each route has a queue in the order of arrival. Who is next
  * is decided at the moment of sending, by looking. So a request whose class changes while it waits
- * needs not be moved, and one class that is shut does not hold up another. The map of queues is in
- * the order of the routes' turns. Queues are arrays that are copied on change: cheaper than
- * drafting them.
+ * needs not be moved, and one class that is shut does not hold up another. The queues are in
+ * the order of the routes' turns. They, and what waits in them, are arrays that are copied on
+ * change: cheaper than drafting them.
  *
  * Failure modes: an input about a request that is no longer here changes nothing. A request whose
  * client gave up while it was in flight stays among the flights, marked abandoned, until it lands.
  */
-import { type ByLane, NOBODY_PASSED, SHARE } from '../../protocols/lanes.ts';
+import { type ByLane, NOBODY_PASSED, PRIORITIES, SHARE } from '../../protocols/lanes.ts';
 import {
   BUCKET_IDLE_MS,
   BUCKET_QUEUES_MAX,
@@ -33,6 +33,7 @@ import {
 import { NO_SIBLINGS, type Siblings } from '../../protocols/siblings.ts';
 import * as answers from './answers.ts';
 import * as ledgers from './ledger.ts';
+import { keep, NOTHING } from './lists.ts';
 import { Prospects } from './prospects.ts';
 import { Room } from './room.ts';
 import { advance, nextToSend, send } from './sending.ts';
@@ -47,7 +48,7 @@ import {
   keysOf,
   type OthersFlight,
   type Queue,
-  queueKey,
+  queueOf,
   type Waiting,
   withQueue,
 } from './state.ts';
@@ -55,6 +56,11 @@ import { lookBack, nextTimeMs } from './waking.ts';
 
 const NOBODY_AHEAD: BucketState['ahead'] = new Map();
 const NOTHING_ASKED: ByLane<number> = { high: 0, normal: 0, bulk: 0 };
+const NOTHING_KNOWN: Knowledge = {
+  ledger: ledgers.EMPTY_LEDGER,
+  flights: NOTHING,
+  others: NOTHING,
+};
 
 /**
  * `before` is what a predecessor knew; what it had in flight is counted, and never to land here.
@@ -64,10 +70,10 @@ export function newBucket(
   nowMs: number,
   siblings: Siblings = NO_SIBLINGS,
 ): BucketState {
-  const known = before ?? { ledger: ledgers.EMPTY_LEDGER, flights: [], others: [] };
+  const known = before ?? NOTHING_KNOWN;
   return {
-    queues: new Map(),
-    flights: [],
+    queues: NOTHING,
+    flights: NOTHING,
     others: known.others,
     ledger: known.flights.reduce(
       (ledger, flight) => ledgers.noteLost(ledger, flight, nowMs),
@@ -108,7 +114,7 @@ export function roll(state: BucketState, nowMs: number): BucketState {
   }
   let { ledger } = state;
   for (const one of others) if (isLost(one)) ledger = ledgers.noteLost(ledger, one, nowMs);
-  const kept = others.filter((one) => !isLost(one));
+  const kept = keep(others, (one) => !isLost(one));
   return { ...state, ledger: ledgers.roll(ledger, nowMs), others: kept };
 }
 
@@ -149,11 +155,11 @@ function take(
 }
 
 function enqueue(state: BucketState, entry: Entry, nowMs: number, effects: Effects): BucketState {
-  const queue = state.queues.get(queueKey(entry));
+  const queue = queueOf(state, entry);
   const length = queue?.entries.length ?? 0;
   const isFull =
     queue === undefined
-      ? state.queues.size >= BUCKET_QUEUES_MAX
+      ? state.queues.length >= BUCKET_QUEUES_MAX
       : length >= SHARE[entry.lane] * BUCKET_REQUESTS_MAX;
   const [key = '', second] = keysOf(entry, nowMs);
   const keys = entry.rule.by === 'age' ? null : [key];
@@ -165,7 +171,7 @@ function enqueue(state: BucketState, entry: Entry, nowMs: number, effects: Effec
     effects.push(fate);
     return state;
   }
-  const queues = withQueue(state.queues, waiting, (queue?.entries ?? []).concat(waiting));
+  const queues = withQueue(state, waiting, (queue?.entries ?? []).concat(waiting));
   return { ...state, queues, nextPlace: state.nextPlace + 1, activeMs: nowMs };
 }
 
@@ -194,10 +200,12 @@ function usePermit(
   nowMs: number,
   effects: Effects,
 ): BucketState {
-  const used = { ...state, asked: { ...state.asked, [lane]: Math.max(0, state.asked[lane] - 1) } };
+  const left = { ...state.asked, [lane]: Math.max(0, state.asked[lane] - 1) };
+  const isAsking = PRIORITIES.some((one) => left[one] > 0);
+  const used = { ...state, asked: isAsking ? left : NOTHING_ASKED };
   // Whoever is too late must not be sent with a permit that a later one can use.
   let hurryMs = Number.POSITIVE_INFINITY;
-  for (const queue of used.queues.values()) hurryMs = Math.min(hurryMs, queue.hurryMs);
+  for (const queue of used.queues) hurryMs = Math.min(hurryMs, queue.hurryMs);
   const live = hurryMs <= nowMs ? settleTime(used, nowMs, effects) : used;
   const next = nextToSend(live, true, new Room(live, nowMs), owed ? lane : null);
   if (next !== null) return send(live, next, permit, nowMs, effects);
@@ -218,7 +226,7 @@ function land(
   if (flight.permit !== null) {
     effects.push({ kind: unsent ? 'return-permit' : 'settle-permit', permit: flight.permit });
   }
-  const flights = state.flights.filter((one) => one !== flight);
+  const flights = keep(state.flights, (one) => one !== flight);
   return [{ ...state, flights, activeMs: nowMs }, flight];
 }
 
@@ -298,20 +306,20 @@ function grounded(state: BucketState, id: number, nowMs: number, effects: Effect
 /** Puts a request back in the place it had. */
 function requeue(state: BucketState, flight: Flight): BucketState {
   const { permit: _p, charges: _c, sentMs: _s, abandoned: _a, ...waiting } = flight;
-  const entries = state.queues.get(queueKey(waiting))?.entries ?? [];
+  const entries = queueOf(state, waiting)?.entries ?? [];
   const behind = entries.findIndex((one) => one.place > waiting.place);
   const index = behind < 0 ? entries.length : behind;
-  const queues = withQueue(state.queues, waiting, entries.toSpliced(index, 0, waiting));
+  const queues = withQueue(state, waiting, entries.toSpliced(index, 0, waiting));
   return { ...state, queues };
 }
 
 function cancel(state: BucketState, id: number, effects: Effects): BucketState {
-  for (const { entries } of state.queues.values()) {
+  for (const { entries } of state.queues) {
     const one = entries.find((waiting) => waiting.id === id);
     if (one === undefined) continue;
     effects.push({ kind: 'cancelled', id });
-    const kept = entries.filter((waiting) => waiting !== one);
-    return { ...state, queues: withQueue(state.queues, one, kept) };
+    const kept = keep(entries, (waiting) => waiting !== one);
+    return { ...state, queues: withQueue(state, one, kept) };
   }
   return abandon(state, id, { kind: 'cancelled', id }, effects);
 }
@@ -341,10 +349,10 @@ function settleTime(state: BucketState, nowMs: number, effects: Effects): Bucket
     const { id } = flight;
     next = abandon(next, id, { kind: 'time-out', id, waitMs: null, sent: true }, effects);
   }
-  if (next.queues.size === 0) return next;
+  if (next.queues.length === 0) return next;
   const prospects = new Prospects(next, nowMs);
-  const queues = new Map<string, Queue>();
-  for (const [key, queue] of next.queues) {
+  const queues: Queue[] = [];
+  for (const queue of next.queues) {
     const entries: Waiting[] = [];
     let hurryMs = Number.POSITIVE_INFINITY;
     for (const one of queue.entries) {
@@ -355,7 +363,7 @@ function settleTime(state: BucketState, nowMs: number, effects: Effects): Bucket
         hurryMs = Math.min(hurryMs, one.sendByMs ?? hurryMs);
       } else effects.push(fate);
     }
-    if (entries.length > 0) queues.set(key, { ...queue, entries, hurryMs });
+    if (entries.length > 0) queues.push({ ...queue, entries, hurryMs });
   }
   return { ...next, queues };
 }

@@ -32,7 +32,10 @@ export class Prospects {
     }
     const openMs = this.#openMs(one, ahead);
     const waitMs = openMs - nowMs;
-    if (sendByMs !== null && openMs > sendByMs) return { kind: 'time-out', id, waitMs, sent };
+    if (sendByMs !== null && openMs > sendByMs) {
+      const failing = ledgers.isFailing(this.#state.ledger, this.#keyOf(one), openMs);
+      return { kind: 'time-out', id, waitMs, failing, sent };
+    }
     if (waitMs <= PROXY_WAIT_MAX_MS) return null;
     return { kind: 'refuse', id, reason: 'long-wait', retryAfterMs: waitMs };
   }
@@ -44,10 +47,15 @@ export class Prospects {
     return { kind: 'refuse', id: one.id, reason: 'full', retryAfterMs };
   }
 
+  #keyOf(one: Waiting): string {
+    const [key = ''] = one.keys ?? keysOf(one, this.#nowMs);
+    return key;
+  }
+
   #openMs(one: Waiting, ahead: number): number {
     const nowMs = this.#nowMs;
     const gateMs = one.gated ? this.#state.gateShutUntilMs : 0;
-    const [key = ''] = one.keys ?? keysOf(one, nowMs);
+    const key = this.#keyOf(one);
     const { ledger } = this.#state;
     this.#load ??= ledgers.loadOf(ledger, inTheAir(this.#state));
     const openMs = ledgers.earliestMs(ledger, key, this.#load, ahead, nowMs);

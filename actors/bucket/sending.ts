@@ -18,13 +18,14 @@ import {
 } from '../../protocols/lanes.ts';
 import { BUCKET_ASKS_MAX } from '../../protocols/limits.ts';
 import * as ledgers from './ledger.ts';
+import { keep } from './lists.ts';
 import { Room } from './room.ts';
 import {
   type BucketEffect,
   type BucketState,
   type Flight,
   keysOf,
-  queueKey,
+  queueOf,
   type Waiting,
 } from './state.ts';
 
@@ -36,7 +37,7 @@ export function nextToSend(
   owedTo: Priority | null = null,
 ): Waiting | null {
   const firsts: Record<Priority, Waiting | null> = { high: null, normal: null, bulk: null };
-  for (const queue of state.queues.values()) {
+  for (const queue of state.queues) {
     if (queue.gated === gated) firsts[queue.lane] ??= room.firstOf(queue);
   }
   const owed = owedTo === null ? null : firsts[owedTo];
@@ -65,13 +66,11 @@ export function send(
 }
 
 /** The route goes behind all others that wait for their turn. */
-function queuesAfter({ queues }: BucketState, sent: Waiting): BucketState['queues'] {
-  const key = queueKey(sent);
-  const queue = queues.get(key);
-  const next = new Map(queues);
-  next.delete(key);
-  if (queue === undefined || queue.entries.length === 1) return next;
-  return next.set(key, { ...queue, entries: queue.entries.filter((one) => one !== sent) });
+function queuesAfter(state: BucketState, sent: Waiting): BucketState['queues'] {
+  const queue = queueOf(state, sent);
+  const others = keep(state.queues, (one) => one !== queue);
+  if (queue === undefined || queue.entries.length === 1) return others;
+  return others.concat({ ...queue, entries: keep(queue.entries, (one) => one !== sent) });
 }
 
 /** Written out: a copy that then grows costs several times as much. */
@@ -104,7 +103,7 @@ function flightOf(
 }
 
 function waitsIn({ queues }: BucketState, lane: Priority): boolean {
-  for (const queue of queues.values()) if (queue.lane === lane) return true;
+  for (const queue of queues) if (queue.lane === lane) return true;
   return false;
 }
 
@@ -119,7 +118,7 @@ export function advance(
 ): readonly [BucketState, Room] {
   let next = state;
   let room = new Room(next, nowMs);
-  if (state.queues.size === 0) return [state, room];
+  if (state.queues.length === 0) return [state, room];
   for (let one = nextToSend(next, false, room); one !== null; one = nextToSend(next, false, room)) {
     next = send(next, one, null, nowMs, effects);
     room = new Room(next, nowMs);
@@ -131,7 +130,7 @@ export function advance(
 /** What is asked for from now on, lane by lane. */
 function ask(state: BucketState, room: Room, effects: BucketEffect[]): ByLane<number> {
   const useful = { high: 0, normal: 0, bulk: 0 };
-  for (const queue of state.queues.values()) {
+  for (const queue of state.queues) {
     const { gated, lane } = queue;
     if (gated) useful[lane] += room.usefulIn(queue, BUCKET_ASKS_MAX - useful[lane]);
   }

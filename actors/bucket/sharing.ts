@@ -17,10 +17,10 @@ import {
   SHARED_WAITS_MAX,
 } from '../../protocols/limits.ts';
 import type { SharedMachine, StoreTime } from '../shared/turns.ts';
+import { mapValues, valueAt } from './keyed.ts';
 import { readKnowledge, writeKnowledge } from './knowledge.ts';
 import { type Account, type Charged, type Ledger, noteLost, quietAtMs } from './ledger.ts';
 import { roll, transition } from './machine.ts';
-import { mapValues, valueAt } from './numbered.ts';
 import { Room } from './room.ts';
 import {
   type BucketEffect,
@@ -68,7 +68,7 @@ function countAhead(ahead: readonly string[]): BucketState['ahead'] {
 function waitsFor(state: BucketState, nowMs: number): string | null {
   const room = new Room(state, nowMs);
   const keys = new Set<string>();
-  for (const { entries } of state.queues.values()) {
+  for (const { entries } of state.queues) {
     const [first] = entries;
     if (first === undefined || room.for(first) >= 1) continue;
     for (const key of first.keys ?? keysOf(first, nowMs)) keys.add(key);
@@ -82,7 +82,7 @@ function counted({ flights, ledger }: BucketState): readonly Flight[] {
     charges.some(
       ({ account, window }) =>
         valueAt(ledger.windows, window)?.kind !== 'unlimited' ||
-        ledger.accounts[account]?.careful === true,
+        valueAt(ledger.accounts, account)?.careful === true,
     ),
   );
 }
@@ -95,8 +95,8 @@ const flownIds = (state: BucketState): string =>
 function hasNews(before: Ledger, after: Ledger): boolean {
   if (before.accounts === after.accounts && before.windows === after.windows) return false;
   // What was forgotten the others forget by themselves.
-  return Object.entries(after.accounts).some(([key, account]) => {
-    const known = before.accounts[key];
+  return after.accounts.some(({ key, value: account }) => {
+    const known = valueAt(before.accounts, key);
     if (known === undefined) return !isBlank(after, account);
     const { usedMs, ...facts } = account;
     const { usedMs: knownMs, ...knownFacts } = known;

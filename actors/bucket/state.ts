@@ -9,6 +9,7 @@ import type { LimitedBy, RefusalReason } from '../../protocols/proxy.ts';
 import type { SiblingEvidence, Siblings } from '../../protocols/siblings.ts';
 import type { Heard } from './answers.ts';
 import { accountKey, type Charged, type Ledger } from './ledger.ts';
+import { keep } from './lists.ts';
 
 /** What the machine needs to know of a request. */
 export type Entry = {
@@ -45,6 +46,7 @@ export type Flight = Waiting &
 
 /** Those of one route and one lane, in the order of arrival; never empty. */
 export type Queue = {
+  readonly route: string;
   readonly lane: Priority;
   readonly gated: boolean;
   readonly entries: readonly Waiting[];
@@ -63,8 +65,8 @@ export type Knowledge = {
 };
 
 export type BucketState = {
-  /** By route and lane. Whose turn it is comes first. */
-  readonly queues: ReadonlyMap<string, Queue>;
+  /** One for each route and lane. Whose turn it is comes first. */
+  readonly queues: readonly Queue[];
   readonly flights: readonly Flight[];
   /** Requests of other proxies that share the limits; none where nobody does. */
   readonly others: readonly OthersFlight[];
@@ -128,6 +130,7 @@ export type BucketEffect =
       readonly kind: 'time-out';
       readonly id: number;
       readonly waitMs: number | null;
+      readonly failing?: boolean;
       readonly sent: boolean;
     }
   | { readonly kind: 'cancelled'; readonly id: number }
@@ -145,23 +148,26 @@ export type BucketStep = { readonly state: BucketState; readonly effects: readon
 export const inTheAir = ({ flights, others }: BucketState): readonly Charged[] =>
   others.length === 0 ? flights : [...flights, ...others];
 
-export const queueKey = ({ route, lane }: Entry): string => `${route} ${lane}`;
+/** Where `one` waits, or would wait. */
+export function queueOf({ queues }: BucketState, { route, lane }: Entry): Queue | undefined {
+  for (const queue of queues) if (queue.route === route && queue.lane === lane) return queue;
+  return undefined;
+}
 
 /** Replaces what waits where `one` does; the queue keeps its turn. */
 export function withQueue(
-  queues: BucketState['queues'],
+  state: BucketState,
   one: Entry,
   entries: readonly Waiting[],
 ): BucketState['queues'] {
-  const { lane, gated } = one;
-  const key = queueKey(one);
-  const next = new Map(queues);
-  if (entries.length === 0) next.delete(key);
-  else {
-    const before = queues.get(key)?.hurryMs ?? Number.POSITIVE_INFINITY;
-    next.set(key, { lane, gated, entries, hurryMs: Math.min(before, one.sendByMs ?? before) });
-  }
-  return next;
+  const { queues } = state;
+  const known = queueOf(state, one);
+  if (entries.length === 0) return keep(queues, (queue) => queue !== known);
+  const { route, lane, gated } = one;
+  const beforeMs = known?.hurryMs ?? Number.POSITIVE_INFINITY;
+  const hurryMs = Math.min(beforeMs, one.sendByMs ?? beforeMs);
+  const queue = { route, lane, gated, entries, hurryMs };
+  return known === undefined ? queues.concat(queue) : queues.with(queues.indexOf(known), queue);
 }
 
 /** The accounts that a request counts against if it is sent now. */

@@ -10,9 +10,10 @@
  * Failure modes: what both have counted without a number, which is requests whose answers said
  * nothing, is counted twice until it expires; too little is sent then, never too much.
  */
+
+import { mapValues, valueAt } from './keyed.ts';
 import type { Account, Charged, Ledger } from './ledger.ts';
-import { join, resolve } from './ledger.ts';
-import { mapValues, valueAt } from './numbered.ts';
+import { accountOf, join, resolve, withAccount } from './ledger.ts';
 import type { Window } from './window.ts';
 
 export type United<Flight> = { readonly ledger: Ledger; readonly flights: readonly Flight[] };
@@ -30,13 +31,13 @@ export function unite<Flight extends Charged>(
     windows: [...first.windows, ...renumbered(second.windows, offset)],
     nextWindow: offset + second.nextWindow,
   };
-  for (const [key, account] of Object.entries(second.accounts)) {
+  for (const { key, value: account } of second.accounts) {
     const moved = {
       ...account,
       window: renumber(account.window),
       tight: account.tight === null ? null : renumber(account.tight),
     };
-    ledger = withAccount(ledger, key, moved);
+    ledger = addAccount(ledger, key, moved);
   }
   const windows = mapValues(ledger.windows, withoutRepeats);
   const moved = flights.map((flight) => ({
@@ -47,15 +48,13 @@ export function unite<Flight extends Charged>(
 }
 
 function renumbered(windows: Ledger['windows'], offset: number): Ledger['windows'] {
-  return windows.map(({ number, value }) => ({ number: number + offset, value }));
+  return windows.map(({ key, value }) => ({ key: key + offset, value }));
 }
 
 /** Adds an account of the second ledger, whose windows have their new numbers. */
-function withAccount(ledger: Ledger, key: string, account: Account): Ledger {
-  const known = ledger.accounts[key];
-  if (known === undefined) {
-    return { ...ledger, accounts: { ...ledger.accounts, [key]: account } };
-  }
+function addAccount(ledger: Ledger, key: string, account: Account): Ledger {
+  const known = valueAt(ledger.accounts, key);
+  if (known === undefined) return withAccount(ledger, key, account);
   const both: Account = {
     ...known,
     hash: known.hash ?? account.hash,
@@ -64,13 +63,12 @@ function withAccount(ledger: Ledger, key: string, account: Account): Ledger {
     blockedUntilMs: Math.max(known.blockedUntilMs, account.blockedUntilMs),
     usedMs: Math.max(known.usedMs, account.usedMs),
   };
-  let next: Ledger = { ...ledger, accounts: { ...ledger.accounts, [key]: both } };
+  let next = withAccount(ledger, key, both);
   next = joinKnown(next, known.window, account.window);
   if (known.tight === null || account.tight === null) return next;
   next = joinKnown(next, known.tight, account.tight);
   const tight = resolve(next, known.tight);
-  const joined = next.accounts[key] ?? both;
-  return { ...next, accounts: { ...next.accounts, [key]: { ...joined, tight } } };
+  return withAccount(next, key, { ...accountOf(next, key), tight });
 }
 
 /** Joins two windows of one counter, one of which may know nothing of it. */

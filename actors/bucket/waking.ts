@@ -22,9 +22,9 @@ export function nextTimeMs(state: BucketState, room: Room, nowMs: number): numbe
     if (!abandoned) atMs = Math.min(atMs, deadlineMs ?? atMs);
   }
   for (const { leaseUntilMs } of state.others) atMs = Math.min(atMs, leaseUntilMs);
-  if (state.queues.size === 0) return atMs;
+  if (state.queues.length === 0) return atMs;
   const accounts = new Set<string>();
-  for (const queue of state.queues.values()) {
+  for (const queue of state.queues) {
     atMs = Math.min(atMs, queue.hurryMs);
     for (const { rule } of queue.entries[0]?.rule.by === 'age' ? queue.entries : []) {
       atMs = Math.min(atMs, classChangeMs(rule, nowMs, ARRIVAL_MAX_MS));
@@ -54,7 +54,7 @@ export function lookBack(
   effects: BucketEffect[],
 ): readonly [BucketState, number] {
   const needed = new Set<string>();
-  for (const queue of state.queues.values()) addWaitedFor(needed, queue, nowMs);
+  for (const queue of state.queues) addWaitedFor(needed, queue, nowMs);
   const flying = inTheAir(state);
   for (const { charges } of flying) for (const { account } of charges) needed.add(account);
   const isNeeded = (key: string): boolean => needed.has(key);

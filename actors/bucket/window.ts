@@ -31,6 +31,7 @@ import {
   SLIDING_LOG_MAX,
   WINDOW_GUESS_MS,
 } from '../../protocols/limits.ts';
+import { keep, NOTHING } from './lists.ts';
 
 /** One send, as the log keeps it. */
 type LogEntry = {
@@ -105,10 +106,10 @@ export function newWindow(): Window {
     epochStartMs: 0,
     lengthMs: null,
     shareMs: 0,
-    excluded: [],
+    excluded: NOTHING,
     distrusted: false,
-    log: [],
-    spent: [],
+    log: NOTHING,
+    spent: NOTHING,
     strangers: 0,
     refusedOnly: false,
     blockedUntilMs: 0,
@@ -163,18 +164,16 @@ function spentMs(window: Window): number {
 export function roll(window: Window, nowMs: number): Window {
   if (window.kind !== 'limited') return window;
   const isOver = window.wholeAtMs !== null && nowMs >= window.wholeAtMs;
-  const isStale =
-    window.spent.some((one) => one.untilMs <= nowMs) ||
-    window.log.some((entry) => logUntilMs(window, entry) <= nowMs);
-  if (!isOver && !isStale) return window;
-  const kept = {
-    ...window,
-    spent: window.spent.filter((one) => one.untilMs > nowMs),
-    log: window.log.filter((entry) => logUntilMs(window, entry) > nowMs),
-  };
-  if (!isOver) return kept;
+  const spent = keep(window.spent, (one) => one.untilMs > nowMs);
+  const log = keep(window.log, (entry) => logUntilMs(window, entry) > nowMs);
+  if (!isOver) {
+    const isSame = spent === window.spent && log === window.log;
+    return isSame ? window : { ...window, spent, log };
+  }
   return {
-    ...kept,
+    ...window,
+    spent,
+    log,
     epoch: window.epoch + 1,
     epochStartMs: nowMs,
     remaining: window.limit,
@@ -262,7 +261,7 @@ export function noteSent(window: Window, id: number, nowMs: number): Window {
  * The request never left, or this counter was not the one to count it: as if it had not been sent.
  */
 export function noteUnsent(window: Window, { id }: WindowFlight): Window {
-  return { ...window, log: window.log.filter((entry) => entry.id !== id) };
+  return { ...window, log: keep(window.log, (entry) => entry.id !== id) };
 }
 
 /** The request was sent and nothing was heard: it counts for one window's length. */
@@ -290,12 +289,13 @@ export function noteLanded(window: Window, flight: WindowFlight, landedMs: numbe
 }
 
 export function land(window: Window, flight: WindowFlight, counted: boolean, byMs: number): Window {
+  if (!window.log.some((entry) => entry.id === flight.id)) return window;
   const log = window.log.map((entry) =>
     entry.id === flight.id ? { ...entry, countedByMs: byMs, counted } : entry,
   );
   // A pioneer that taught nothing need not be handed over to what the next one finds.
   const isKept = window.kind === 'limited' || counted;
-  return { ...window, log: isKept ? log : log.filter((entry) => entry.id !== flight.id) };
+  return { ...window, log: isKept ? log : keep(log, (entry) => entry.id !== flight.id) };
 }
 
 export function spend(window: Window, byMs: number, untilMs = byMs + spentMs(window)): Window {

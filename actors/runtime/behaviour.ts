@@ -29,7 +29,10 @@ export interface Behaviour<State, Message> {
   stop?(state: State, exit: Exit): void | Promise<void>;
 }
 
-/** What a running actor may do. After its end `after`, `cancel` and `finish` do nothing. */
+/**
+ * What a running actor may do. After its end `after`, `cancel` and `finish` do nothing. The methods
+ * are called on the context, never taken off it.
+ */
 export interface ActorContext<Message> {
   readonly self: ActorRef<Message>;
   readonly clock: Clock;

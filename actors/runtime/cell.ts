@@ -5,13 +5,15 @@
  * the mailbox and its bound, timers and questions that die with their owner, and an end that
  * happens once, in order, and is told to the parent.
  *
- * Inner workings. In a turn the messages are handled that were there when it began, in order, one
- * after the other; the rest, and what comes after a handler that is awaited, waits for the next.
+ * Inner workings. A cell is also the context that its behaviour is handed: what an actor may do is
+ * as much of its cell as that type shows. In a turn the messages are handled that were there when
+ * it began, in order, one after the other; the rest, and what comes after a handler that is
+ * awaited, waits for the next.
  *
- * A cell is alive until it has an `exit`. Whatever gives it one (a stop, `finish`,
- * a crash) closes the mailbox at once, so that nothing more is handled, and starts the teardown:
- * wait for a handler that is being awaited, stop the children one after the other in reverse order,
- * run the `stop` hook, tell the parent. Only then is the name free and the cell gone.
+ * A cell is alive until it has an `exit`. Whatever gives it one (a stop, `finish`, a crash) closes
+ * the mailbox at once, so that nothing more is handled, and starts the teardown: wait for a handler
+ * that is being awaited, stop the children one after the other in reverse order, run the `stop`
+ * hook, tell the parent. Only then is the name free and the cell gone.
  *
  * Failure modes. Every wait of the teardown is bounded. A handler that outlives its deadline is
  * abandoned: its result and its failure change nothing any more. When the deadline of the whole
@@ -28,7 +30,8 @@ import {
   ACTOR_TREE_STOP_DEADLINE_MS,
   ACTOR_TURN_MAX_MESSAGES,
 } from '../../protocols/limits.ts';
-import type { Log, Timer } from '../../protocols/ports.ts';
+import type { Clock, Log, Random, Timer } from '../../protocols/ports.ts';
+import { SmallMap } from '../small-map.ts';
 import { Asks, Question } from './asks.ts';
 import type { ActorContext, Behaviour, ChildOptions } from './behaviour.ts';
 import { Signal, STALE } from './envelope.ts';
@@ -36,7 +39,7 @@ import { Fifo } from './fifo.ts';
 import { ActorLog, messageType } from './logging.ts';
 import { childPath } from './names.ts';
 import { type Inbox, inboxOf, Reference } from './reference.ts';
-import { NamedTimers } from './timers.ts';
+import { NamedTimers, type TimerOwner } from './timers.ts';
 import {
   type Child,
   type Parent,
@@ -48,22 +51,22 @@ import {
 
 type Item<Message> = Message | Question<Message> | Signal<Message>;
 
-export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
+export class Cell<State, Message>
+  implements ActorContext<Message>, Inbox<Message>, Parent, TimerOwner<Message>, TurnTaker
+{
   readonly name: string;
-  readonly path: string;
   readonly parent: Parent;
   readonly place: number | undefined;
-  readonly children = new Map<string, Child>();
+  readonly children = new SmallMap<string, Child>();
   readonly self: ActorRef<Message>;
   readonly #world: World;
-  readonly #log: Log;
   readonly #behaviour: Behaviour<State, Message>;
-  readonly #context: ActorContext<Message>;
   readonly #onEnd: (exit: Exit) => void;
   readonly #shutdownMs: number | undefined;
-  readonly #timers: NamedTimers<Message>;
   readonly #mailbox = new Fifo<Item<Message>>();
-  /** Made with the first question, since most actors are never asked one. */
+  /** Made with the first line, the first timer and the first question: most actors need few. */
+  #log: Log | undefined;
+  #timers: NamedTimers<Message> | undefined;
   #asks: Asks | undefined;
   #turns: Turns | undefined;
   /** A turn was asked for and has not come. */
@@ -96,24 +99,26 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
     onEnd: (exit: Exit) => void,
     options: ChildOptions = {},
   ) {
-    this.name = name;
-    this.path = childPath(parent.path, name);
+    const path = childPath(parent.path, name);
     if (parent.children.has(name)) {
-      throw new SpawnRefusedError(this.path, 'an actor of that name is not done yet');
+      throw new SpawnRefusedError(path, 'an actor of that name is not done yet');
     }
+    this.name = name;
     this.parent = parent;
     this.#world = world;
-    this.#log = new ActorLog(world.log, this.path);
     this.#behaviour = behaviour;
     this.#onEnd = onEnd;
     this.place = options.place;
     this.#shutdownMs = options.shutdownMs;
-    this.#timers = new NamedTimers(world.clock, (signal) => this.#signal(signal));
     this.self = new Reference<Message>(this);
-    this.#context = this.#createContext();
     parent.children.set(name, this);
     world.census.actors += 1;
     world.openTurns(this);
+  }
+
+  /** Put together when somebody wants to read it, since most are never read. */
+  get path(): string {
+    return childPath(this.parent.path, this.name);
   }
 
   // What others ask of it.
@@ -143,7 +148,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
     }
   }
 
-  async stop(): Promise<void> {
+  async halt(): Promise<void> {
     this.#end({ kind: 'stopped' });
     await this.#ended;
   }
@@ -160,7 +165,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
   open(turns: Turns): void {
     this.#turns = turns;
     this.#handling = true;
-    this.#state = { value: this.#behaviour.start(this.#context) };
+    this.#state = { value: this.#behaviour.start(this) };
     this.#handled();
   }
 
@@ -180,10 +185,10 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
 
   crashed(error: unknown): void {
     if (this.#abandoned) {
-      this.#log.error({ error }, 'an abandoned handler failed');
+      this.log.error({ error }, 'an abandoned handler failed');
       return;
     }
-    this.#log.error({ error }, 'actor crashed');
+    this.log.error({ error }, 'actor crashed');
     const exit: Exit = { kind: 'crashed', error };
     this.#asks?.failAll(new ActorStoppedError(this.path));
     this.#finishing = undefined;
@@ -199,7 +204,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
   #post(message: Message, item: Item<Message>): 'queued' | 'stopped' | 'full' {
     if (this.#exit !== undefined) {
       this.#world.census.deadLetters += 1;
-      this.#log.debug({ type: messageType(message) }, 'dead letter: the actor has stopped');
+      this.log.debug({ type: messageType(message) }, 'dead letter: the actor has stopped');
       return 'stopped';
     }
     if (this.#waiting >= ACTOR_MAILBOX_MAX_MESSAGES) {
@@ -215,13 +220,13 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
     this.#world.census.deadLetters += 1;
     if (this.#overflowing) return;
     this.#overflowing = true;
-    this.#log.warn(
+    this.log.warn(
       { type: messageType(message), maxMessages: ACTOR_MAILBOX_MAX_MESSAGES },
       'mailbox full: new messages are dropped until there is room',
     );
   }
 
-  #signal(signal: Signal<Message>): void {
+  signal(signal: Signal<Message>): void {
     if (this.#exit !== undefined) return;
     this.#signals += 1;
     this.#put(signal);
@@ -243,7 +248,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
     this.#handling = true;
     const message = this.#take(item);
     if (message !== STALE && this.#state !== undefined) {
-      const next = this.#behaviour.receive(this.#state.value, message, this.#context);
+      const next = this.#behaviour.receive(this.#state.value, message, this);
       if (next instanceof Promise) return this.#handleLater(this.#state, next);
       this.#state.value = next;
     }
@@ -285,7 +290,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
     this.#exit = exit;
     this.#turns?.close();
     this.#dropMail();
-    this.#timers.clear();
+    this.#timers?.clear();
     this.#asks?.failUntaken(new ActorStoppedError(this.path));
     this.#deadline = this.#setDeadline(this.#shutdownMs ?? ACTOR_TREE_STOP_DEADLINE_MS);
     this.#ended = this.#tearDown();
@@ -299,7 +304,7 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
     this.#signals = 0;
     if (dropped === 0) return;
     this.#world.census.deadLetters += dropped;
-    this.#log.debug({ messages: dropped }, 'dead letters: the actor stopped before their turn');
+    this.log.debug({ messages: dropped }, 'dead letters: the actor stopped before their turn');
   }
 
   async #tearDown(): Promise<void> {
@@ -324,20 +329,20 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
     if (await this.#isDoneWithin(handled, ACTOR_HANDLER_DEADLINE_MS)) return;
     this.#abandoned = true;
     this.#world.census.done();
-    this.#log.warn({}, 'a handler did not end in time and is abandoned');
+    this.log.warn({}, 'a handler did not end in time and is abandoned');
   }
 
   async #runStopHook(exit: Exit): Promise<void> {
     if (this.#state === undefined) return;
     const failed = (error: unknown): void => {
-      this.#log.error({ error }, 'cleanup failed');
+      this.log.error({ error }, 'cleanup failed');
     };
     try {
       const work = this.#behaviour.stop?.(this.#state.value, exit);
       if (!(work instanceof Promise)) return;
       const limitMs = this.#shutdownMs ?? ACTOR_STOP_HOOK_DEADLINE_MS;
       if (await this.#isDoneWithin(work.catch(failed), limitMs)) return;
-      this.#log.warn({}, 'cleanup did not end in time and is not awaited');
+      this.log.warn({}, 'cleanup did not end in time and is not awaited');
     } catch (error) {
       failed(error);
     }
@@ -360,30 +365,27 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
   /** Bounds the whole teardown, descendants included. */
   #setDeadline(withinMs: number): Timer {
     return this.#world.clock.setTimer(withinMs, () => {
-      this.#log.warn({ withinMs }, 'the end took too long: the rest of the cleanup is not awaited');
+      this.log.warn({ withinMs }, 'the end took too long: the rest of the cleanup is not awaited');
       this.hurry();
     });
   }
 
   // What it may do itself.
 
-  #createContext(): ActorContext<Message> {
-    return {
-      self: this.self,
-      clock: this.#world.clock,
-      random: this.#world.random,
-      log: this.#log,
-      spawn: (name, behaviour, onExit, options) => this.#spawn(name, behaviour, onExit, options),
-      stop: (child) => this.#stopChild(child),
-      finish: (reason) => this.#finish(reason),
-      after: (name, delayMs, message) => {
-        if (this.#exit === undefined) this.#timers.arm(name, delayMs, message);
-      },
-      cancel: (name) => this.#timers.cancel(name),
-    };
+  get clock(): Clock {
+    return this.#world.clock;
   }
 
-  #spawn<ChildState, ChildMessage>(
+  get random(): Random {
+    return this.#world.random;
+  }
+
+  get log(): Log {
+    this.#log ??= new ActorLog(this.#world.log, this.path);
+    return this.#log;
+  }
+
+  spawn<ChildState, ChildMessage>(
     name: string,
     behaviour: Behaviour<ChildState, ChildMessage>,
     onExit: (exit: Exit) => Message,
@@ -394,19 +396,29 @@ export class Cell<State, Message> implements Parent, Inbox<Message>, TurnTaker {
     if (this.#exit !== undefined && (!this.#handling || this.#abandoned)) {
       throw new SpawnRefusedError(childPath(this.path, name), 'its parent has ended');
     }
-    const onEnd = (exit: Exit): void => this.#signal(new Signal(() => onExit(exit)));
+    const onEnd = (exit: Exit): void => this.signal(new Signal(() => onExit(exit)));
     return new Cell(this.#world, this, name, behaviour, onEnd, options).self;
   }
 
-  #stopChild(child: ActorRef<never>): Promise<void> {
+  stop(child: ActorRef<never>): Promise<void> {
     const cell = inboxOf(child);
     if (cell?.parent !== this) throw new TypeError(`${child.path} is no child of ${this.path}`);
-    return cell.stop();
+    return cell.halt();
   }
 
-  #finish(reason: unknown): void {
+  finish(reason: unknown): void {
     if (this.#exit !== undefined || this.#finishing !== undefined) return;
     this.#finishing = { kind: 'finished', reason };
     if (!this.#handling) this.#end(this.#finishing);
+  }
+
+  after(name: string, delayMs: number, message: Message): void {
+    if (this.#exit !== undefined) return;
+    this.#timers ??= new NamedTimers(this.#world.clock, this);
+    this.#timers.arm(name, delayMs, message);
+  }
+
+  cancel(name: string): void {
+    this.#timers?.cancel(name);
   }
 }

@@ -7,16 +7,22 @@
  */
 import { ACTOR_TIMERS_MAX } from '../../protocols/limits.ts';
 import type { Clock, Timer } from '../../protocols/ports.ts';
+import { SmallMap } from '../small-map.ts';
 import { Signal, STALE } from './envelope.ts';
+
+/** Whose timers they are. */
+export interface TimerOwner<Message> {
+  signal(signal: Signal<Message>): void;
+}
 
 export class NamedTimers<Message> {
   readonly #clock: Clock;
-  readonly #fire: (signal: Signal<Message>) => void;
-  readonly #timers = new Map<string, Timer>();
+  readonly #owner: TimerOwner<Message>;
+  readonly #timers = new SmallMap<string, Timer>();
 
-  constructor(clock: Clock, fire: (signal: Signal<Message>) => void) {
+  constructor(clock: Clock, owner: TimerOwner<Message>) {
     this.#clock = clock;
-    this.#fire = fire;
+    this.#owner = owner;
   }
 
   /** Throws RangeError for an unusable delay or too many names: programming errors. */
@@ -28,7 +34,7 @@ export class NamedTimers<Message> {
       );
     }
     const timer = this.#clock.setTimer(delayMs, () => {
-      this.#fire(new Signal(() => (this.#take(name, timer) ? message : STALE)));
+      this.#owner.signal(new Signal(() => (this.#take(name, timer) ? message : STALE)));
     });
     this.#timers.set(name, timer);
   }

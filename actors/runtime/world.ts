@@ -2,6 +2,7 @@
  * What surrounds a cell: its parent, its children, what all actors share, and nact behind a port.
  */
 import type { Clock, Log, Random } from '../../protocols/ports.ts';
+import type { SmallMap } from '../small-map.ts';
 import type { Census } from './census.ts';
 
 /** What the cell asks of nact: turns, one at a time and none within the asking, until it closes. */
@@ -33,25 +34,26 @@ export interface World {
 export interface Child {
   /** Undefined when none was given. */
   readonly place: number | undefined;
-  stop(): Promise<void>;
+  /** Ends it and all below it; resolves when that is done. */
+  halt(): Promise<void>;
   hurry(): void;
 }
 
 /** Where a cell stands: under an actor, or under the system itself. */
 export interface Parent {
   readonly path: string;
-  readonly children: Map<string, Child>;
+  readonly children: SmallMap<string, Child>;
 }
 
 /**
  * Stops siblings, the highest place first. Those that were given the same place stop at once; those
  * that were given none stand at zero and stop one by one, the latest started first.
  */
-export async function stopAll(children: ReadonlyMap<string, Child>): Promise<void> {
-  for (const round of stopRounds(children)) await Promise.all(round.map((child) => child.stop()));
+export async function stopAll(children: Parent['children']): Promise<void> {
+  for (const round of stopRounds(children)) await Promise.all(round.map((child) => child.halt()));
 }
 
-function stopRounds(children: ReadonlyMap<string, Child>): Child[][] {
+function stopRounds(children: Parent['children']): Child[][] {
   const rounds: Child[][] = [];
   const order = [...children.values()]
     .reverse()

@@ -64,8 +64,12 @@ export function refusalOf(
     case 'refused':
       return refusalFor(outcome);
     case 'timed-out':
-      if (outcome.waitMs !== null) return refuseForNow(429, 'long-wait', outcome.waitMs);
-      return refuseRequest(504, outcome.sent ? 'timeout-sent' : 'timeout');
+      if (outcome.sent) return refuseRequest(504, 'timeout-sent');
+      if (outcome.waitMs === null) return refuseRequest(504, 'timeout');
+      // Who is not limited must not be told so: libraries count limits, and slow down for them.
+      return outcome.failing
+        ? refuseForNow(503, 'upstream-failing', outcome.waitMs)
+        : refuseForNow(429, 'long-wait', outcome.waitMs);
     case 'failed':
       return refuseRequest(502, 'upstream', outcome.error.message);
   }

@@ -233,6 +233,13 @@ const WHY_REFUSED: Readonly<Record<RefusalReason, string>> = {
 
 const seconds = (ms: number): string => `${(Math.ceil(ms) / 1_000).toFixed(3)} s`;
 
+function lateness({ waitMs, failing, sent }: Extract<RestOutcome, { kind: 'timed-out' }>): string {
+  if (sent) return 'no answer within its timeout; Discord may have seen it';
+  if (waitMs === null) return 'its turn did not come within its timeout: not sent';
+  const why = failing ? 'Discord answers with errors: ' : '';
+  return `${why}its turn would come after ${seconds(waitMs)}, longer than its timeout: not sent`;
+}
+
 function unanswered(
   outcome: Exclude<RestOutcome, { kind: 'answered' }>,
   repeatable: boolean,
@@ -245,14 +252,7 @@ function unanswered(
       return { status: ProxyStatus.requestFailed, body };
     }
     case 'timed-out': {
-      if (outcome.waitMs !== null) {
-        const body = `its turn would come after ${seconds(outcome.waitMs)}, longer than its timeout: not sent`;
-        return { status: ProxyStatus.timedOut, body };
-      }
-      const body = outcome.sent
-        ? 'no answer within its timeout; Discord may have seen it'
-        : 'its turn did not come within its timeout: not sent';
-      return { status: ProxyStatus.timedOut, body };
+      return { status: ProxyStatus.timedOut, body: lateness(outcome) };
     }
     case 'failed':
       return { status: ProxyStatus.requestFailed, body: outcome.error.message };

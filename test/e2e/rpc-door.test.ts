@@ -8,7 +8,13 @@ import { createActorSystem } from '../../actors/runtime.ts';
 import type { Delivery } from '../../protocols/broker.ts';
 import { UpstreamError } from '../../protocols/errors.ts';
 import { CONSUMER_PREFETCH } from '../../protocols/limits.ts';
-import type { RestRequest, Sending, Upstream, UpstreamResult } from '../../protocols/proxy.ts';
+import type {
+  RestOutcome,
+  RestRequest,
+  Sending,
+  Upstream,
+  UpstreamResult,
+} from '../../protocols/proxy.ts';
 import {
   decodeProxyAnswer,
   encodeProxyRequest,
@@ -157,6 +163,25 @@ describe('the nine statuses', () => {
     const { answer } = await ask(GET);
     expect([answer?.status, answer?.body]).toEqual([1, 'the proxy failed; its log says why']);
     expect(log.at('error')).toHaveLength(1);
+  });
+
+  it('say why a request was out of time, and whether Discord may have seen it', async () => {
+    const late = { kind: 'timed-out', sent: false } as const;
+    const said = async (outcome: RestOutcome): Promise<string> => {
+      const { ask } = openDoor(() => ({
+        submit: () => ({ outcome: Promise.resolve(outcome), cancel: () => undefined }),
+      }));
+      const { answer } = await ask(GET);
+      return `${answer?.status} ${answer?.status === 0 ? '' : answer?.body}`;
+    };
+    const limit = 'its turn would come after 0.400 s, longer than its timeout: not sent';
+    expect(await said({ ...late, waitMs: 400 })).toBe(`8 ${limit}`);
+    const failing = await said({ ...late, waitMs: 400, failing: true });
+    expect(failing).toBe(`8 Discord answers with errors: ${limit}`);
+    expect(await said({ ...late, waitMs: null })).toMatch(/^8 .*not sent$/);
+    for (const waitMs of [null, 400]) {
+      expect(await said({ ...late, waitMs, sent: true })).toMatch(/^8 .*may have seen it$/);
+    }
   });
 
   it('are given to requests in every dialect', async () => {

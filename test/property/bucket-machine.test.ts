@@ -152,7 +152,7 @@ describe('the machine of a bucket', () => {
           expect(steps).toBeLessThan(20_000);
           const { state } = play;
           const isStuck =
-            state.queues.size > 0 &&
+            state.queues.length > 0 &&
             state.flights.length === 0 &&
             state.asked.high + state.asked.normal + state.asked.bulk === 0;
           if (isStuck) expect(play.wakeAtMs).not.toBe(Number.POSITIVE_INFINITY);

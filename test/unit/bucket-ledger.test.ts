@@ -1,6 +1,7 @@
 /** Which counter a request is charged to, and what brings counters together or keeps them apart. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Heard, noteHeard } from '../../actors/bucket/answers.ts';
+import { valueAt } from '../../actors/bucket/keyed.ts';
 import * as ledgers from '../../actors/bucket/ledger.ts';
 import type { Reading } from '../../actors/bucket/reading.ts';
 import type { LimitedBy } from '../../protocols/proxy.ts';
@@ -50,7 +51,7 @@ class Bench {
 
   /** Everything that is known and counted; a name that is none counts for nothing. */
   windowsOf(...keys: readonly string[]): readonly (number | undefined)[] {
-    return keys.map((key) => this.ledger.accounts[key]?.window);
+    return keys.map((key) => valueAt(this.ledger.accounts, key)?.window);
   }
 
   #hear(id: number, heard: Heard): void {
@@ -89,10 +90,10 @@ describe('a ledger', () => {
     bench.at(6_000).answer(bench.send(GET), read(5, 4, 5_000));
     bench.answer(bench.send(GET), read(9, 8, 9_000, 'other'));
     bench.refuse(bench.send(GET), 10, read(9, 0, 10, 'third'));
-    expect(bench.ledger.accounts[GET]?.hash).toBe('abc');
+    expect(valueAt(bench.ledger.accounts, GET)?.hash).toBe('abc');
     expect(bench.windowsOf(GET)).toEqual([first]);
     bench.at(20_000).answer(bench.send(GET), read(9, 7, 8_000, 'other'));
-    expect(bench.ledger.accounts[GET]?.hash).toBe('other');
+    expect(valueAt(bench.ledger.accounts, GET)?.hash).toBe('other');
     expect(bench.windowsOf(GET)).not.toEqual([first]);
   });
 

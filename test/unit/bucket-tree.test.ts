@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { RESET_MARGIN_MS } from '../../protocols/limits.ts';
 import type { RestOutcome } from '../../protocols/proxy.ts';
+import { refusalOf } from '../../src/proxy/refusals.ts';
 import type { BucketTable } from '../../src/simulator/rest/bucket-table.ts';
 import { createProxyWorld, fate, requestOf, TOKENS } from '../support/simulated-upstream.ts';
 
@@ -19,6 +20,14 @@ function table(kind: 'fixed' | 'leaky' | 'sliding', limit: number, windowMs: num
     counter: 'joint',
   } as const;
   return { [LIST]: [spec], [POST]: [{ ...spec, name: 'post' }] };
+}
+
+/** What the HTTP door says of a request that Discord has not answered. */
+function toldOf(outcome: RestOutcome | null): ReturnType<typeof refusalOf> {
+  if (outcome === null || outcome.kind === 'answered' || outcome.kind === 'cancelled') {
+    throw new Error(`${outcome?.kind} is no refusal`);
+  }
+  return refusalOf(outcome);
 }
 
 const stubs = { [LIST]: OK, [POST]: OK };
@@ -197,6 +206,55 @@ describe('a bucket', () => {
     const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
     expect(gaps[1]).toBeGreaterThan(gaps[0] ?? 0);
     expect(gaps[2]).toBeGreaterThan(gaps[1] ?? 0);
+  });
+
+  it('what would have to wait out errors of Discord is not told that it is limited', async () => {
+    const world = createProxyWorld({ buckets: table('fixed', 2, 60_000), stubs });
+    world.rest.inject({ effect: { kind: 'error', status: 502, html: true }, times: 2 });
+    const post = (changes = {}) => world.send('POST', '/channels/1/messages', changes);
+    /** What a client is told whose request cannot wait for a fifth of a second. */
+    const hurried = async () => {
+      const sent = post({ timeoutMs: 200 });
+      await world.pass(1);
+      const { status, headers, body } = toldOf(sent.outcome);
+      return { status, why: headers['x-spectacles-proxy'], retryAfter: body.retry_after };
+    };
+    const errors = [post(), post()];
+    await world.pass(450);
+    expect(errors.map(fate)).toEqual([502, 502]);
+    const failing = await hurried();
+    expect(failing).toMatchObject({ status: 503, why: 'upstream-failing' });
+    expect(failing.retryAfter).toBeGreaterThan(0.2);
+    expect(failing.retryAfter).toBeLessThan(0.501);
+    expect(world.upstream.sends).toHaveLength(2);
+    await world.pass(1_000);
+    // A 429 is an answer, and what it says is a limit, whoever has used it up.
+    const { method, headers } = requestOf('POST', '/channels/1/messages', {});
+    const [path, body] = ['/api/v10/channels/1/messages', new Uint8Array()];
+    for (const remoteAddress of ['192.0.2.2', '192.0.2.3']) {
+      world.rest.handle({ method, path, headers, body, remoteAddress });
+    }
+    const limited = post({ timeoutMs: 2_000 });
+    await world.pass(500);
+    expect(fate(limited)).toBe(429);
+    expect(await hurried()).toMatchObject({ status: 429, why: 'long-wait' });
+    await world.pass(61_000);
+    const served = [post(), post()];
+    await world.pass(1_000);
+    expect(served.map(fate)).toEqual([200, 200]);
+    expect(await hurried()).toMatchObject({ status: 429, why: 'long-wait' });
+  });
+
+  it('what Discord may have seen is never said not to have been sent', () => {
+    const late = { kind: 'timed-out', waitMs: 400, failing: true } as const;
+    const why = (outcome: RestOutcome) => {
+      const { status, headers } = toldOf(outcome);
+      return [status, headers['x-spectacles-proxy']];
+    };
+    expect(why({ ...late, sent: false })).toEqual([503, 'upstream-failing']);
+    expect(why({ ...late, failing: false, sent: false })).toEqual([429, 'long-wait']);
+    expect(why({ ...late, sent: true })).toEqual([504, 'timeout-sent']);
+    expect(why({ ...late, waitMs: null, sent: false })).toEqual([504, 'timeout']);
   });
 
   it('P67 P70: time that is up, or cannot suffice, is told at once', async () => {

@@ -69,7 +69,7 @@ describe('a full mailbox', () => {
     await turn();
     for (let sent = 0; sent <= ACTOR_MAILBOX_MAX_MESSAGES; sent += 1) actor.tell(() => {});
     expect(system.deadLetters).toBe(1);
-    children[0]?.tell(({ finish }) => finish('done'));
+    children[0]?.tell((context) => context.finish('done'));
     await turn();
     clock.advance(10);
     gate.open();

@@ -92,7 +92,7 @@ describe('the timers of an actor', () => {
       const start = (name: string): void => {
         const child = context.spawn('child', scripted(), () => () => start('second'));
         child.tell((context) => context.after('timer', 10, () => void seen.push(name)));
-        if (name === 'first') child.tell(({ finish }) => finish('done'));
+        if (name === 'first') child.tell((context) => context.finish('done'));
       };
       start('first');
     });

@@ -181,7 +181,7 @@ describe('a crash', () => {
       const child = context.spawn('child', scripted(), () => {
         throw new Error('onExit');
       });
-      child.tell(({ finish }) => finish('done'));
+      child.tell((context) => context.finish('done'));
     });
     await system.idle();
     expect(exits).toEqual([{ kind: 'crashed', error: new Error('onExit') }]);

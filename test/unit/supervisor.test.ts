@@ -154,7 +154,7 @@ describe('a supervisor', () => {
       const family = [member('a'), member('b', { restart: 'transient' })];
       world.system.spawn('top', supervisor({ strategy: 'one-for-one', children: family }));
       tell('a', boom);
-      tell('b', ({ finish }) => finish({ token: 'secret' }));
+      tell('b', (context) => context.finish({ token: 'secret' }));
       await world.pass(LONG_MS);
       return { children: family, log: world.log };
     })();
@@ -183,7 +183,7 @@ describe('a supervisor', () => {
     world.system.spawn('top', supervisor({ strategy: 'one-for-one', children }));
     seen.splice(0);
     for (const { spec } of children) {
-      tell(spec.id, spec.id.endsWith('crashing') ? boom : ({ finish }) => finish('done'));
+      tell(spec.id, spec.id.endsWith('crashing') ? boom : (context) => context.finish('done'));
     }
     await world.pass(LONG_MS);
     expect(seen.filter((what) => what.startsWith('+')).sort()).toEqual([
@@ -229,7 +229,7 @@ describe('a supervisor', () => {
       judge: (_id, exit) => ({ abnormal: true, counts: exit.kind === 'crashed' }),
     });
     for (let count = 0; count < 4 * SUPERVISOR_RESTARTS_MAX; count += 1) {
-      tell('a', ({ finish }) => finish('connection lost'));
+      tell('a', (context) => context.finish('connection lost'));
       await pass(2 * LONG_MS);
     }
     expect(exits).toEqual([]);
