@@ -46,6 +46,8 @@ export interface EventWriter {
 /** One message on its way to a handler. Exactly one of ack, retry and reject counts: the first. */
 export interface Delivery {
   readonly event: string;
+  /** The event whose subscriber gets it, where that is not its own. */
+  readonly subscription?: string | undefined;
   /**
    * The sender's name for the message, where it has one; a repeat carries the same, so it can be
    * told.

@@ -41,7 +41,7 @@ export function linkHooks({ desk, writer, self, log, isAlive, lost }: HooksOptio
  * Gives a delivery to its subscription's handler; one that throws, or rejects, refuses the message.
  */
 function deliver(desk: Desk, log: Log, delivery: Delivery): void {
-  const handler = desk.subscriptions.get(delivery.event);
+  const handler = desk.subscriptions.get(delivery.subscription ?? delivery.event);
   if (handler === undefined) {
     delivery.retry();
     return;

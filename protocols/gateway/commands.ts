@@ -15,6 +15,7 @@ import { GatewayOpcodes } from 'discord-api-types/v10';
 import { shardOfGuild } from '../discord/shard-of-guild.ts';
 import { CommandRefusedError } from '../errors.ts';
 import { COMMAND_BODY_MAX_BYTES, GATEWAY_FRAME_MAX_BYTES, PRESENCE_MAX_BYTES } from '../limits.ts';
+import { messageOf } from '../message-of.ts';
 import { openBody } from '../wire/body.ts';
 import { jsonMembers, writeJson } from '../wire/json-text.ts';
 import { parseWide } from '../wire/json-to-message-pack.ts';
@@ -67,7 +68,8 @@ export function readCommand(event: string, body: Uint8Array, shardCount: number)
     const shard = shardOf(field(whole.value, 'shardId'), 'shardId', shardCount);
     return { shard, command: read(member(whole, 'payload'), shard, shardCount) };
   }
-  const shard = shardOf(Number(event), 'the event', shardCount);
+  const named = DIGITS.test(event) ? Number(event) : event;
+  const shard = shardOf(named, 'the event', shardCount, `${SEND_EVENT} or `);
   return { shard, command: read(whole, shard, shardCount) };
 }
 
@@ -87,7 +89,7 @@ function openPart(body: Uint8Array): Part | undefined {
     const text = writeJson(value);
     return text === undefined ? undefined : { value, text };
   } catch (error) {
-    throw invalid(error instanceof Error ? error.message : String(error));
+    throw invalid(messageOf(error));
   }
 }
 
@@ -164,10 +166,12 @@ function guildOf({ value }: Part): string {
   throw invalid(`guild_id is ${show(found)}; it must be a guild's id, a string of digits`);
 }
 
-function shardOf(value: unknown, name: string, shardCount: number): number {
+function shardOf(value: unknown, name: string, shardCount: number, others = ''): number {
   const known = typeof value === 'number' && Number.isInteger(value) && value >= 0;
   if (known && value < shardCount) return value;
-  throw invalid(`${name} is ${show(value)}; it must be a shard from 0 to ${shardCount - 1}`);
+  throw invalid(
+    `${name} is ${show(value)}; it must be ${others}a shard from 0 to ${shardCount - 1}`,
+  );
 }
 
 function field(value: unknown, name: string): unknown {

@@ -16,6 +16,7 @@
 import { z } from 'zod';
 import { decodeBody, encodeBody } from './body.ts';
 import type { Frame } from './frame.ts';
+import { isFields, mapFields } from './message-pack.ts';
 
 const MARK = 'ipc';
 
@@ -146,13 +147,17 @@ function plainBody(data: unknown): Uint8Array {
   return buffer ? Uint8Array.from(buffer.data) : encodeBody(data);
 }
 
-/** A message as others send them; undefined for what is none. */
+/** A message as others send them; undefined for what is none, or has data that no body has. */
 export function readPlainMessage(value: unknown): Frame | undefined {
   const message = plain.safeParse(value).data;
   if (message === undefined) return undefined;
   const { event: name, data, key } = message;
-  const frame = { event: name, body: plainBody(data) };
-  return key === undefined ? frame : { ...frame, key };
+  try {
+    const frame = { event: name, body: plainBody(data) };
+    return key === undefined ? frame : { ...frame, key };
+  } catch {
+    return undefined;
+  }
 }
 
 /** A message for others, who do not decode: its data is the value, or bytes where there is none. */
@@ -163,8 +168,18 @@ export function writePlainMessage({ event: name, body: bytes, key }: Frame): obj
 
 function plainData(bytes: Uint8Array): unknown {
   try {
-    return decodeBody(bytes);
+    return withDigits(decodeBody(bytes));
   } catch {
     return Buffer.from(bytes);
   }
+}
+
+/**
+ * Most channels carry JSON, which has no integers of 64 bits and throws at them: they become
+ * strings of their digits, as in an answer in JSON.
+ */
+function withDigits(value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (Array.isArray(value)) return value.map(withDigits);
+  return isFields(value) ? mapFields(value, withDigits) : value;
 }

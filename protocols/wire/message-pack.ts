@@ -26,7 +26,8 @@ const UINT64_MAX = 2n ** 64n - 1n;
 
 type Fields = Record<string, unknown>;
 
-function isFields(value: unknown): value is Fields {
+/** Whether a value is a map of its own members, and nothing that a class has made. */
+export function isFields(value: unknown): value is Fields {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
@@ -42,7 +43,10 @@ function setOwn(target: Fields, key: string, value: unknown): void {
   });
 }
 
-function mapFields(fields: Fields, change: (value: unknown, key: string) => unknown): Fields {
+export function mapFields(
+  fields: Fields,
+  change: (value: unknown, key: string) => unknown,
+): Fields {
   const changed: Fields = {};
   for (const [key, value] of Object.entries(fields)) setOwn(changed, key, change(value, key));
   return changed;

@@ -60,6 +60,8 @@ export type BrokerConfig = {
       readonly output: Writable;
       /** Whether frames carry the id of their message; they do not unless told to. */
       readonly ids?: boolean;
+      /** The event whose handler gets what nobody subscribed to; dropped unless there is one. */
+      readonly catchAll?: string;
     }
   | {
       readonly type: 'redis';
@@ -158,8 +160,8 @@ function chooseDriver(
     case 'ipc':
       return ipcDriver(config, shared);
     case 'stdio': {
-      const { input, output, ids = false } = config;
-      return stdioDriver({ input, output, payload, ids, prefetch, clock, log });
+      const { input, output, ids = false, catchAll } = config;
+      return stdioDriver({ input, output, payload, ids, prefetch, catchAll, clock, log });
     }
     case 'redis':
       return redisDriver({

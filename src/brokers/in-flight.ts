@@ -10,6 +10,7 @@ import { IdleCount } from './idle-count.ts';
 
 export type DeliveryParts = {
   readonly event: string;
+  readonly subscription?: string | undefined;
   readonly id?: string | undefined;
   readonly shard?: number | undefined;
   readonly body: Uint8Array;
@@ -48,6 +49,7 @@ export class InFlight {
     };
     return {
       event: parts.event,
+      subscription: parts.subscription,
       id: parts.id,
       shard: parts.shard,
       body: parts.body,

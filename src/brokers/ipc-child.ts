@@ -329,7 +329,7 @@ function greet(options: IpcChildOptions, link: string, signal: AbortSignal): Pro
 export function ipcChildDriver(options: IpcChildOptions): LinkDriver {
   const { port, prefetch, clock, log, makeId } = options;
   const speakPlainly = (hooks: LinkHooks, first?: Frame) => {
-    const inbox = inboxOf(port, () => new PeerInbox(plainReader(port), clock, log));
+    const inbox = inboxOf(port, () => new PeerInbox({ reader: plainReader(port), clock, log }));
     const writer = plainWriter(port, hooks.confirms);
     const link = new PeerLink(writer, { inbox, prefetch, ids: false, clock, log }, hooks);
     // Whoever subscribes does so in a moment.

@@ -3,7 +3,10 @@ import type { ChildProcess } from 'node:child_process';
 import { ConfigurationError } from '../../protocols/errors.ts';
 
 export interface IpcPort {
-  /** Sends `message`; `done` is told when the operating system has taken it, or why it has not. */
+  /**
+   * Sends `message`; `done` is told when the operating system has taken it, or why it has not, and
+   * never before this returns.
+   */
   send(message: object, done: (error: Error | null) => void): void;
   /** Listens until the returned function is called. */
   listen(events: { message(message: unknown): void; gone(): void }): () => void;
@@ -34,7 +37,7 @@ class ProcessPort implements IpcPort {
     try {
       this.#channel.send(message, done);
     } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
+      process.nextTick(done, error instanceof Error ? error : new Error(String(error)));
     }
   }
 

@@ -48,7 +48,7 @@ export class MemoryConsumption {
     const queue = this.#queue(event);
     const consumer: MemoryConsumer = {
       hasRoom: this.#options.hasRoom,
-      take: (message) => this.#deliver(queue, message),
+      take: (message) => this.#deliver(event, queue, message),
     };
     this.#consumers.set(event, consumer);
     queue.join(consumer);
@@ -92,7 +92,7 @@ export class MemoryConsumption {
     return this.#options.hub.queue(event, this.#options.group);
   }
 
-  #deliver(queue: MemoryQueue, message: MemoryMessage): void {
+  #deliver(subscription: string, queue: MemoryQueue, message: MemoryMessage): void {
     const { log } = this.#options;
     const { event, id, shard, body, answer } = message;
     this.#held.set(message, queue);
@@ -101,6 +101,7 @@ export class MemoryConsumption {
     const release = () => this.#held.delete(message);
     this.#options.deliver({
       event,
+      subscription,
       id,
       shard,
       body,

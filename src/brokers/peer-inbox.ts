@@ -3,8 +3,9 @@
  *
  * There is one inbox for each way in, however many brokers of this process stand at it: each frame
  * is read once, and they compete for it. A frame of an event that was ever subscribed to waits in a
- * queue until a handler has room; other frames are dropped. The inbox outlives the brokers' links,
- * so a link that is made anew loses nothing, not even half a frame.
+ * queue until a handler has room; another waits for the handler of a catch-all event, and where
+ * there is none it is dropped. The inbox outlives the brokers' links, so a link that is made anew
+ * loses nothing, not even half a frame.
  *
  * A queue that is full stops the reading, which stops the other process when the pipe is full.
  * Where that is impossible, or nothing would ever make room because the event was unsubscribed, its
@@ -42,6 +43,14 @@ export type Attendant = { answer(frame: Frame): Promise<void> };
 /** There are no groups between two processes; the queues of an inbox have one all the same. */
 export const PEER_GROUP = 'peer';
 
+export type PeerInboxOptions = {
+  readonly reader: FrameReader;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The event whose handler gets what is of no event that was ever subscribed to. */
+  readonly catchAll?: string | undefined;
+};
+
 type Call = { readonly event: string; settle(answer: Uint8Array | Error): void };
 
 export class PeerInbox {
@@ -56,13 +65,16 @@ export class PeerInbox {
   #stopReading: () => void = () => undefined;
   #garbage = 0;
   #garbageReportMs = Number.NEGATIVE_INFINITY;
+  readonly #catchAll: MemoryQueue | undefined;
   #isEnded = false;
 
-  constructor(reader: FrameReader, clock: Clock, log: Log) {
+  constructor({ reader, clock, log, catchAll }: PeerInboxOptions) {
     this.hub = new MemoryHub(clock);
     this.#reader = reader;
     this.#clock = clock;
     this.#log = log;
+    // It is there before its handler is, so that what comes before that waits.
+    this.#catchAll = catchAll === undefined ? undefined : this.queue(catchAll);
     this.hub.onRoom(() => this.resumeIfRoom());
   }
 
@@ -121,11 +133,11 @@ export class PeerInbox {
       call.settle(body);
       return;
     }
-    if (this.hub.queuesOf(event).length === 0) {
+    const queue = this.hub.queuesOf(event).length > 0 ? this.queue(event) : this.#catchAll;
+    if (queue === undefined) {
       this.#log.debug({ event }, 'a message that nobody subscribed to was dropped');
       return;
     }
-    const queue = this.queue(event);
     if (!queue.fits(body.length)) this.#makeRoom(queue, event);
     queue.add({
       event,

@@ -88,17 +88,27 @@ function remedyFor(error: unknown, message: string): string | undefined {
   return TLS_REFUSALS.find(([pattern]) => pattern.test(code))?.[1];
 }
 
+/**
+ * ioredis attaches the command to its refusal, with what it was given: a password, or somebody's
+ * message.
+ */
+function withoutCommand(error: unknown): unknown {
+  if (error instanceof Error) Reflect.deleteProperty(error, 'command');
+  return error;
+}
+
 /** The error that the rest of the project is told, for whatever ioredis has said. */
 export function redisError(error: unknown, label: string): SpectaclesError {
   if (error instanceof SpectaclesError) return error;
+  const cause = withoutCommand(error);
   const text = messageOf(error);
   const message = text.replace(/\s+/g, ' ').trim();
   const remedy = remedyFor(error, message);
   if (remedy === undefined) {
-    return new BrokerUnavailableError(`${label}: ${message}`, { cause: error });
+    return new BrokerUnavailableError(`${label}: ${message}`, { cause });
   }
   const words = message.replace(/\.$/, '');
-  return new FatalError(`${label} refuses: ${words}; ${remedy}`, { cause: error });
+  return new FatalError(`${label} refuses: ${words}; ${remedy}`, { cause });
 }
 
 export type RedisRole = 'commands' | 'events' | 'reader' | 'replies';

@@ -13,7 +13,11 @@
 import type { Redis } from 'ioredis';
 import type { EventSink, Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
 import type { CallOptions, PublishOptions } from '../../protocols/broker.ts';
-import { BrokerUnavailableError, UnroutableError } from '../../protocols/errors.ts';
+import {
+  BrokerUnavailableError,
+  type SpectaclesError,
+  UnroutableError,
+} from '../../protocols/errors.ts';
 import { REDIS_CLAIM_IDLE_MS } from '../../protocols/limits.ts';
 import type { Clock, Log, Timer } from '../../protocols/ports.ts';
 import type { PayloadEncoder } from '../../protocols/wire/payload.ts';
@@ -210,7 +214,7 @@ class RedisLink implements Link {
       if (readGroups(await commands.callBuffer('XINFO', 'GROUPS', event)).length > 0) return;
     } catch (error) {
       const isMissing = isReplyError(error) && /no such key/i.test(error.message);
-      if (!isMissing) throw redisError(error, this.#options.place.label);
+      if (!isMissing) throw this.#refused(error);
     }
     throw new UnroutableError(event);
   }
@@ -228,11 +232,18 @@ class RedisLink implements Link {
     try {
       return String(await node.commands.xadd(event, '*', ...fields));
     } catch (error) {
-      const known = redisError(error, this.#options.place.label);
-      // A server that answers and is not able to write (READONLY, OOM, LOADING) is as good as gone.
-      if (isReplyError(error) && known instanceof BrokerUnavailableError) this.lost(known);
-      throw known;
+      throw this.#refused(error);
     }
+  }
+
+  /**
+   * What a command has failed with. A server that answers and cannot do it (READONLY, OOM, LOADING)
+   * is as good as gone.
+   */
+  #refused(error: unknown): SpectaclesError {
+    const known = redisError(error, this.#options.place.label);
+    if (isReplyError(error) && known instanceof BrokerUnavailableError) this.lost(known);
+    return known;
   }
 
   async #openReplies(): Promise<Redis> {

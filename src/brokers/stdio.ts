@@ -22,6 +22,8 @@ export type StdioDriverOptions = {
   readonly payload: PayloadMode;
   readonly ids: boolean;
   readonly prefetch: number;
+  /** The event whose handler gets what is of no event that was ever subscribed to. */
+  readonly catchAll?: string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -112,8 +114,11 @@ class StdioWriter implements FrameWriter {
 }
 
 export function stdioDriver(options: StdioDriverOptions): LinkDriver {
-  const { input, output, prefetch, clock, log } = options;
-  const inbox = inboxOf(input, () => new PeerInbox(new StdioReader(input), clock, log));
+  const { input, output, prefetch, catchAll, clock, log } = options;
+  const inbox = inboxOf(
+    input,
+    () => new PeerInbox({ reader: new StdioReader(input), catchAll, clock, log }),
+  );
   return {
     label: 'stdio',
     async open(hooks, signal) {

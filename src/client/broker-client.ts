@@ -150,7 +150,7 @@ export abstract class BrokerClient extends EventEmitter {
     this.#running ??= this.open().then(
       (running) => {
         running.broker.watch((state) => {
-          if (state === 'away') this.emit('close');
+          if (state === 'away') this.#tellClose();
         });
         return running;
       },
@@ -249,6 +249,15 @@ export abstract class BrokerClient extends EventEmitter {
   /** Whoever has an encoding of their own speaks it whatever they are asked in. */
   #answer(data: unknown, { body }: Delivery): Uint8Array {
     return this.serialize === encodeBody ? encodeAnswer(data, body) : this.serialize(data);
+  }
+
+  /** A listener that throws must not end what the broker does about the loss. */
+  #tellClose(): void {
+    try {
+      this.emit('close');
+    } catch (error) {
+      this.#tellError(new ListenerError('close', error));
+    }
   }
 
   /** Who gave no log is told by the process's own warnings, as Node itself would do it. */

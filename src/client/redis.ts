@@ -9,6 +9,7 @@
  */
 import type { RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../protocols/errors.ts';
+import { messageOf } from '../../protocols/message-of.ts';
 import type { RedisPlace } from '../brokers/redis-connection.ts';
 import { parseRedisUrl } from '../config/broker-urls.ts';
 import { BrokerClient, type Running } from './broker-client.ts';
@@ -111,7 +112,9 @@ export class Redis extends BrokerClient {
     this.redis = redis;
     this.name = options.name;
     redis.on?.('error', (error) => {
-      this.log.debug({ error }, 'the ioredis client that the broker was given reported an error');
+      // The error itself may hold the password, which was part of a command.
+      const reason = messageOf(error);
+      this.log.debug({ reason }, 'the ioredis client that the broker was given reported an error');
     });
   }
 

@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { ActorSystem } from '../../actors/runtime.ts';
 import type { Broker } from '../../protocols/broker.ts';
 import { ConfigurationError } from '../../protocols/errors.ts';
+import { SEND_EVENT } from '../../protocols/gateway/commands.ts';
 import { PROXY_REQUESTS_MAX } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import { type BrokerConfig, createBroker, redisPlace } from '../brokers/create-broker.ts';
@@ -76,7 +77,14 @@ function gatewayBroker(
     case 'memory':
       return { type, group, payload, hub: host.hub ?? new MemoryHub(host.clock) };
     case 'stdio':
-      return { type, payload, input: process.stdin, output: process.stdout };
+      // Whatever comes in is meant for this gateway: nobody else would say what is wrong with it.
+      return {
+        type,
+        payload,
+        input: process.stdin,
+        output: process.stdout,
+        catchAll: SEND_EVENT,
+      };
     case 'redis':
       return {
         type,

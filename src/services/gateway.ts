@@ -179,7 +179,7 @@ function startShards(
   sessions: SessionsTree,
 ): RunningService {
   const { broker, log, system } = host;
-  const { shards, shardCount } = discord;
+  const { shards } = discord;
   const { metrics, watch } = parts;
   // A pipe leads to the bot, and to no other gateway.
   const isAlone = config.broker.type === 'stdio';
@@ -202,8 +202,8 @@ function startShards(
   });
   const intake: CommandIntake = consumeCommands({
     broker,
-    // Nobody else would say of the other shards that they are not here.
-    shards: isAlone ? allShards(shardCount) : shards,
+    // Over a pipe `SEND` catches all: the commands to any shard, and whatever is no command.
+    shards: isAlone ? [] : shards,
     withDiscordjs: config.broker.payload === 'discordjs',
     take: (delivery) => tree.command(delivery),
     log,

@@ -131,6 +131,35 @@ describe('the broker over stdio', () => {
     expect(inbox.values).toEqual([{ guild_id: '1' }, { guild_id: '1' }, { guild_id: '2' }]);
   });
 
+  it('gives what nobody subscribed to, and what came before, to the handler that catches all', async () => {
+    readOutput();
+    input.write('{"event":"EARLY","data":1,"key":"a"}\n');
+    const config = { type: 'stdio', input, output, payload: 'json', catchAll: 'SEND' } as const;
+    const broker = await bench.open(config);
+    const others = new Inbox();
+    await broker.subscribe('OTHER', others.handler);
+    await until('it was read', () => input.readableLength === 0);
+    const inbox = new Inbox((delivery) => {
+      void delivery.reply(body(delivery.event));
+      // One that is handed back comes to the same handler again.
+      if (inbox.deliveries.length === 1) delivery.retry();
+      else delivery.ack();
+    });
+    await broker.subscribe('SEND', inbox.handler);
+    input.write(
+      '{"event":"OTHER","data":2}\n{"event":"LATE","data":3}\n{"event":"SEND","data":4}\n',
+    );
+    await until('all came', () => inbox.deliveries.length === 4 && others.deliveries.length === 1);
+    expect(inbox.deliveries.map(({ event }) => event).toSorted()).toEqual([
+      'EARLY',
+      'EARLY',
+      'LATE',
+      'SEND',
+    ]);
+    expect(others.values).toEqual([2]);
+    expect(Buffer.concat(written).toString()).toBe('{"event":"EARLY","data":"EARLY","key":"a"}\n');
+  });
+
   it('answers a frame that has a key with a frame that has it too, and no other', async () => {
     readOutput();
     const broker = await open('json');
@@ -149,9 +178,10 @@ describe('the broker over stdio', () => {
   });
 
   it('fails calls at once when no answer can come any more', async () => {
+    readOutput();
     const broker = await open('json');
-    const before = broker.call('E', body(1), { timeoutMs: 60_000 });
-    setImmediate(() => input.end());
+    const before = broker.call('E', body(1), { timeoutMs: 600_000 });
+    void until('it was sent', () => written.length > 0).then(() => input.end());
     await expect(before).rejects.toMatchObject({ code: 'PEER_GONE' });
     await expect(broker.call('E', body(1), { timeoutMs: 60_000 })).rejects.toMatchObject({
       code: 'PEER_GONE',

@@ -27,11 +27,7 @@ async function simulate(): Promise<Simulator> {
     seed: 8,
     guildCount: 6,
     rate: 200,
-    gateway: {
-      maxConcurrency: SHARDS.length,
-      recommendedShards: SHARDS.length,
-      heartbeatIntervalMs: 400,
-    },
+    gateway: { maxConcurrency: SHARDS.length, recommendedShards: SHARDS.length },
   });
   onTestFinished(() => simulator.close());
   return simulator;
@@ -125,6 +121,13 @@ describe('spectacles gateway over stdio', () => {
     const simulator = await simulate();
     const gateway = startGateway(simulator, { NODE_OPTIONS: `--import=${fileURLToPath(CRASHES)}` });
     await gateway.log('shard is ready', SHARDS.length);
+    // Much is sent and told where heartbeats are frequent. They are only now that there are
+    // sessions: one that is acknowledged too late ends its connection, and before READY there is
+    // nothing to resume.
+    const { scenario } = simulator.discord;
+    scenario.strike({ fault: 'heartbeat-interval', intervalMs: 400 });
+    scenario.strike({ fault: 'reconnect' });
+    await gateway.log('shard has resumed its session', SHARDS.length);
     gateway.signal('SIGUSR2');
     const crashes = (method: string) =>
       gateway.stderrLines.filter((line) => line.includes(`a crash of ${method} that`)).length;
@@ -136,7 +139,7 @@ describe('spectacles gateway over stdio', () => {
       }),
     );
     await expectFramesOnly(simulator, gateway);
-    expect(simulator.audit.count('resume')).toBeGreaterThan(0);
+    expect(simulator.audit.count('resume')).toBeGreaterThan(SHARDS.length);
     expect(simulator.audit.count('identify')).toBe(SHARDS.length);
     await expectCleanEnd(simulator, gateway);
   });
@@ -200,6 +203,34 @@ describe('spectacles gateway over stdio', () => {
     expect(heard).toEqual(expect.arrayContaining([frame.d, frame.d, other.d]));
     expect(await gateway.end('SIGINT')).toEqual(STOPPED);
     expect(simulator.audit.breaches).toEqual([]);
+  });
+
+  it('refuses what no gateway takes, with a reason, and goes on', async () => {
+    const simulator = await startSimulator({ seed: 8, gateway: { recommendedShards: 2 } });
+    onTestFinished(() => simulator.close());
+    const gateway = startGateway(simulator, { DISCORD_EVENTS: 'MESSAGE_CREATE' });
+    const data = { op: 3, d: { since: null, activities: [], status: 'idle', afk: true } };
+    // The first of them is there before the gateway has heard of Discord.
+    for (const event of ['2', 'send', '0']) {
+      gateway.write(`${JSON.stringify({ event, data, key: `to ${event}` })}\n`);
+    }
+    await gateway.until('answered', () => gateway.stdoutLines.length === 3);
+    const answers = new Map(
+      gateway.stdoutLines.map((line) => JSON.parse(line)).map(({ key, ...rest }) => [key, rest]),
+    );
+    const refused = (event: string, shown: string) => ({
+      event,
+      data: {
+        status: 'refused',
+        reason: 'invalid',
+        message: `the event is ${shown}; it must be SEND or a shard from 0 to 1`,
+      },
+    });
+    expect(answers.get('to 2')).toEqual(refused('2', '2'));
+    expect(answers.get('to send')).toEqual(refused('send', '"send"'));
+    expect(answers.get('to 0')).toEqual({ event: '0', data: { status: 'sent', shard: 0 } });
+    expect(simulator.audit.count('command')).toBe(1);
+    expect(await gateway.end('SIGINT')).toEqual(STOPPED);
   });
 
   it('says of a command to a shard that another process has that it has not got it', async () => {

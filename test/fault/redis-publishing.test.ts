@@ -171,6 +171,22 @@ describe('a Redis that cannot write', () => {
     },
   );
 
+  it('is away while it does not say who reads, and is sent again what was mandatory', async () => {
+    const broker = await bench.open(countedConfig(server.url, group, counts));
+    const consumer = await bench.open(countedConfig(server.url, group, counts));
+    const inbox = new Inbox();
+    await consumer.subscribe(event, inbox.handler);
+    await admin.config('SET', 'replica-serve-stale-data', 'no');
+    await admin.replicaof('127.0.0.1', '1');
+    const published = broker.publish(event, body('patient'), { mandatory: true });
+    await until('it was noticed', () => broker.state === 'away');
+    await admin.replicaof('NO', 'ONE');
+    await admin.config('SET', 'replica-serve-stale-data', 'yes');
+    await published;
+    await until('it came', () => inbox.values.includes('patient'));
+    expect(bench.failures).toEqual([]);
+  });
+
   it('R37 is away while it says MISCONF, since it cannot save, and comes back', async () => {
     const own = await startServer('redis');
     const keeper = new Redis(own.url);

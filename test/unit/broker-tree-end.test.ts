@@ -92,8 +92,11 @@ describe('the end of the tree of a broker', () => {
     const published = outcome(broker.publish('A', BODY));
     await world.pass(0);
     const closed = outcome(broker.close());
+    const late = outcome(broker.publish('A', BODY));
     await world.pass(100);
     expect(closed.value).toBe('pending');
+    expect(late.value).toBe('BROKER_UNAVAILABLE');
+    expect(last().published).toHaveLength(1);
     expect(last().isClosed).toBe(false);
     last().published[0]?.confirm();
     await world.pass(0);

@@ -8,6 +8,7 @@ import {
   CONFIRM_STALL_MS,
   PUBLISH_TIMEOUT_MS,
 } from '../../protocols/limits.ts';
+import { Attached } from '../../src/client/local.ts';
 import { RecordingOrigin, writeEvent } from '../support/broker-bench.ts';
 import { BODY, createBrokerTree, outcome } from '../support/broker-tree-bench.ts';
 
@@ -29,6 +30,24 @@ describe('operations on the tree of a broker', () => {
     for (const { confirm } of last().published) confirm();
     await world.pass(0);
     expect([first.value, second.value]).toEqual(['done', 'done']);
+  });
+
+  it('sends it again though a listener of the library throws when the link is lost', async () => {
+    const { world, last, start } = createBrokerTree();
+    const client = new Attached(await start());
+    const errors: string[] = [];
+    client.on('error', ({ message }) => errors.push(message));
+    client.on('close', () => {
+      throw new RangeError('no such thing');
+    });
+    const published = outcome(client.publish('A', 1));
+    await world.pass(0);
+    last().hooks.lost(new Error('reset'));
+    await world.pass(BROKER_BACKOFF_MIN_MS);
+    last().published[0]?.confirm();
+    await world.pass(0);
+    expect(published.value).toBe('done');
+    expect(errors).toEqual([expect.stringContaining('close failed with RangeError')]);
   });
 
   it('A1 settles every operation within its deadline, and takes no more than its bound', async () => {

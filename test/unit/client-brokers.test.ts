@@ -17,6 +17,7 @@ import type { MessageOptions } from '../../src/client/broker-types.ts';
 import { Attached, Memory } from '../../src/client/local.ts';
 import { Redis } from '../../src/client/redis.ts';
 import { Repeats } from '../../src/client/repeats.ts';
+import { Rest } from '../../src/client/rest.ts';
 import { listen } from '../../src/listen.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import {
@@ -176,6 +177,37 @@ describe('a broker of the library', () => {
     expect(seen).toEqual(['refused', 'back', 'back']);
   });
 
+  it('hands back what has come before its listener has', async () => {
+    const bot = client();
+    await bot.subscribe('E');
+    await client('others').publish('E', 'early');
+    await until('it was handed out', () => hub.queue('E', 'bots').length === 0);
+    const attempts: number[] = [];
+    bot.on('E', (_data: unknown, { attempt, ack }: MessageOptions) => {
+      attempts.push(attempt);
+      void ack();
+    });
+    await until('it came again', () => attempts.length === 1);
+    expect(attempts[0]).toBeGreaterThan(1);
+  });
+
+  it('starts anew when it is used again after a start that has failed', async () => {
+    let isBroken = true;
+    class Fickle extends Memory {
+      protected override open() {
+        if (isBroken) return Promise.reject(new RangeError('not yet'));
+        return super.open();
+      }
+    }
+    const bot = new Fickle('bots', { hub });
+    clients.push(bot);
+    await expect(bot.connect()).rejects.toThrow('not yet');
+    isBroken = false;
+    await bot.subscribe('E');
+    await bot.publish('E', 1, { mandatory: true });
+    expect(hub.isWanted('E')).toBe(true);
+  });
+
   it('tells what cannot be decoded, and a listener that throws, as error, and goes on', async () => {
     const bot = client();
     const errors: unknown[] = [];
@@ -311,5 +343,21 @@ describe('Redis of the library', () => {
     await new Promise((resolve) => redis.once('end', resolve));
     expect(printed).not.toHaveBeenCalled();
     expect(log.at('debug')).toHaveLength(1);
+  });
+});
+
+describe('Rest', () => {
+  it('tells the proxy for how long it waits, and waits longer than that to be told', async () => {
+    const calls: { readonly request: unknown; readonly waitMs: number }[] = [];
+    const broker = {
+      async call(_event: string, request: unknown, options?: { readonly timeout?: number }) {
+        calls.push({ request, waitMs: options?.timeout ?? 0 });
+        return { status: 8, body: 'late' };
+      },
+    };
+    const rest = new Rest(broker, 'a.b');
+    expect(await rest.get('/x', { timeoutMs: 1_500 })).toEqual({ status: 8, body: 'late' });
+    expect(calls[0]?.request).toMatchObject({ timeout: { secs: 1, nanos: 500_000_000 } });
+    expect(calls[0]?.waitMs).toBeGreaterThanOrEqual(1_500 + 1_000);
   });
 });

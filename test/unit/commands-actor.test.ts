@@ -1,10 +1,11 @@
 /** The commands actor by itself: whatever it has taken is settled, once, however it ends. */
 import { describe, expect, it } from 'vitest';
 import { commands } from '../../actors/commands/actor.ts';
+import { admitCommand, type CommandsState, NO_COMMANDS } from '../../actors/commands/machine.ts';
 import type { CommandsWorld } from '../../actors/commands/ports.ts';
 import type { ActorRef } from '../../protocols/actor.ts';
 import type { CommandsMessage } from '../../protocols/gateway/messages.ts';
-import { COMMAND_RETRY_MS } from '../../protocols/limits.ts';
+import { COMMAND_RETRY_MS, COMMANDS_MAX } from '../../protocols/limits.ts';
 import { createActorWorld } from '../support/actor-world.ts';
 import { PlayedDelivery } from '../support/played-delivery.ts';
 
@@ -94,5 +95,20 @@ describe('a command', () => {
     await system.stop();
     expect(first.settlements).toHaveLength(1);
     expect(second.settlements).toEqual(['retry']);
+  });
+});
+
+describe('the room for commands', () => {
+  it('is half for one slow shard, and never gone for the others', () => {
+    const routes = { owned: new Set([0, 1]), fenced: new Set<number>(), leadsToOthers: false };
+    const fill = (state: CommandsState, shard: number): CommandsState => {
+      const step = admitCommand(state, { shard, isDirect: true }, routes);
+      return step.way.kind === 'shard' ? fill(step.state, shard) : step.state;
+    };
+    const one = fill(NO_COMMANDS, 0);
+    expect(one.total).toBe(COMMANDS_MAX / 2);
+    const both = fill(one, 1);
+    expect(both.total).toBeLessThan(COMMANDS_MAX);
+    expect(both.open.get(1)).toBe(COMMANDS_MAX / 4);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SHOWN_VALUE_MAX_LENGTH } from '../../protocols/limits.ts';
 import { formatAddress, parseAddress } from '../../src/config/address.ts';
 import {
   parseAmqpUrl,
@@ -8,6 +9,7 @@ import {
 } from '../../src/config/broker-urls.ts';
 import { formatDuration, parseDuration } from '../../src/config/duration.ts';
 import { formatShardIds, parseShardIds } from '../../src/config/shard-ids.ts';
+import { showInput } from '../../src/config/show.ts';
 import { AMQP_DEFAULTS as AMQP, REDIS_DEFAULTS as REDIS } from '../support/configuration.ts';
 
 describe('durations', () => {
@@ -87,12 +89,22 @@ describe('shard ids', () => {
     ['3-1', 'the range 3-1 runs backwards'],
     ['0-3,2', '2 comes twice'],
     ['0-999999', 'the largest shard id is 65535'],
+    ['65536', 'the largest shard id is 65535'],
   ])('%j: %s', (text, problem) => {
     expect(parseShardIds(text)).toBe(problem);
   });
 
   it('are written short', () => {
     expect(formatShardIds([0, 1, 2, 3, 8, 9])).toBe('0-3,8,9');
+  });
+});
+
+describe('values in messages', () => {
+  it('are cut where they are too long, with the mark of it', () => {
+    const shown = showInput('x'.repeat(SHOWN_VALUE_MAX_LENGTH));
+    expect(shown).toBe(`"${'x'.repeat(SHOWN_VALUE_MAX_LENGTH)}"`);
+    const cut = showInput('x'.repeat(SHOWN_VALUE_MAX_LENGTH + 1));
+    expect(cut).toBe(`"${'x'.repeat(SHOWN_VALUE_MAX_LENGTH - 1)}…"`);
   });
 });
 

@@ -170,6 +170,27 @@ describe('a command', () => {
     expect(after.settlements).toEqual(['retry']);
   });
 
+  it('that came after a crash of whoever takes them is handed back when the gateway stops', async () => {
+    const world = await startReady();
+    const broken = new PlayedDelivery('0', frame('broken'));
+    Object.defineProperty(broken, 'body', {
+      get() {
+        throw new RangeError('no such body');
+      },
+    });
+    world.tree.command(broken);
+    const waiting = send(world, '0', frame('waiting'));
+    await world.pass(0);
+    expect(world.log.at('error').map(({ message }) => message)).toContain('actor crashed');
+    expect([broken, waiting].map(({ settlements }) => settlements)).toEqual([
+      ['reject: the gateway failed over it'],
+      [],
+    ]);
+    await world.stop();
+    expect(waiting.settlements).toEqual(['retry']);
+    expect(arrived(world)).toEqual([]);
+  });
+
   it('that was written is acknowledged, though the word of it comes when the gateway is stopping', async () => {
     for (const isWritten of [true, false]) {
       const late: (() => void)[] = [];

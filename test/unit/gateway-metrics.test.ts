@@ -32,3 +32,24 @@ describe('the counts of frames', () => {
     ]);
   });
 });
+
+describe('the session starts', () => {
+  it('are shown as they stand', async () => {
+    const registry = new Registry();
+    const metrics = new GatewayMetrics(registry, 1, KNOWN, String);
+    const starts = { total: 9, remaining: 7, resetInMs: 1, begun: true, maxConcurrency: 1 };
+    const shown = async (): Promise<readonly unknown[]> => {
+      const names = ['remaining', 'waiting'].map((name) => `gateway_identifies_${name}`);
+      const flags = ['floor_reached', 'ledger_up'].map((name) => `gateway_identify_${name}`);
+      const found = [...names, ...flags].map(async (name) => {
+        const metric = await registry.getSingleMetric(name)?.get();
+        return metric?.values[0]?.value;
+      });
+      return Promise.all(found);
+    };
+    metrics.identifies({ starts, waiting: 3, atFloor: false, ledgerIsAway: false, owed: 0 });
+    expect(await shown()).toEqual([7, 3, 0, 1]);
+    metrics.identifies({ starts, waiting: 4, atFloor: true, ledgerIsAway: true, owed: 0 });
+    expect(await shown()).toEqual([7, 4, 1, 0]);
+  });
+});

@@ -1,8 +1,15 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { BrokerUnavailableError } from '../../protocols/errors.ts';
 import { RUN_DRAIN_MS } from '../../protocols/limits.ts';
+import { MemoryHub } from '../../src/brokers/memory.ts';
+import type { MessageOptions } from '../../src/client/broker-types.ts';
+import { Rest } from '../../src/client/rest.ts';
 import { HandlerCalls } from '../../src/services/handler-calls.ts';
+import { type Bot, startHandler } from '../../src/services/start-handler.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
+import { systemClock } from '../../src/system-clock.ts';
+import { body, createBench, until } from '../support/broker-bench.ts';
+import { RecordingLog } from '../support/recording-log.ts';
 
 /** A proxy that answers when it is told to. */
 function world() {
@@ -50,5 +57,40 @@ describe('the requests of a handler', () => {
     await expect(calls.call('REQUEST', 2)).rejects.toBeInstanceOf(BrokerUnavailableError);
     waiting[0]?.('late, and still the answer');
     expect(await slow).toBe('late, and still the answer');
+  });
+});
+
+describe('the listeners of a handler', () => {
+  it('get the events of Discord that they are for, and the news of a lost session', async () => {
+    const bench = createBench();
+    onTestFinished(() => bench.stop());
+    const shared = { type: 'memory', hub: new MemoryHub(systemClock), payload: 'json' } as const;
+    const events = await bench.open({ ...shared, group: 'handler' });
+    const gateway = await bench.open({ ...shared, group: 'gateway' });
+    const heard: unknown[] = [];
+    const handler = {
+      path: 'bot.mjs',
+      load: async () => ({
+        default({ broker }: Bot) {
+          for (const event of ['TYPING_START', 'SPECTACLES_GAP', 'OF_ITS_OWN']) {
+            broker.on(event, (data: unknown, { ack }: MessageOptions) => {
+              heard.push(data);
+              void ack();
+            });
+          }
+        },
+      }),
+      failure: async (error: unknown) => new Error('it failed', { cause: error }),
+      placeOf: () => undefined,
+    };
+    const runtime = { log: new RecordingLog(), signal: new AbortController().signal };
+    const rest = new Rest(world().calls, 'a.b');
+    expect(await startHandler(handler, { events, rest }, runtime)).toEqual(['TYPING_START']);
+    await gateway.publish('TYPING_START', body('typing'));
+    await gateway.publish('SPECTACLES_GAP', body('gap'));
+    await until('both came', () => heard.length === 2);
+    expect(heard).toEqual(expect.arrayContaining(['typing', 'gap']));
+    // What is its own is its own to subscribe to.
+    await expect(gateway.publish('OF_ITS_OWN', body(1), { mandatory: true })).rejects.toThrow();
   });
 });

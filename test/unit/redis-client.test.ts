@@ -15,6 +15,13 @@ describe('the Redis class of the library', () => {
     expect(() => new Redis('group', client, options)).toThrow(problem);
   });
 
+  it('disconnects the client that it was given with itself, used or not', async () => {
+    let disconnects = 0;
+    const given = { options: { host: 'localhost' }, disconnect: () => void disconnects++ };
+    await new Redis('group', given).disconnect();
+    expect(disconnects).toBe(1);
+  });
+
   it('refuses a client of a cluster that names no addresses', async () => {
     const cluster = { ...client, isCluster: true, startupNodes: ['nonsense://'] };
     const broker = new Redis('group', cluster);

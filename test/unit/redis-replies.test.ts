@@ -74,6 +74,17 @@ describe('the answers to calls over Redis', () => {
     expect(replies.remembered).toBe(0);
   });
 
+  it('are not asked for when nobody waits any more before they can be heard', async () => {
+    const { replies } = desk();
+    const abort = new AbortController();
+    let sent = 0;
+    const send = async () => `${++sent}-0`;
+    const answer = replies.await('E', send, abort.signal);
+    abort.abort(new Error('too late'));
+    await expect(answer).rejects.toThrow('too late');
+    expect(sent).toBe(0);
+  });
+
   it('R27 that nobody waits for any more are remembered by nothing', async () => {
     const { subscriber, replies } = desk();
     for (let round = 0; round < 100; round++) {

@@ -157,6 +157,41 @@ describe('requestMembers', () => {
     expect((await again).members).toHaveLength(1);
   });
 
+  it('tries again to consume the answers when that has failed', async () => {
+    let isRefused = true;
+    class Fickle extends Memory {
+      override subscribe(events: string | Iterable<string>): Promise<void> {
+        if (isRefused) return Promise.reject(new RangeError('no right to consume'));
+        return super.subscribe(events);
+      }
+    }
+    const broker = new Fickle('bots', { hub, audience: 'each' });
+    clients.push(broker);
+    await expect(requestMembers(broker, REQUEST)).rejects.toMatchObject({
+      reason: 'refused',
+      message: expect.stringContaining('no right to consume'),
+    });
+    expect(asked).toEqual([]);
+    isRefused = false;
+    const again = requestMembers(broker, REQUEST);
+    await say(await nonceOf(0), 0, 1);
+    expect((await again).members).toHaveLength(1);
+  });
+
+  it('keeps no process alive for a deadline of what has ended', async () => {
+    const broker = client('bots', { audience: 'each' });
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const ended = 30;
+    const before = timers();
+    for (let index = 0; index < ended; index++) {
+      const request = requestMembers(broker, REQUEST);
+      await say(await nonceOf(index), 0, 1);
+      await request;
+    }
+    expect(timers() - before).toBeLessThan(ended / 2);
+  });
+
   it('refuses more requests at a time than its bound', async () => {
     const broker = client('bots', { audience: 'each' });
     const waiting = Array.from({ length: MEMBER_REQUESTS_MAX }, () =>

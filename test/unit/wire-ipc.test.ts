@@ -34,6 +34,20 @@ describe('plain messages over IPC', () => {
     },
   );
 
+  it('are nothing where no body can have their data', () => {
+    const circular: Record<string, unknown> = {};
+    circular.itself = circular;
+    expect(readPlainMessage({ event: 'E', data: circular })).toBeUndefined();
+  });
+
+  it('show whole numbers that JSON does not have by their digits', () => {
+    const body = encodeBody({ id: 2n ** 60n, list: [1, { id: -(2n ** 60n) }], text: 't' });
+    expect(writePlainMessage({ event: 'E', body })).toEqual({
+      event: 'E',
+      data: { id: '1152921504606846976', list: [1, { id: '-1152921504606846976' }], text: 't' },
+    });
+  });
+
   it('show what a body is, and keep the key', () => {
     const body = encodeBody({ a: 1 });
     expect(writePlainMessage({ event: 'E', body, key: 'k' })).toEqual({
