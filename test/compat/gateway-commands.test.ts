@@ -130,9 +130,7 @@ function heard({ audit, discord }: Simulator): readonly string[] {
 }
 
 describe.each(['redis', 'amqp'] as const)('@spectacles/brokers 0.9.3 over %s', (kind) => {
-  it('GP-47 GP-48: reaches the shard of each command, and is told of each what became of it', {
-    timeout: 90_000,
-  }, async () => {
+  it('GP-47 GP-48: reaches the shard of each command, and is told of each what became of it', async () => {
     const place = await placeOf(kind);
     const simulator = await simulate();
     const first = await start(simulator, place, 0);
@@ -190,7 +188,7 @@ async function expectNonePending({ url, group }: Place, events: readonly string[
 }
 
 describe('@discordjs/brokers 1.0.0', () => {
-  it('sends commands as its gateways take them', { timeout: 60_000 }, async () => {
+  it('sends commands as its gateways take them', async () => {
     const place = await placeOf('redis');
     const simulator = await simulate();
     await start(simulator, place, 0, 'discordjs');

@@ -60,6 +60,8 @@ function brokerConfig(kind: Kind, group: string): BrokerConfig {
 async function createClient(kind: Kind, group: string): Promise<OldClient> {
   const brokers = require('@spectacles/brokers');
   const { Client } = require('@spectacles/proxy');
+  // Of itself it gives a call up after five seconds; nothing here has to be done within that.
+  brokers.Broker.DEFAULT_EXPIRATION = 60_000;
   if (kind === 'amqp') {
     const broker = new brokers.Amqp(group);
     const connection = await broker.connect(amqpUrl().replace('amqp://', ''));
@@ -104,15 +106,13 @@ describe.each(['redis', 'amqp'] as const)(
     it('sends more at once than the bucket holds, and meets no 429', async () => {
       const { simulator, client, channel } = await createStage(kind);
       const contents = Array.from({ length: 8 }, (_, index) => `number ${index}`);
-      // The old client gives up after five seconds, so a bucket of five in five takes eight just
-      // so.
-      const answers = await Promise.allSettled(
+      const answers = await Promise.all(
         contents.map((content) => client.post(`/channels/${channel}/messages`, { content })),
       );
-      const answered = answers.filter(({ status }) => status === 'fulfilled');
-      expect(answered.length).toBeGreaterThanOrEqual(5);
+      const posted = answers.map((answer) => json(answer) as { content: string });
+      expect(posted.map(({ content }) => content)).toEqual(contents);
       const { audit } = simulator.discord.rest;
-      await expect.poll(() => audit.posted.length, { timeout: 15_000 }).toBe(8);
+      expect(audit.posted).toHaveLength(8);
       expect(audit.breaches).toEqual([]);
     });
 

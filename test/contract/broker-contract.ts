@@ -409,16 +409,17 @@ export function brokerContract(transport: Transport): void {
     ifCan('handover', 'gives what a consumer has not settled to the next one', async () => {
       const held: Delivery[] = [];
       await consumer.subscribe(event, (delivery) => held.push(delivery));
-      await publisher.publish(event, body('unsettled'));
-      await until('it is held', () => held.length === 1);
+      const unsettled = ['first', 'second', 'third'];
+      for (const one of unsettled) await publisher.publish(event, body(one));
+      await until('they are held', () => held.length === unsettled.length);
       // It waits for its handler as long as it may, and then goes all the same.
       await consumer.close();
       const successor = await bench.open(transport.config(group));
       const inbox = new Inbox();
       await successor.subscribe(event, inbox.handler);
-      await until('it came again', () => inbox.deliveries.length === 1);
-      held[0]?.ack();
-      expect(inbox.values).toEqual(['unsettled']);
+      await until('they came again', () => inbox.deliveries.length === unsettled.length);
+      for (const delivery of held) delivery.ack();
+      expect(inbox.values).toEqual(unsettled);
     });
 
     const { subgroupConfig } = transport;

@@ -1,9 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Delivery } from '../../protocols/broker.ts';
+import { LOCAL_RETRIES_MAX, RETRY_DELAY_MS } from '../../protocols/limits.ts';
 import { decodeBody } from '../../protocols/wire/body.ts';
 import { MemoryHub } from '../../src/brokers/memory.ts';
+import { MemoryConsumption } from '../../src/brokers/memory-consumption.ts';
+import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import { type Bench, body, createBench, Inbox, until } from '../support/broker-bench.ts';
+import { RecordingLog } from '../support/recording-log.ts';
 import { brokerContract } from './broker-contract.ts';
 
 const hub = new MemoryHub(systemClock);
@@ -38,6 +42,38 @@ describe('the memory broker', () => {
     buffer.fill(0xc0);
     await until('it is there', () => inbox.deliveries.length === 1);
     expect(inbox.values).toEqual(['before']);
+  });
+
+  it('gives a message that is always handed back so often and no more, each time after a while', async () => {
+    const clock = new VirtualClock();
+    const own = new MemoryHub(clock);
+    const log = new RecordingLog();
+    const attempts: (number | undefined)[] = [];
+    const consumption = new MemoryConsumption({
+      ...{ hub: own, group: 'g', clock, log },
+      hasRoom: () => true,
+      deliver(parts) {
+        attempts.push(parts.attempt);
+        parts.retry();
+      },
+    });
+    consumption.consume('E');
+    own.publish('E', body(1));
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    await turn();
+    expect(attempts).toEqual([1]);
+    clock.advance(RETRY_DELAY_MS - 1);
+    await turn();
+    expect(attempts).toEqual([1]);
+    for (let round = 0; round < 2 * LOCAL_RETRIES_MAX; round++) {
+      clock.advance(RETRY_DELAY_MS);
+      await turn();
+    }
+    expect(attempts).toEqual(
+      Array.from({ length: LOCAL_RETRIES_MAX + 1 }, (_, index) => index + 1),
+    );
+    expect(log.at('warn')).toHaveLength(1);
+    expect(consumption.held).toBe(0);
   });
 
   it('drops the queue of an audience of each with it, and takes what it had no room for', async () => {

@@ -109,7 +109,7 @@ async function left(ledger: IdentifyLedger): Promise<SessionStarts> {
 
 describe.each(Object.keys(PLACES))(
   'the ledger of session starts in %s',
-  { timeout: 60_000, concurrent: true },
+  { concurrent: true },
   (name) => {
     const place = async (): Promise<Place> => (PLACES[name] ?? PLACES.memory)?.() as Place;
 

@@ -21,7 +21,7 @@ function spectacles(
     files,
     (cwd) =>
       new Promise((resolve) => {
-        const options = { cwd, env: { ...environment }, timeout: 20_000 };
+        const options = { cwd, env: { ...environment }, timeout: 60_000 };
         execFile(process.execPath, [PROGRAM, ...line], options, (error, stdout, stderr) => {
           const status = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
           resolve({ status, stdout, stderr });

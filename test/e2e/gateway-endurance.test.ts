@@ -13,6 +13,7 @@ it('brings every event of 64 shards to Redis through broken connections, with on
     troubleMs: 20_000,
     rate: 200,
     faults: 5,
+    heartbeatIntervalMs: 3_000,
   });
   expect(problems).toEqual([]);
   expect(identifies).toBe(SHARDS);

@@ -24,7 +24,6 @@ const EVENT = 'GUILD_CREATE';
 describe('a huge guild', () => {
   it.for(['zstd-stream', 'zlib-stream', 'none'] as const)(
     'GP-70: arrives whole, with compression %s',
-    { timeout: 60_000 },
     async (compression, { expect, onTestFinished }) => {
       const simulator = await startSimulator({ seed: SEED, guildCount: 3, rate: 0 });
       onTestFinished(() => simulator.close());
@@ -71,7 +70,7 @@ describe('a huge guild', () => {
       await until('the huge guild was sent', () =>
         sent().some((json) => json.length > GUILD_BYTES),
       );
-      await until('it has arrived', () => arrived.length >= sent().length, 30_000);
+      await until('it has arrived', () => arrived.length >= sent().length);
 
       const expected = sent();
       const huge = expected.find((json) => json.length > GUILD_BYTES);

@@ -3,7 +3,12 @@
  * metrics that measure what their names say, and a readiness that is true of every shard.
  */
 import { expect, it, onTestFinished } from 'vitest';
-import { SIMULATED_TOKEN, type Simulator, startSimulator } from '../../src/simulator/index.ts';
+import {
+  type Fault,
+  SIMULATED_TOKEN,
+  type Simulator,
+  startSimulator,
+} from '../../src/simulator/index.ts';
 import { until } from '../support/broker-bench.ts';
 import { type Program, startSpectacles } from '../support/process.ts';
 import { freePort } from '../support/servers.ts';
@@ -12,8 +17,8 @@ import { simulatedApi } from '../support/simulated-api.ts';
 /** The shards of this process, which are neither the first ones nor neighbours, of all. */
 const SHARDS = [5, 7];
 const SHARD_COUNT = 8;
-/** READY comes this late. */
-const LATE_MS = 1_500;
+/** READY comes this late: long after a look at the metrics, and long before it is given up. */
+const LATE_MS = 5_000;
 /** Everything that Discord sends comes this late, acknowledgements too. */
 const SLOW_MS = 150;
 const EVENTS = 100;
@@ -58,13 +63,13 @@ class Gateway {
   }
 }
 
-async function startGateway(): Promise<Gateway> {
+async function startGateway(trouble: Fault): Promise<Gateway> {
   const gateway = { recommendedShards: SHARD_COUNT, maxConcurrency: SHARD_COUNT };
-  const options = { seed: 4, guildCount: 16, gateway: { ...gateway, heartbeatIntervalMs: 1_000 } };
+  const options = { seed: 4, guildCount: 16, gateway: { ...gateway, heartbeatIntervalMs: 3_000 } };
   const simulator = await startSimulator(options);
   onTestFinished(() => simulator.close());
+  simulator.discord.scenario.strike(trouble);
   const port = await freePort();
-  simulator.discord.scenario.strike({ fault: 'late-ready', delayMs: LATE_MS });
   const program = startSpectacles(['gateway'], {
     environment: {
       DISCORD_TOKEN: SIMULATED_TOKEN,
@@ -109,8 +114,9 @@ function seen({ discord }: Simulator) {
 }
 
 it('GP-25: becomes ready with shards of which none is the first', async () => {
-  const gateway = await startGateway();
+  const gateway = await startGateway({ fault: 'kill-main-host', mode: 'refuse' });
   expect((await gateway.get('/readyz')).status).toBe(503);
+  gateway.simulator.discord.scenario.strike({ fault: 'revive-main-host' });
   await gateway.program.log('shard is ready', SHARDS.length);
   expect((await gateway.get('/readyz')).status).toBe(200);
   const identified = gateway.simulator.discord.audit.of('identify').map(({ shard }) => shard);
@@ -119,7 +125,7 @@ it('GP-25: becomes ready with shards of which none is the first', async () => {
 });
 
 it('GP-92: measures what its metrics are named after', async () => {
-  const gateway = await startGateway();
+  const gateway = await startGateway({ fault: 'late-ready', delayMs: LATE_MS });
   const { discord } = gateway.simulator;
   await until('both have identified', () => discord.audit.count('identify') === SHARDS.length);
   // A session that has been asked for is not one that is there.

@@ -9,11 +9,9 @@ import { describe, expect, it } from 'vitest';
 import { SIMULATED_TOKEN } from '../../src/simulator/index.ts';
 import { until } from '../support/broker-bench.ts';
 import {
-  arrivedIds,
   EVENTS_AT_LEAST,
-  isSubset,
+  haveArrived,
   letEventsHappen,
-  missingIds,
   sentIds,
   setStage,
   startGateway,
@@ -36,7 +34,7 @@ describe('a gateway that is started again', () => {
       await letEventsHappen(stage);
       const seen = new Map(discord.gateway.sessions().map(({ id, sequence }) => [id, sequence]));
       const seenIds = sentIds(stage);
-      await until('they have arrived', async () => isSubset(seenIds, await arrivedIds(stage)));
+      await until('they have arrived', () => haveArrived(stage, seenIds));
       expect(await first.end('SIGTERM')).toEqual({ status: 0, signal: null });
       await letEventsHappen(stage);
 
@@ -56,7 +54,7 @@ describe('a gateway that is started again', () => {
       const third = startGateway(stage);
       await third.log('shard has resumed its session', SHARDS);
       discord.setRate(0);
-      await until('all has arrived', async () => (await missingIds(stage)).length === 0);
+      await until('all has arrived', () => haveArrived(stage));
       expect(sentIds(stage).size).toBeGreaterThan(4 * EVENTS_AT_LEAST);
       expect(audit.count('resume')).toBe(2 * SHARDS);
       expect(audit.count('identify')).toBe(SHARDS);
@@ -95,7 +93,7 @@ describe('a gateway that is started again', () => {
     expect(second.logsOf('shard lost its connection')).toEqual([]);
     expect(discord.audit.count('resume')).toBe(1);
     discord.setRate(0);
-    await until('all has arrived', async () => (await missingIds(stage)).length === 0);
+    await until('all has arrived', () => haveArrived(stage));
     expect(discord.audit.count('identify')).toBe(1);
     expect(discord.audit.breaches).toEqual([]);
     expect(await second.end('SIGTERM')).toEqual({ status: 0, signal: null });
@@ -126,7 +124,7 @@ describe('a gateway that is started beside another one with the same shards', ()
       );
       await letEventsHappen(stage);
       stage.simulator.discord.setRate(0);
-      await until('all has arrived', async () => (await missingIds(stage)).length === 0);
+      await until('all has arrived', () => haveArrived(stage));
       expect(second.logsOf('was started later')).toEqual([]);
       expect(audit.count('identify')).toBe(SHARDS);
       expect(audit.of('session-end')).toEqual([]);

@@ -49,7 +49,11 @@ async function openDoor(upstreamPort: number, patience: Patience = LONG) {
     await upstream.close();
     await system.stop();
   });
-  return { port, tree, bodies, log };
+  const connections = (): Promise<number> =>
+    new Promise((resolve, reject) => {
+      server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+    });
+  return { port, tree, bodies, log, connections };
 }
 
 async function rawUpstream(answer: string): Promise<RawServer> {
@@ -262,14 +266,17 @@ describe('what is refused', () => {
 describe('clients that take their time', () => {
   it('get 408 for a head or a body that does not come', async () => {
     const upstream = await rawUpstream(OK);
-    const patience = { headMs: 150, requestMs: 60_000, stallMs: 150 };
-    const { port, bodies } = await openDoor(upstream.port, patience);
-    expectRefusal(await exchange(port, 'GET /api/v10/users/@me HTT'), 408, 'http');
-    expectRefusal(await exchange(port, `${POST}Content-Length: 9\r\n\r\nabc`), 408, 'body');
-    const whole = { headMs: 150, requestMs: 300, stallMs: 60_000 };
-    const other = await openDoor(upstream.port, whole);
-    expectRefusal(await exchange(other.port, `${POST}Content-Length: 9\r\n\r\nabc`), 408, 'http');
-    await until('nothing is kept', () => bodies.usage.heldBytes === 0);
+    const part = `${POST}Content-Length: 9\r\n\r\nabc`;
+    // Each door is short of patience with one thing, so that nothing else can be late.
+    const head = await openDoor(upstream.port, { ...LONG, headMs: 150 });
+    expectRefusal(await exchange(head.port, 'GET /api/v10/users/@me HTT'), 408, 'http');
+    const body = await openDoor(upstream.port, { ...LONG, stallMs: 150 });
+    expectRefusal(await exchange(body.port, part), 408, 'body');
+    const whole = await openDoor(upstream.port, { ...LONG, headMs: 150, requestMs: 300 });
+    expectRefusal(await exchange(whole.port, part), 408, 'http');
+    for (const { bodies } of [body, whole]) {
+      await until('nothing is kept', () => bodies.usage.heldBytes === 0);
+    }
     expect(upstream.received).toEqual([]);
   });
 
@@ -314,12 +321,13 @@ describe('clients that take their time', () => {
       response.end(Buffer.alloc(32 * 1024 * 1024));
     });
     const patience = { ...LONG, stallMs: 200 };
-    const { port } = await openDoor(upstreamPort, patience);
+    const { port, connections } = await openDoor(upstreamPort, patience);
     const dead = connect(port, '127.0.0.1', () => dead.write(`${GET}\r\n`));
     dead.pause();
     dead.on('error', () => undefined);
     const closed = new Promise<void>((resolve) => dead.once('close', () => resolve()));
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await until('it is there', async () => (await connections()) === 1);
+    await until('it is let go', async () => (await connections()) === 0);
     dead.resume();
     await closed;
     expect(dead.bytesRead).toBeLessThan(32 * 1024 * 1024);

@@ -18,13 +18,14 @@ import { type Program, startSpectacles } from '../support/process.ts';
 import { freePort, type ServerKind, startServer, type TestServer } from '../support/servers.ts';
 import { simulatedApi } from '../support/simulated-api.ts';
 
-type Stage = {
+/** Where the proxy is asked, and where it is asked about itself. */
+type Doors = { readonly http: string; readonly metrics: string };
+
+type Stage = Doors & {
   readonly server: TestServer;
   readonly simulator: Simulator;
   readonly gateway: Program;
   readonly proxy: Program;
-  readonly http: string;
-  readonly metrics: string;
   /** What the simulated Discord shows where its world knows no changes; tests change it. */
   readonly roles: { name: string }[];
   readonly member: { nick: string };
@@ -65,6 +66,10 @@ async function start(kind: ServerKind): Promise<Stage> {
     },
   });
   await proxy.log('the proxy takes requests');
+  const http = `http://127.0.0.1:${httpPort}/api/v10`;
+  const metrics = `http://127.0.0.1:${metricsPort}/metrics`;
+  const doors = { http, metrics };
+  await untilHit(doors, `/channels/${placesOf(simulator).channel}`);
   const gateway = startSpectacles(['gateway'], {
     environment: {
       ...shared,
@@ -74,19 +79,15 @@ async function start(kind: ServerKind): Promise<Stage> {
     },
   });
   await gateway.log('shard is ready');
-  const http = `http://127.0.0.1:${httpPort}/api/v10`;
-  const metrics = `http://127.0.0.1:${metricsPort}/metrics`;
-  await until('the guild is there', () =>
-    simulator.discord.gateway
-      .sessions()
-      .every((session) => !session.isUnavailable(simulator.discord.world.guildIds[0] ?? '')),
-  );
-  return { server, simulator, gateway, proxy, http, metrics, roles, member };
+  // With a guild comes an event that changes all that is kept of it. It is there before anything
+  // is counted.
+  await until('the guild has come', async () => (await metric(doors, DROPPED)) > 0);
+  return { server, simulator, gateway, proxy, ...doors, roles, member };
 }
 
 type Got = { readonly status: number; readonly lookup: string | null; readonly text: string };
 
-async function get({ http }: Stage, path: string): Promise<Got & { readonly headers: Headers }> {
+async function get({ http }: Doors, path: string): Promise<Got & { readonly headers: Headers }> {
   const { headers, status, ...answer } = await fetch(`${http}${path}`).then(async (response) => ({
     headers: response.headers,
     status: response.status,
@@ -95,19 +96,17 @@ async function get({ http }: Stage, path: string): Promise<Got & { readonly head
   return { status, lookup: headers.get(CACHE_HEADER), headers, text: answer.text };
 }
 
-async function metric({ metrics }: Stage, start: string): Promise<number> {
+async function metric({ metrics }: Doors, start: string): Promise<number> {
   const text = await (await fetch(metrics)).text();
   const line = text.split('\n').find((one) => one.startsWith(start));
   return line === undefined ? 0 : Number(line.split(' ').at(-1));
 }
 
-/**
- * Reads until the answer is a kept one: what came with the guild itself may still be on its way.
- */
-async function untilHit(stage: Stage, path: string): Promise<Got> {
+/** Reads until the answer is a kept one. */
+async function untilHit(doors: Doors, path: string): Promise<Got> {
   let last: Got = { status: 0, lookup: null, text: '' };
   await until(`${path} is kept`, async () => {
-    last = await get(stage, path);
+    last = await get(doors, path);
     return last.lookup === 'hit';
   });
   return last;
@@ -129,8 +128,8 @@ const DROPPED = 'proxy_cache_dropped_total{why="changed"}';
 const asked = ({ simulator }: Stage, route: string): number =>
   simulator.discord.rest.audit.requests.filter((request) => request.route === route).length;
 
-function placesOf({ simulator }: Stage) {
-  const { world } = simulator.discord;
+function placesOf({ discord }: Simulator) {
+  const { world } = discord;
   const guildId = world.guildIds[0] ?? '';
   const channel = world.guild(guildId)?.channels.find(({ type }) => type === 0)?.id ?? '';
   const user = world.guildCreate(guildId, ALL_INTENTS).members[1]?.user.id ?? '';
@@ -143,7 +142,7 @@ describe.each(['redis', 'rabbitmq'] as const)(
     it('shows what has changed, and asks Discord for nothing else', async () => {
       const stage = await start(kind);
       const { simulator, proxy, gateway, roles, member } = stage;
-      const { guildId, channel, user } = placesOf(stage);
+      const { guildId, channel, user } = placesOf(simulator);
       const paths = {
         channel: `/channels/${channel}`,
         roles: `/guilds/${guildId}/roles`,
@@ -198,7 +197,7 @@ describe.each(['redis', 'rabbitmq'] as const)(
 
     it('drops what lived by them when the broker goes away', async () => {
       const stage = await start(kind);
-      const { channel } = placesOf(stage);
+      const { channel } = placesOf(stage.simulator);
       await untilHit(stage, `/channels/${channel}`);
       await stage.server.kill();
       await until(

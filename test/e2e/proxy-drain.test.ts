@@ -45,4 +45,4 @@ it('answers what is in the air, refuses what waits, and ends with 0 in time', as
   expect(last?.status ?? 502).toBe(502);
   // A process that does not end within its time ends with 1.
   expect(await end).toEqual({ status: 0, signal: null });
-}, 60_000);
+});

@@ -1,5 +1,5 @@
 /** The whole proxy on real sockets, in front of the simulated Discord: both doors, and its end. */
-import { request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest, type ServerResponse } from 'node:http';
 import { Agent, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Broker } from '../../protocols/broker.ts';
@@ -11,11 +11,12 @@ import {
 } from '../../protocols/wire/proxy.ts';
 import { Attached } from '../../src/client/local.ts';
 import { Rest } from '../../src/client/rest.ts';
+import { listen } from '../../src/listen.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
 import { until } from '../support/broker-bench.ts';
 import { type OpenedProxy, openCalledProxy, openProxy } from '../support/opened-proxy.ts';
-import { exchange } from '../support/raw-http.ts';
+import { ANY_PORT, exchange } from '../support/raw-http.ts';
 
 type Stage = OpenedProxy & {
   readonly simulator: Simulator;
@@ -114,7 +115,7 @@ describe('the RPC door', () => {
     ],
   ])('answers %s with status %i and a sentence', async (_name, status, bytes) => {
     const { caller } = await createStage();
-    const answer = decodeProxyAnswer(await caller.call('REQUEST', bytes, { timeoutMs: 5_000 }));
+    const answer = decodeProxyAnswer(await caller.call('REQUEST', bytes, { timeoutMs: 10_000 }));
     expect(answer.status).toBe(status);
     expect(String(answer.body).length).toBeGreaterThan(10);
   });
@@ -122,7 +123,7 @@ describe('the RPC door', () => {
   it('answers a query that is no map of strings with status 4', async () => {
     const { caller } = await createStage();
     const body = new TextEncoder().encode('{"method":"GET","path":"/users/@me","query":[1]}');
-    const answer = decodeProxyAnswer(await caller.call('REQUEST', body, { timeoutMs: 5_000 }));
+    const answer = decodeProxyAnswer(await caller.call('REQUEST', body, { timeoutMs: 10_000 }));
     expect(answer.status).toBe(4);
   });
 
@@ -328,21 +329,31 @@ describe('the HTTP door', () => {
 
 describe('the end of the proxy', () => {
   it('lets what is in flight land and refuses what waits', async () => {
-    const { url, proxy, simulator } = await createStage();
-    const latency = { kind: 'latency', minMs: 300, maxMs: 300 } as const;
-    simulator.discord.rest.inject({ effect: latency });
+    const asked: ServerResponse[] = [];
+    const discord = createServer((_request, response) => asked.push(response));
+    const discordPort = await listen(discord, ANY_PORT);
+    onTestFinished(() => {
+      discord.closeAllConnections();
+      discord.close();
+    });
+    const { url, proxy } = await createStage({ host: `127.0.0.1:${discordPort}` });
     // Of one bucket, and not the same: identical ones would be one request.
-    const sending = [0, 1].map((number) =>
-      request(`${url}/api/v10/users/@me?n=${number}`, { headers: AUTHORIZATION }),
-    );
-    await until('one is in the air', () => simulator.discord.rest.audit.requestCount === 1);
-    await proxy.stop();
-    const [landed, refused] = await Promise.all(sending);
-    expect([landed?.statusCode, refused?.statusCode]).toEqual([200, 503]);
-    expect(await landed?.body.json()).toHaveProperty('id');
-    expect(refused?.headers['x-spectacles-proxy']).toBe('stopping');
-    await refused?.body.dump();
-    expect(proxy.requests).toBe(0);
+    const send = (number: number) =>
+      request(`${url}/api/v10/users/@me?n=${number}`, { headers: AUTHORIZATION });
+    const landing = send(0);
+    await until('one is in the air', () => asked.length === 1);
+    const waiting = send(1);
+    await until('another waits', () => proxy.requests === 2);
+    const stopping = proxy.stop();
+    const refused = await waiting;
+    expect(refused.statusCode).toBe(503);
+    expect(refused.headers['x-spectacles-proxy']).toBe('stopping');
+    await refused.body.dump();
+    asked[0]?.end('{"id":"1"}');
+    const landed = await landing;
+    expect([landed.statusCode, await landed.body.json()]).toEqual([200, { id: '1' }]);
+    await stopping;
+    expect([asked.length, proxy.requests]).toEqual([1, 0]);
   });
 });
 

@@ -73,7 +73,7 @@ describe('a proxy whose Redis asks for a password', () => {
     expect((await proxy.end('SIGTERM')).status).toBe(0);
     expect(pages[0]).toContain('/webhooks/:webhook/:token/slack');
     expectNoSecret([said(proxy), ...answers, ...pages].join('\n'));
-  }, 60_000);
+  });
 });
 
 /** What the two doors answer to a request that has a webhook's token in its path. */
@@ -123,7 +123,6 @@ describe.each(REFUSED)('a password that %s refuses', (_what, environmentOf) => {
       expect(said(program)).toMatch(/password/);
       expectNoSecret(said(program));
     },
-    60_000,
   );
 });
 

@@ -20,8 +20,6 @@ import { amqpConfig } from '../support/broker-peers.ts';
 import { amqpUrl } from '../support/shared-servers.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
-const TIMEOUT_MS = 60_000;
-
 let bench: Bench;
 let proxy: TcpProxy;
 let event: string;
@@ -66,7 +64,7 @@ afterEach(async () => {
   await connection.close();
 });
 
-describe('a connection to RabbitMQ', { timeout: TIMEOUT_MS }, () => {
+describe('a connection to RabbitMQ', () => {
   it('A1 that is reset settles every event, and sends every publish again', async () => {
     const consumer = await openDirectly();
     const inbox = new Inbox();
@@ -155,7 +153,7 @@ describe('a connection to RabbitMQ', { timeout: TIMEOUT_MS }, () => {
       while (more < taken * 2 && writeEvent(broker, event, value, origin, more + 1)) more++;
       return more === taken * 2;
     });
-    await until('all are settled', () => origin.settled === more, 40_000);
+    await until('all are settled', () => origin.settled === more);
     expect(origin.lostSequences).toEqual([]);
   });
 
@@ -244,7 +242,7 @@ describe('a connection to RabbitMQ', { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-describe('messages', { timeout: TIMEOUT_MS }, () => {
+describe('messages', () => {
   it('A14 that must be consumed fail when nobody does, and only those', async () => {
     const broker = await openDirectly();
     await expect(broker.publish(event, body(1), { mandatory: true })).rejects.toMatchObject({

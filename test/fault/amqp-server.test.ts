@@ -17,8 +17,6 @@ import {
 import { amqpConfig } from '../support/broker-peers.ts';
 import { startServer, type TestServer } from '../support/servers.ts';
 
-const TIMEOUT_MS = 60_000;
-
 let server: TestServer;
 let bench: Bench;
 let event: string;
@@ -73,7 +71,7 @@ async function set(setting: string, value: string): Promise<void> {
   await server.control('eval', `application:set_env(rabbit, ${setting}, ${value}).`);
 }
 
-describe('RabbitMQ', { timeout: TIMEOUT_MS }, () => {
+describe('RabbitMQ', () => {
   it('A20 A29 has from us two connections, two channels each, and the heartbeat that we want', async () => {
     const broker = await open();
     const inbox = new Inbox();

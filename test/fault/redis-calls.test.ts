@@ -2,9 +2,9 @@
  * What can go wrong with calls over Redis: quick, late and lost answers, and those of the Go
  * client.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { Broker } from '../../protocols/broker.ts';
 import { decodeBody } from '../../protocols/wire/body.ts';
 import { Redis as RedisBroker } from '../../src/client/redis.ts';
 import { body, until } from '../support/broker-bench.ts';
@@ -58,6 +58,17 @@ async function respond(channelOf: (id: string) => string): Promise<void> {
   loop().catch(() => undefined);
 }
 
+const NANOSECONDS_PER_MS = 1_000_000;
+/** More than a client is wrong about the clock of its server: what the way of an answer takes. */
+const CLOCK_ERROR_MS = 1_000;
+
+/** Calls once in vain, so that the next question is not given up before it is asked. */
+async function connectForAnswers(broker: Broker): Promise<void> {
+  await expect(broker.call('NOBODY', body(0), { ...CALL, mandatory: true })).rejects.toMatchObject({
+    code: 'UNROUTABLE',
+  });
+}
+
 describe('a call over Redis', () => {
   it('R25 hears an answer that comes before its caller knows what it waits for', async () => {
     await respond((id) => `${event}:${id}`);
@@ -103,7 +114,8 @@ describe('a call over Redis', () => {
 
   it('R27 is not disturbed by answers that come late, twice, or to others', async () => {
     const broker = await bench.open(countedConfig(server.url, group, counts));
-    await expect(broker.call(event, body(1), { timeoutMs: 100 })).rejects.toMatchObject({
+    await connectForAnswers(broker);
+    await expect(broker.call(event, body(1), { timeoutMs: 500 })).rejects.toMatchObject({
       code: 'CALL_TIMEOUT',
     });
     const [late] = (await admin.xrange(event, '-', '+')).map(([id]) => id);
@@ -144,13 +156,14 @@ describe('a call over Redis', () => {
 
   it('R36 tells its service until when somebody waits', async () => {
     const broker = await bench.open(countedConfig(server.url, group, counts));
-    // Once connected, so that the question is not given up before it is asked.
-    await broker
-      .call('NOBODY', body(0), { timeoutMs: 5_000, mandatory: true })
-      .catch(() => undefined);
-    await broker.call(event, body(1), { timeoutMs: 200 }).catch(() => undefined);
-    // What counts is how long it has stood in Redis.
-    await sleep(200);
+    await connectForAnswers(broker);
+    await broker.call(event, body(1), { timeoutMs: 500 }).catch(() => undefined);
+    const [[, fields] = ['', []]] = await admin.xrange(event, '-', '+');
+    const untilMs = Number(fields[fields.indexOf('timeout_at') + 1]) / NANOSECONDS_PER_MS;
+    await until('its time is up, by the clock of the server', async () => {
+      const [seconds] = await admin.time();
+      return Number(seconds) * 1_000 > untilMs + CLOCK_ERROR_MS;
+    });
     const service = await bench.open(countedConfig(server.url, group, counts));
     let asked = 0;
     await service.subscribe(event, () => asked++);

@@ -67,7 +67,7 @@ describe('a Redis cluster', () => {
   });
 
   const config = (place = cluster.place) => ({
-    ...countedConfig('redis://127.0.0.1', group, counts, { claimIdleMs: 60 }),
+    ...countedConfig('redis://127.0.0.1', group, counts),
     place,
   });
   const eventsOf = (count: number) => Array.from({ length: count }, () => `EVENT_${randomUUID()}`);
@@ -158,9 +158,14 @@ describe('a Redis cluster', () => {
     const events = eventsOf(6);
     for (const event of events) {
       await admin.xgroup('CREATE', event, group, '0', 'MKSTREAM');
-      await admin.xadd(event, '*', 'data', '"orphan"');
-      await admin.xadd(event, '*', 'nothing', '1');
+      const ids = [
+        String(await admin.xadd(event, '*', 'data', '"orphan"')),
+        String(await admin.xadd(event, '*', 'nothing', '1')),
+      ];
       await admin.xreadgroup('GROUP', group, 'dead', 'STREAMS', event, '>');
+      // As if it had been dead for an hour.
+      const idle = ['IDLE', '3600000', 'JUSTID'];
+      await admin.call('XCLAIM', event, group, 'dead', '0', ...ids, ...idle);
     }
     const consumer = await bench.open(config());
     const inbox = new Inbox((delivery) => {
@@ -199,7 +204,7 @@ describe('a Redis cluster', () => {
     await server?.kill();
     await until('it was noticed', () => broker.state === 'away');
     await server?.restart();
-    await until('it is back', () => broker.state === 'open', 30_000);
+    await until('it is back', () => broker.state === 'open');
     await broker.publish(event, body('back'));
     await until('it came', () => inbox.values.includes('back'));
     expect(bench.failures).toEqual([]);

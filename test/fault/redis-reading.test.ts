@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
+import type { Link } from '../../actors/channel/link.ts';
 import type { Delivery } from '../../protocols/broker.ts';
 import { deadLetterStream } from '../../protocols/wire/redis-slot.ts';
 import { VirtualClock } from '../../src/simulator/virtual-clock.ts';
@@ -45,6 +46,11 @@ async function orphan(count: number, consumer = 'dead'): Promise<string[]> {
   together.xreadgroup('GROUP', group, consumer, 'COUNT', count, 'STREAMS', event, '>');
   const replies = (await together.exec()) ?? [];
   return replies.slice(0, count).map(([, id]) => String(id));
+}
+
+/** As if its consumer had given no sign of it for ten minutes. */
+async function makeIdle(consumer: string, id: string): Promise<void> {
+  await admin.call('XCLAIM', event, group, consumer, '0', id, 'IDLE', '600000', 'JUSTID');
 }
 
 async function pendingCount(): Promise<number> {
@@ -163,8 +169,7 @@ describe('pending entries over Redis', () => {
 
   it('R17 are found behind however many that others have in hand', async () => {
     const ids = await orphan(1_500, 'working');
-    const last = String(ids.at(-1));
-    await admin.call('XCLAIM', event, group, 'dead', '0', last, 'IDLE', '600000', 'JUSTID');
+    await makeIdle('dead', String(ids.at(-1)));
     const bench = linkBench({ claimIdleMs: 60_000, prefetch: 20 });
     await (await bench.open()).consume(event);
     await until('it came', () => bench.deliveries.length === 1);
@@ -173,27 +178,33 @@ describe('pending entries over Redis', () => {
 
   it('R18 are neither delivered twice nor taken by others while a handler has them', async () => {
     const held: Delivery[] = [];
+    const claimIdleMs = 3_000;
+    const [slowTime, rivalTime] = [new VirtualClock(), new VirtualClock()];
     const slow = linkBench({
-      claimIdleMs: 150,
+      claimIdleMs,
       consumer: 'slow',
+      clock: slowTime,
       handle: (delivery) => held.push(delivery),
     });
-    const rival = linkBench({ claimIdleMs: 150, consumer: 'rival' });
+    const rival = linkBench({ claimIdleMs, consumer: 'rival', clock: rivalTime });
     await (await slow.open()).consume(event);
-    await admin.xadd(event, '*', 'data', '"long"');
+    const id = String(await admin.xadd(event, '*', 'data', '"long"'));
     await until('it is in hand', () => held.length === 1);
     const longPending = async () =>
       (await admin.xpending(event, group, '-', '+', 1, 'slow')) as unknown[][];
     await (await rival.open()).consume(event);
-    // Who takes an orphan that is younger would by then have taken what is in hand, if it were
-    // idle.
-    while (rival.counts.of('claimed') < 2) {
-      const before = slow.counts.of('claimed') + rival.counts.of('claimed');
-      await orphan(1);
-      await until(
-        'the orphan was taken',
-        () => slow.counts.of('claimed') + rival.counts.of('claimed') > before,
-      );
+    for (const round of [1, 2]) {
+      await makeIdle('slow', id);
+      slowTime.advance(claimIdleMs - 1);
+      await until('it was shown to be in hand', async () => {
+        const [[, , idleMs] = []] = await longPending();
+        return Number(idleMs) < claimIdleMs;
+      });
+      // Who takes an orphan would with it have taken what is in hand, if it were idle.
+      const [other = ''] = await orphan(1);
+      await makeIdle('dead', other);
+      rivalTime.advance(claimIdleMs);
+      await until('the orphan was taken', () => rival.counts.of('claimed') === round);
     }
     expect(slow.texts.filter((text) => text === '"long"')).toHaveLength(1);
     expect(rival.texts).not.toContain('"long"');
@@ -221,6 +232,26 @@ describe('pending entries over Redis', () => {
     expect(bench.texts).toEqual(['acked', 'kept', 'new']);
     for (const delivery of held) delivery.ack();
     await until('all are acked', async () => (await pendingCount()) === 0);
+  });
+
+  it('come by the next link when it breaks while they wait to be delivered again', async () => {
+    let link: Link | undefined;
+    const bench = linkBench({
+      handle(delivery) {
+        if (delivery.attempt > 1) delivery.ack();
+        else {
+          delivery.retry();
+          link?.destroy();
+        }
+      },
+    });
+    link = await bench.open();
+    await link.consume(event);
+    await admin.xadd(event, '*', 'data', '1');
+    await until('it was handed back', () => bench.deliveries.length === 1);
+    await (await bench.open()).consume(event);
+    await until('it came again', () => bench.deliveries.length === 2);
+    await until('it is acked', async () => (await pendingCount()) === 0);
   });
 
   it('R19 go to the dead letters after too many deliveries, with the reason', async () => {
@@ -289,6 +320,23 @@ describe('pending entries over Redis', () => {
     await until('none is pending', async () => (await pendingCount()) === 0);
     expect(bench.texts).toEqual(['"1"', '"3"']);
     expect(bench.counts.of('trimmed-pending')).toBe(2);
+  });
+
+  it('R16 that are trimmed while a handler has them are forgotten with its word', async () => {
+    const held: Delivery[] = [];
+    const bench = linkBench({ handle: (delivery) => held.push(delivery) });
+    await (await bench.open()).consume(event);
+    const ids = [];
+    for (const text of ['back', 'refused']) ids.push(await admin.xadd(event, '*', 'data', text));
+    await until('both are in hand', () => held.length === 2);
+    for (const id of ids) await admin.xdel(event, String(id));
+    held[0]?.retry();
+    held[1]?.reject('no good');
+    await until('none is pending', async () => (await pendingCount()) === 0);
+    expect(bench.deliveries).toHaveLength(2);
+    // There is nothing left of it that could be kept.
+    expect(await deadLetters()).toEqual([]);
+    expect(bench.counts.of('dead-lettered')).toBe(0);
   });
 });
 

@@ -15,8 +15,6 @@ import { Counts, countedConfig, placeOf } from '../support/redis-bench.ts';
 import { freePort } from '../support/redis-cluster.ts';
 import { startServer, type TestServer } from '../support/servers.ts';
 
-const TIMEOUT_MS = 60_000;
-
 let folder: string;
 let server: TestServer;
 let tlsPort: number;
@@ -43,7 +41,7 @@ beforeAll(async () => {
       ...['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate],
     ],
   });
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await server.stop();

@@ -136,6 +136,9 @@ describe('a collection of member chunks', () => {
     expect(play([limited(DEADLINE_MS)])).toMatchObject([
       { reason: 'limited', message: expect.stringContaining('try again in 10 s') },
     ]);
+    // An answer that begins with the deadline is none in time.
+    expect(play([limited(DEADLINE_MS - 1)])).toMatchObject([{ reason: 'limited' }]);
+    expect(play([limited(DEADLINE_MS - 2)])).toEqual([]);
   });
 
   it('says how far it had come when it ends without all', () => {

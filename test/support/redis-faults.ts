@@ -10,7 +10,7 @@ import { Counts, LinkBench, type LinkBenchOptions, placeOf, portOf } from './red
 import { startServer, type TestServer } from './servers.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
-const START_MAX_MS = 60_000;
+const START_MAX_MS = 120_000;
 
 export let server: TestServer;
 export let admin: Redis;

@@ -27,13 +27,15 @@ export class StoreHost {
   breach: Breach | null = null;
   /** Every way takes this much longer. */
   slowMs = 0;
+  /** How far its clock has been set ahead; back, if less than nothing. */
+  setAheadMs = 0;
   readonly listeners = new Set<(channel: string, word: string) => void>();
 
   constructor(clock: Clock) {
     this.clock = clock;
     const startEpochMs = clock.epochMs() - clock.nowMs();
     // Its clock does not step when that of a proxy does.
-    const storeClock = { epochMs: () => startEpochMs + clock.nowMs() };
+    const storeClock = { epochMs: () => startEpochMs + clock.nowMs() + this.setAheadMs };
     this.store = new MemoryStore(storeClock, (channel, word) => {
       for (const listener of this.listeners) listener(channel, word);
     });
