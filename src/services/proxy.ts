@@ -62,8 +62,7 @@ export async function startProxy(
     await startProxyOn(config, { ...shared, broker, events, health, stops });
     return { done: failure.promise, stop: stops.stop };
   } catch (error) {
-    await stops.stop();
-    throw error;
+    return await stops.giveUp(error);
   }
 }
 

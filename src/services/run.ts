@@ -52,8 +52,7 @@ export async function startRun(
     const failure = await startAll(options, runtime, stops);
     return { done: failure.promise, stop: stops.stop };
   } catch (error) {
-    await stops.stop();
-    throw error;
+    return await stops.giveUp(error);
   }
 }
 

@@ -50,4 +50,12 @@ export class StopList {
     }
     if (failure !== undefined) throw failure;
   };
+
+  /** Ends what a start got to that failed, and throws why: what the end comes to the log says. */
+  async giveUp(reason: unknown): Promise<never> {
+    await this.stop().catch((error: unknown) => {
+      this.#log.error({ error }, 'what had been started did not stop as it should');
+    });
+    throw reason;
+  }
 }

@@ -27,7 +27,7 @@ function world() {
     await Promise.race([stopped, clock.advanceSettled(60_000, settle)]);
     return stopped;
   };
-  return { clock, log, told, add, finish };
+  return { clock, log, stops, told, add, finish };
 }
 
 describe('a service that stops', () => {
@@ -66,5 +66,14 @@ describe('a service that stops', () => {
     add('third', () => Promise.reject(new Error('the third')));
     await expect(finish()).rejects.toThrow('the third');
     expect([...told.keys()]).toEqual(['third', 'second', 'first']);
+  });
+
+  it('says why its start failed, even if what had been started does not stop', async () => {
+    const { stops, told, add, log } = world();
+    add('first', async () => {});
+    add('second', () => Promise.reject(new Error('it hangs together')));
+    await expect(stops.giveUp(new Error('no broker'))).rejects.toThrow('no broker');
+    expect([...told.keys()]).toEqual(['second', 'first']);
+    expect(log.lines).toMatchObject([{ fields: { error: { message: 'it hangs together' } } }]);
   });
 });
