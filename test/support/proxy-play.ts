@@ -99,11 +99,15 @@ export function calm({ upstream, actorClock }: ProxyStage): void {
   actorClock.crashes = undefined;
 }
 
-/** Lets everything that is under way come to its end. */
+/** Lets everything that is under way come to its end: answers to what was given up, too. */
 export async function finish(world: Players, fail: Fail): Promise<void> {
   const requests = (): number => world.stages().reduce((sum, { tree }) => sum + tree.requests, 0);
+  const isAnswerDue = (): boolean =>
+    world.stages().some(({ upstream }) => upstream.sends.some(({ end }) => end === null));
   const endMs = world.clock.nowMs() + END_MAX_MS;
-  while (requests() > 0 && world.clock.nowMs() < endMs) await world.pass(STEP_MS);
+  while ((requests() > 0 || isAnswerDue()) && world.clock.nowMs() < endMs) {
+    await world.pass(STEP_MS);
+  }
   if (requests() > 0) fail(`${requests()} requests have no fate after 20 minutes`);
 }
 
