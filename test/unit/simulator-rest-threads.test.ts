@@ -2,21 +2,11 @@
 import { ChannelType, MessageType } from 'discord-api-types/v10';
 import { describe, expect, it } from 'vitest';
 import { ALL_INTENTS } from '../../protocols/discord/intents.ts';
-import { RestBench } from '../support/rest-bench.ts';
+import { guildStage } from '../support/guild-stage.ts';
 
 function stage() {
-  const bench = new RestBench();
-  const model = bench.world.guild(bench.world.guildIds[0] ?? '');
-  if (model === undefined) throw new Error('the world has no guild');
-  const channelOf = (type: ChannelType) =>
-    model.channels.find((one) => one.type === type)?.id ?? '';
-  /** One request; what limits them is out of the way. */
-  const send = (method: string, path: string, json?: unknown) => {
-    bench.clock.advance(60_000);
-    return bench.send(method, path, json === undefined ? {} : { json });
-  };
-  const heard = () => bench.events.splice(0).filter(({ t }) => !t.startsWith('GUILD_AUDIT'));
-  return { bench, model, send, heard, channelOf, text: channelOf(ChannelType.GuildText) };
+  const guild = guildStage();
+  return { ...guild, text: guild.channelOf(ChannelType.GuildText) };
 }
 
 describe('a thread', () => {
