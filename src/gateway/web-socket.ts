@@ -88,7 +88,12 @@ function listen(socket: WebSocket, events: SocketEvents): Socket {
     },
     close: (code, reason) => socket.close(code, reason),
     terminate: () => socket.terminate(),
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
+    // ws throws at both when a handshake has been given up.
+    pause: () => {
+      if (opened) socket.pause();
+    },
+    resume: () => {
+      if (opened) socket.resume();
+    },
   };
 }

@@ -7,6 +7,7 @@
  * repeats may come on top of that. What went wrong is returned as `problems`, so that a run tells
  * all of it.
  */
+import { inspect } from 'node:util';
 import { decode } from '@msgpack/msgpack';
 import { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
@@ -125,7 +126,7 @@ export async function runEndurance(plan: EndurancePlan): Promise<EnduranceResult
       ...judgeDiscord(plan, simulator),
       ...(await judgeStreams(simulator, reader)),
       ...failures.map((error) => `the broker failed: ${error.message}`),
-      ...log.at('error').map(({ message }) => `in the log: ${message}`),
+      ...log.at('error').map((line) => `in the log: ${inspect(line)}`),
     ];
     const { audit } = simulator.discord;
     const events = sentEvents(simulator).size;

@@ -400,6 +400,9 @@ describe('a web socket that does not come about', () => {
       client?.socket.send('too early', () => {});
       if (how === 'close') client?.socket.close(4000, '');
       else client?.socket.terminate();
+      // Whoever closes wants to read the answer; there will be none.
+      client?.socket.pause();
+      client?.socket.resume();
       expect((await client?.heard(1))?.[0]?.kind).toBe('failed');
       await gone;
       await quiet();
