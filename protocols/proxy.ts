@@ -118,7 +118,7 @@ export type RestOutcome =
   | {
       readonly kind: 'timed-out';
       readonly waitMs: number | null;
-      readonly failing?: boolean;
+      readonly failing: boolean;
       readonly sent: boolean;
     }
   | { readonly kind: 'cancelled' }

@@ -257,7 +257,7 @@ function settle(effect: Settling, state: State): void {
       break;
     }
     case 'time-out': {
-      const { waitMs, failing = false, sent } = effect;
+      const { waitMs, failing, sent } = effect;
       ticket.settle({ kind: 'timed-out', waitMs, failing, sent });
       break;
     }

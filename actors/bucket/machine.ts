@@ -347,7 +347,12 @@ function settleTime(state: BucketState, nowMs: number, effects: Effects): Bucket
   for (const flight of state.flights) {
     if (flight.abandoned || flight.deadlineMs === null || flight.deadlineMs > nowMs) continue;
     const { id } = flight;
-    next = abandon(next, id, { kind: 'time-out', id, waitMs: null, sent: true }, effects);
+    next = abandon(
+      next,
+      id,
+      { kind: 'time-out', id, waitMs: null, failing: false, sent: true },
+      effects,
+    );
   }
   if (next.queues.length === 0) return next;
   const prospects = new Prospects(next, nowMs);

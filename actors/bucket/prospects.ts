@@ -28,7 +28,7 @@ export class Prospects {
     if (this.#state.draining) return { kind: 'refuse', id, reason: 'stopping', retryAfterMs: 0 };
     const sent = one.failedAttempts > 0;
     if (sendByMs !== null && sendByMs <= nowMs) {
-      return { kind: 'time-out', id, waitMs: null, sent };
+      return { kind: 'time-out', id, waitMs: null, failing: false, sent };
     }
     const openMs = this.#openMs(one, ahead);
     const waitMs = openMs - nowMs;

@@ -130,7 +130,7 @@ export type BucketEffect =
       readonly kind: 'time-out';
       readonly id: number;
       readonly waitMs: number | null;
-      readonly failing?: boolean;
+      readonly failing: boolean;
       readonly sent: boolean;
     }
   | { readonly kind: 'cancelled'; readonly id: number }

@@ -166,7 +166,7 @@ describe('the nine statuses', () => {
   });
 
   it('say why a request was out of time, and whether Discord may have seen it', async () => {
-    const late = { kind: 'timed-out', sent: false } as const;
+    const late = { kind: 'timed-out', failing: false, sent: false } as const;
     const said = async (outcome: RestOutcome): Promise<string> => {
       const { ask } = openDoor(() => ({
         submit: () => ({ outcome: Promise.resolve(outcome), cancel: () => undefined }),

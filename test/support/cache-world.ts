@@ -248,7 +248,7 @@ export class CacheWorld {
       timeoutMs === null
         ? null
         : this.clock.setTimer(timeoutMs, () => {
-            settle({ kind: 'timed-out', waitMs: null, sent: isSent });
+            settle({ kind: 'timed-out', waitMs: null, failing: false, sent: isSent });
             abort.abort();
           });
     if (this.#random() < this.#options.failing / 2) {

@@ -251,7 +251,7 @@ export class RestCache {
 
   #timeOut(waiter: Waiter): void {
     const sent = waiter.flight.sentMs !== null;
-    this.#leave(waiter, { kind: 'timed-out', waitMs: null, sent });
+    this.#leave(waiter, { kind: 'timed-out', waitMs: null, failing: false, sent });
   }
 
   /** One who waits goes; the request goes with the last. */
