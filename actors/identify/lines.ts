@@ -3,9 +3,10 @@
  * changes.
  *
  * The head of a line is called to open its socket, so that it is greeted while the window before it
- * still runs. A holder whose socket does not come in time loses its turn, as does one that gives it
- * up: nothing is spent (GP-34). Whoever was permitted leaves the line and is awaited for the word
- * that it has sent.
+ * still runs; but only when all that come before it have sent, over all keys, since it may not go
+ * before them and its handshake would delay theirs. A holder whose socket does not come in time
+ * loses its turn, as does one that gives it up: nothing is spent (GP-34). Whoever was permitted
+ * leaves the line and is awaited for the word that it has sent.
  *
  * Who is first over all keys, and which round is the lowest, is counted with each change of a line
  * and not looked for in all of them: a thousand keys may have a holder each.
@@ -128,11 +129,18 @@ function unstand(work: Work, shard: number): void {
   work.rounds = counted(work.rounds, { round, bucket: 0 }, -1);
 }
 
-/** Tells the head of a shard's line to open its socket. */
+/** Calls the heads of all lines that may be called. */
+export function callAll(work: Work): Effects {
+  return [...Array(work.maxConcurrency).keys()].flatMap((key) => callNext(work, key));
+}
+
+/** Tells the head of a shard's line to open its socket, if nobody comes before it. */
 function callNext(work: Work, shard: number): Effects {
   const { holder, waiting } = lineOf(work, shard);
   const [next, ...others] = waiting;
   if (holder !== undefined || next === undefined) return [];
+  const first = firstOf(work);
+  if (first !== undefined && precedes(first, rankOf(next, work.maxConcurrency))) return [];
   setLine(work, shard, { waiting: others });
   return call(work, next);
 }
@@ -147,7 +155,8 @@ function call(work: Work, { shard, round }: Standing): Effects {
 
 /**
  * The first of all whose IDENTIFY is not known to be sent: nobody that it comes before may be
- * permitted. It cannot stand in anybody's way for long, since each of its steps has a deadline.
+ * called or permitted. It cannot stand in anybody's way for long, since each of its steps has a
+ * deadline.
  */
 export function firstOf({ called: [first] }: IdentifyState): Rank | undefined {
   return first;
@@ -173,7 +182,7 @@ export function rekey(work: Work, maxConcurrency: number): Effects {
   for (const each of old.flatMap((line) => line.sending)) {
     setLine(work, each.shard, { sending: [...lineOf(work, each.shard).sending, each] });
   }
-  const calls = [...Array(maxConcurrency).keys()].flatMap((key) => callNext(work, key));
+  const calls = callAll(work);
   return [
     ...holders.map(({ shard }) => ({ type: 'disarm', timer: 'overdue', shard }) as const),
     ...calls,

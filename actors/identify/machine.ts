@@ -29,6 +29,7 @@ import {
 } from './absence.ts';
 import { keep, leaveFloor, shut, startsOf } from './budget.ts';
 import {
+  callAll,
   type Effects,
   enter,
   firstOf,
@@ -98,8 +99,17 @@ export function stepIdentify(
 ): IdentifyStep {
   const work: Work = { ...state };
   const heard = hear(work, input, facts);
+  const called = hasMovedOn(state, work) ? callAll(work) : [];
   const keys = keysToLookAt(state, work, input, facts.nowMs);
-  return { state: work, effects: [...heard, ...advance(work, keys, facts.nowMs)] };
+  return { state: work, effects: [...heard, ...called, ...advance(work, keys, facts.nowMs)] };
+}
+
+/** Whether those that came first have all sent, or gone. */
+function hasMovedOn(before: IdentifyState, work: Work): boolean {
+  const first = firstOf(work);
+  const firstBefore = firstOf(before);
+  if (firstBefore === undefined) return false;
+  return first === undefined || precedes(firstBefore, first);
 }
 
 function hear(work: Work, input: IdentifyInput, facts: IdentifyFacts): Effects {
@@ -183,10 +193,8 @@ function keysToLookAt(
   const { maxConcurrency } = work;
   const { keys, later } = openedBy(work.openings, nowMs);
   work.openings = later;
-  const first = firstOf(work);
-  const firstBefore = firstOf(before);
-  const isLater = first && firstBefore && precedes(firstBefore, first);
-  if (isLater || (isHeld(before) && !isHeld(work))) return Array(maxConcurrency).keys();
+  const isFree = hasMovedOn(before, work) || (isHeld(before) && !isHeld(work));
+  if (isFree) return Array(maxConcurrency).keys();
   const shard = shardOf(before, input);
   return shard === undefined ? keys : new Set([...keys, shard % maxConcurrency]);
 }

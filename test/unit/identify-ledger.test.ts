@@ -24,13 +24,14 @@ describe('a ledger that has lost its memory', () => {
     expect(bench.permitted()).toEqual([]);
     expect(bench.ledger.asked).toBe(asked);
     // It was called so long ago that it is called anew.
-    await bench.tell('prepared', 1, 1);
+    await bench.tell('prepared', 1);
     await bench.pass(100);
     // Discord has counted more than is known here: others have sent, perhaps a moment ago.
     expect(bench.permitted()).toEqual([]);
     await bench.pass(WINDOW_MS);
     expect(bench.permitted()).toEqual([0]);
     await bench.tell('used', 0);
+    await bench.tell('prepared', 1);
     await bench.pass(100);
     expect(bench.permitted()).toEqual([1]);
     expect(bench.governor.asked).toBe(1);
@@ -97,6 +98,7 @@ describe('a ledger that fails', () => {
       await bench.pass(IDENTIFY_PREPARE_TIMEOUT_MS - 1);
       expect(bench.permitted()).toEqual([]);
       await bench.tell('used', first);
+      await bench.tell('prepared', second);
       await bench.pass(WINDOW_MS - 1);
       expect(bench.permitted()).toEqual([]);
       await bench.pass(1);
@@ -134,6 +136,7 @@ describe('a ledger that fails', () => {
       await bench.pass(2 * WINDOW_MS);
       expect(bench.permitted()).toEqual(to === 1 ? [] : [1]);
       await bench.tell('used', 0, ...(to === 1 ? [] : [1]));
+      await bench.tell('prepared', 1, 2);
       await bench.pass(WINDOW_MS - 1);
       expect(bench.permitted()).toEqual([]);
       await bench.pass(1);

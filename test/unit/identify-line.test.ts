@@ -12,8 +12,22 @@ describe('the identify governor', () => {
     await bench.pass(3_000);
     expect(bench.heard()).toEqual([]);
     await bench.tell('prepared', 0);
-    expect(bench.heard()).toEqual(['permitted 0', 'prepare 1']);
+    expect(bench.heard()).toEqual(['permitted 0']);
+    await bench.tell('used', 0);
+    expect(bench.heard()).toEqual(['prepare 1']);
     expect(bench.remaining).toBe(999);
+  });
+
+  it('calls the next of a line when nobody is before it on any line, and that long before its window', async () => {
+    const bench = new IdentifyBench({ maxConcurrency: 2 });
+    await bench.tell('request', 0, 1, 2, 3);
+    expect(bench.heard()).toEqual(['prepare 0', 'prepare 1']);
+    await bench.tell('prepared', 0);
+    await bench.tell('used', 0);
+    await bench.tell('prepared', 1);
+    expect(bench.heard()).toEqual(['permitted 0', 'permitted 1']);
+    await bench.tell('used', 1);
+    expect(bench.heard()).toEqual(['prepare 2', 'prepare 3']);
   });
 
   it('GP-26: opens the next window when the IDENTIFY was sent, not when it was permitted', async () => {
@@ -76,6 +90,7 @@ describe('the identify governor', () => {
     await bench.tell('prepared', 0);
     expect(bench.heard()).toEqual([]);
     await bench.tell('prepared', 1);
+    await bench.tell('used', 1);
     expect(bench.heard()).toEqual(['permitted 1', 'prepare 0']);
   });
 
@@ -163,8 +178,10 @@ describe('the order of the buckets (GP-28)', () => {
     await bench.tell('request', 0, 3);
     await bench.tell('prepared', 3);
     await bench.pass(IDENTIFY_PREPARE_TIMEOUT_MS - 1);
-    expect(bench.permitted()).toEqual([]);
+    expect(bench.heard()).toEqual(['prepare 0']);
     await bench.pass(1);
+    expect(bench.heard()).toEqual(['prepare 3']);
+    await bench.tell('prepared', 3);
     expect(bench.permitted()).toEqual([3]);
   });
 
