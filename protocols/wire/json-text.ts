@@ -47,6 +47,7 @@ export function jsonMembers(text: string): readonly JsonMember[] {
  */
 export function writeJson(value: unknown): string | undefined {
   if (typeof value === 'bigint') return String(value);
+  if (value instanceof Date) return JSON.stringify(value);
   if (Array.isArray(value)) return joined(value.map(writeJson), '[', ']');
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const prototype: unknown = Object.getPrototypeOf(value);

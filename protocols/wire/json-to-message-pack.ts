@@ -28,7 +28,7 @@ export function parseWide(text: string): unknown {
   // Text is judged as it is: a marked integer may stand where a bare one may not, as a key.
   const value: unknown = JSON.parse(text);
   // Text that has the mark already is somebody's joke; its integers stay doubles.
-  if (text.includes('spectacles-integer:')) return value;
+  if (!SUSPECT.test(text) || text.includes('spectacles-integer:')) return value;
   const marked = text.replace(STRING_OR_NUMBER, (token) =>
     isWide(token) ? JSON.stringify(INTEGER_MARK + token) : token,
   );

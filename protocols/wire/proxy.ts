@@ -12,7 +12,9 @@
  */
 import { encode } from '@msgpack/msgpack';
 import { ProxyRequestError, UndecodableBodyError } from '../errors.ts';
-import { decodeBody, encodeAnswer, encodeBody, isJsonText } from './body.ts';
+import { decodeBody, encodeAnswer, encodeBody, isJsonText, openBody } from './body.ts';
+import { writeJson } from './json-text.ts';
+import { parseWide } from './json-to-message-pack.ts';
 
 /** The status of an answer; 0 alone is success. */
 export const ProxyStatus = {
@@ -102,14 +104,20 @@ function isByte(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xff;
 }
 
-/** A body is bytes, an array of bytes, or text; anything else is sent to Discord as its JSON. */
+/** A body is bytes, an array of bytes, or text; of anything else it is its JSON, to the digit. */
 function readBytes(value: unknown): Uint8Array | undefined {
   if (value === undefined || value === null) return undefined;
   if (value instanceof Uint8Array) return value;
   if (Array.isArray(value) && value.length > 0 && value.every(isByte)) {
     return Uint8Array.from(value);
   }
-  const content = typeof value === 'string' ? value : JSON.stringify(value);
+  const content = typeof value === 'string' ? value : writeJson(value);
+  if (content === undefined) {
+    throw new ProxyRequestError(
+      ProxyStatus.badRequestFormat,
+      'body holds something that JSON has not: it must be bytes, text, or a value of JSON',
+    );
+  }
   return new TextEncoder().encode(content);
 }
 
@@ -164,7 +172,8 @@ function required(fields: Fields, name: string, status: ProxyFailureCode): strin
 
 function decodeRequest(bytes: Uint8Array): unknown {
   try {
-    return decodeBody(bytes);
+    const { value, json } = openBody(bytes);
+    return json === undefined ? value : parseWide(json);
   } catch (cause) {
     if (!(cause instanceof UndecodableBodyError)) throw cause;
     throw new ProxyRequestError(ProxyStatus.badRequestFormat, cause.message);

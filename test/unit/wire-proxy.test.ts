@@ -1,4 +1,4 @@
-import { decode, encode } from '@msgpack/msgpack';
+import { decode, Encoder, encode } from '@msgpack/msgpack';
 import { describe, expect, it } from 'vitest';
 import { ProxyRequestError, UndecodableBodyError } from '../../protocols/errors.ts';
 import {
@@ -59,6 +59,20 @@ describe('decodeProxyRequest', () => {
     });
   });
 
+  it('writes a body that is a value as its JSON, whatever the size of its integers', () => {
+    const wide = new Encoder({ useBigInt64: true });
+    const bodyOf = (request: Uint8Array) => Buffer.from(decodeProxyRequest(request).body ?? []);
+    const route = { method: 'POST', path: '/x' };
+    const body = { id: 175928847299117063n, list: [2n ** 64n - 1n, -1, 0.5, 'é', null, true] };
+    const json = '{"id":175928847299117063,"list":[18446744073709551615,-1,0.5,"é",null,true]}';
+    expect(bodyOf(wide.encode({ ...route, body })).toString()).toBe(json);
+    expect(bodyOf(wide.encode(['POST', '/x', null, body])).toString()).toBe(json);
+    expect(bodyOf(utf8(`{"method":"POST","path":"/x","body":${json}}`)).toString()).toBe(json);
+    expect(bodyOf(utf8(`["POST","/x",null,${json}]`)).toString()).toBe(json);
+    const at = new Date(0);
+    expect(bodyOf(encode({ ...route, body: { at } })).toString()).toBe(JSON.stringify({ at }));
+  });
+
   it('takes nil and missing as the same', () => {
     const bare = { method: 'GET', path: '/users/@me' };
     expect(decodeProxyRequest(encode(bare))).toEqual(bare);
@@ -74,6 +88,11 @@ describe('decodeProxyRequest', () => {
     ['no method', encode({ path: '/x' }), ProxyStatus.badMethod],
     ['a query that is a list', encode({ ...FULL, query: ['a'] }), ProxyStatus.badQuery],
     ['a header that is a map', encode({ ...FULL, headers: { a: {} } }), ProxyStatus.badHeaders],
+    [
+      'a body with bytes in it',
+      encode({ ...FULL, body: { file: utf8('x') } }),
+      ProxyStatus.badRequestFormat,
+    ],
     [
       'a timeout that is a word',
       encode({ ...FULL, timeout: 'soon' }),
