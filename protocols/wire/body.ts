@@ -96,7 +96,7 @@ export function decodeBody(bytes: Uint8Array): unknown {
  * key `__proto__` becomes a string of JSON, since decoders refuse it in a map.
  */
 export function encodeBody(value: unknown): Uint8Array {
-  const packed = packable(value) ?? packable(JSON.stringify(value));
+  const packed = packable(value) ?? packable(jsonOf(value));
   if (packed === undefined) throw new TypeError('a string is always packable');
   return packed;
 }
@@ -106,15 +106,14 @@ export function encodeBody(value: unknown): Uint8Array {
  * JSON and read nothing else: MessagePack throws in their consumer, which costs them their channel.
  */
 export function encodeAnswer(value: unknown, question: Uint8Array): Uint8Array {
-  return isJsonText(question) ? encodeJson(value) : encodeBody(value);
+  return isJsonText(question) ? new TextEncoder().encode(jsonOf(value ?? null)) : encodeBody(value);
 }
 
 /**
  * JSON has no integers of 64 bits: they become strings of their digits, as Discord writes its ids.
  */
-function encodeJson(value: unknown): Uint8Array {
-  const text = JSON.stringify(value ?? null, (_key, entry: unknown) =>
+function jsonOf(value: unknown): string {
+  return JSON.stringify(value, (_key, entry: unknown) =>
     typeof entry === 'bigint' ? String(entry) : entry,
   );
-  return new TextEncoder().encode(text);
 }

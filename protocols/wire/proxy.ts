@@ -104,21 +104,27 @@ function isByte(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xff;
 }
 
-/** A body is bytes, an array of bytes, or text; of anything else it is its JSON, to the digit. */
-function readBytes(value: unknown): Uint8Array | undefined {
-  if (value === undefined || value === null) return undefined;
+/**
+ * A body is bytes, an array of bytes, or text; of anything else it is its JSON, to the digit.
+ * Undefined where it holds something that JSON has not.
+ */
+function bytesOf(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
   if (Array.isArray(value) && value.length > 0 && value.every(isByte)) {
     return Uint8Array.from(value);
   }
   const content = typeof value === 'string' ? value : writeJson(value);
-  if (content === undefined) {
-    throw new ProxyRequestError(
-      ProxyStatus.badRequestFormat,
-      'body holds something that JSON has not: it must be bytes, text, or a value of JSON',
-    );
-  }
-  return new TextEncoder().encode(content);
+  return content === undefined ? undefined : new TextEncoder().encode(content);
+}
+
+function readBody(value: unknown): Uint8Array | undefined {
+  if (value === undefined || value === null) return undefined;
+  const bytes = bytesOf(value);
+  if (bytes !== undefined) return bytes;
+  throw new ProxyRequestError(
+    ProxyStatus.badRequestFormat,
+    'body holds something that JSON has not: it must be bytes, text, or a value of JSON',
+  );
 }
 
 /** A map of strings; numbers and booleans are taken as they print, absent values are left out. */
@@ -185,7 +191,7 @@ export function decodeProxyRequest(bytes: Uint8Array): ProxyRequest {
   const fields = named(decodeRequest(bytes));
   const query = readStrings('query', ProxyStatus.badQuery, fields.query);
   const headers = readStrings('headers', ProxyStatus.badHeaders, fields.headers);
-  const body = readBytes(fields.body);
+  const body = readBody(fields.body);
   const timeoutMs = readTimeoutMs(fields.timeout);
   const priority = readText(fields.priority);
   return {
@@ -262,7 +268,7 @@ export function decodeProxyAnswer(bytes: Uint8Array): ProxyAnswer {
     throw new UndecodableBodyError('an answer of the proxy has a status from 0 to 8 and a body');
   }
   if (status !== ProxyStatus.success) {
-    return { status, body: readText(body) ?? JSON.stringify(body) ?? '' };
+    return { status, body: readText(body) ?? writeJson(body) ?? '' };
   }
   const fields = Array.isArray(body)
     ? { status: body[0], headers: body[1], url: body[2], body: body[3] }
@@ -278,7 +284,7 @@ export function decodeProxyAnswer(bytes: Uint8Array): ProxyAnswer {
       status: fields.status,
       headers: readResponseHeaders(fields.headers),
       url: readText(fields.url) ?? '',
-      body: readBytes(fields.body) ?? new Uint8Array(),
+      body: bytesOf(fields.body ?? '') ?? new Uint8Array(),
     },
   };
 }

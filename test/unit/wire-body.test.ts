@@ -160,6 +160,11 @@ describe('decodeBody', () => {
       JSON.parse('{"__proto__":1}'),
       [0xaf, ...utf8('{"__proto__":1}')],
     ],
+    [
+      'an integer of 64 bits beside it as its digits',
+      Object.assign(JSON.parse('{"__proto__":1}'), { id: 2n ** 63n }),
+      [0xd9, 0x2a, ...utf8('{"__proto__":1,"id":"9223372036854775808"}')],
+    ],
   ])('encodeBody writes %s in a way that everybody can read', (_name, value, expected) => {
     expect([...encodeBody(value)]).toEqual(expected);
   });
