@@ -18,6 +18,11 @@ export const IDENTIFY_MARGIN_MS = 250;
  * token.
  */
 export const IDENTIFIES_PER_DAY = 1_000;
+/** Discord: a bot in more guilds than this gets more IDENTIFYs a day: one for so many guilds. */
+export const LARGE_BOT_GUILDS = 150_000;
+export const LARGE_BOT_GUILDS_PER_IDENTIFY = 200;
+/** Discord: and so many at the least. */
+export const LARGE_BOT_IDENTIFIES_PER_DAY = 2_000;
 /** Discord: the span of the identify budget. */
 export const IDENTIFY_BUDGET_PERIOD_MS = 24 * 60 * 60 * 1000;
 /** Discord: the values that `large_threshold` of IDENTIFY may have; the smallest is its default. */

@@ -6,12 +6,15 @@ import { readFile } from 'node:fs/promises';
 import type { RunningService, ServiceRuntime, SimulatorOptions } from '../cli/services.ts';
 import { PACKAGE_VERSION } from '../package-info.ts';
 import { drawSeed } from '../random.ts';
+import { type GatewayOptions, identifiesPerDay } from '../simulator/gateway/options.ts';
 import { readScenario, type Scenario } from '../simulator/scenario.ts';
 import { type Simulator, startSimulator } from '../simulator/server.ts';
 import { SIMULATED_TOKEN } from '../simulator/token.ts';
 
 /** The greatest share of the messages that are pings, however few messages there are. */
 const PING_SHARE_MAX = 0.5;
+/** What Discord recommends a shard for; how many guilds a bot has is known by its shards here. */
+const USUAL_GUILDS_PER_SHARD = 1_000;
 
 /** @throws PortInUseError, or ConfigurationError for a scenario that cannot be read */
 export async function openSimulator(
@@ -26,7 +29,7 @@ export async function openSimulator(
     seed,
     rate: options.eventsPerSecond,
     scenario: await scenarioOf(options.scenarioFile),
-    gateway: { recommendedShards: options.shards, maxConcurrency: options.maxConcurrency },
+    gateway: gatewayOf(options),
     // Every fifth event is a message: whoever watches a bot sees a ping about every five seconds.
     traffic: { pingShare: Math.min(PING_SHARE_MAX, 1 / options.eventsPerSecond) },
   });
@@ -40,6 +43,16 @@ export async function openSimulator(
     `the simulated Discord is up; its token is ${SIMULATED_TOKEN}`,
   );
   return simulator;
+}
+
+function gatewayOf({ shards, maxConcurrency }: SimulatorOptions): Partial<GatewayOptions> {
+  const perDay = identifiesPerDay(shards * USUAL_GUILDS_PER_SHARD);
+  return {
+    recommendedShards: shards,
+    maxConcurrency,
+    identifiesPerDay: perDay,
+    identifiesRemaining: perDay,
+  };
 }
 
 async function scenarioOf(file: string | undefined): Promise<Scenario> {

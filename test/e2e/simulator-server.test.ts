@@ -6,6 +6,8 @@ import * as fzstd from 'fzstd';
 import { afterEach, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { PortInUseError } from '../../protocols/errors.ts';
+import { openSimulator } from '../../src/services/simulate.ts';
+import { SILENT_LOG } from '../../src/silent-log.ts';
 import {
   type Simulator,
   type SimulatorOptions,
@@ -281,6 +283,33 @@ it('tells over REST where the gateway is and what is left of the budget', async 
   });
   await new RealClient(gatewayUrl).identify();
   expect(await bot()).toMatchObject({ session_start_limit: { remaining: 999 } });
+});
+
+it.each([
+  [1, 1_000],
+  [150, 1_000],
+  [151, 2_000],
+  [1_000, 5_000],
+])('lets a bot of %i shards start %i sessions a day', async (shards, total) => {
+  const simulator = await openSimulator(
+    {
+      host: '127.0.0.1',
+      port: 0,
+      shards,
+      maxConcurrency: 16,
+      eventsPerSecond: 1,
+      seed: 1,
+      scenarioFile: undefined,
+    },
+    { log: SILENT_LOG },
+  );
+  running.push(simulator);
+  const headers = { authorization: `Bot ${SIMULATED_TOKEN}`, 'user-agent': 'DiscordBot (test, 1)' };
+  const response = await fetch(`${simulator.url}/api/v10/gateway/bot`, { headers });
+  expect(await response.json()).toMatchObject({
+    shards,
+    session_start_limit: { total, remaining: total, max_concurrency: 16 },
+  });
 });
 
 it('shows a message that is posted over REST to the gateway', async () => {

@@ -205,6 +205,16 @@ describe('usage errors: one line that says what and what to do, status 2', () =>
   });
 });
 
+it('tells, beside what is missing, of the variable that it may be in', async () => {
+  const environment = { DISCORD_TOKEN: 'a.b', DISCORD_EVENTS: '*', DISCORD_INTENT: 'GUILDS' };
+  const { status, complaints } = await spectacles(['gateway'], { environment });
+  expect(status).toBe(2);
+  expect(complaints).toEqual([
+    expect.stringContaining('intents (or DISCORD_INTENTS)'),
+    'spectacles: DISCORD_INTENT is not read; did you mean DISCORD_INTENTS of the gateway?',
+  ]);
+});
+
 describe('what is started', () => {
   it.each([
     ['gateway'],

@@ -68,6 +68,7 @@ it('warns about variables that are nearly ours, and leaves the others alone', ()
     DISCORD_TOKN: 'x',
     BROKER_TIPE: 'x',
     SHARDSTORE_TYPE: 'x',
+    METRICS_ADDRESS: ':80',
     DISCORD_TOKEN: 'x',
     DISCORD_WEBHOOK_SECRET: 'x',
     REDIS_PORT: '6379',
@@ -76,6 +77,7 @@ it('warns about variables that are nearly ours, and leaves the others alone', ()
   expect(misspeltVariables(environment)).toEqual([
     'DISCORD_TOKN is not read; did you mean DISCORD_TOKEN?',
     'BROKER_TIPE is not read; did you mean BROKER_TYPE?',
-    'SHARDSTORE_TYPE is not read; did you mean SHARD_STORE_TYPE?',
+    'SHARDSTORE_TYPE is not read; did you mean SHARD_STORE_TYPE of the gateway?',
+    'METRICS_ADDRESS is not read; did you mean METRICS_ADDR of the proxy?',
   ]);
 });

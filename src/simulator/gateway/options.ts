@@ -5,6 +5,9 @@ import { ALL_INTENTS } from '../../../protocols/discord/intents.ts';
 import {
   GUILDS_PER_SHARD,
   IDENTIFIES_PER_DAY,
+  LARGE_BOT_GUILDS,
+  LARGE_BOT_GUILDS_PER_IDENTIFY,
+  LARGE_BOT_IDENTIFIES_PER_DAY,
   SIMULATOR_REPLAY_EVENTS_MAX,
   SIMULATOR_REPLAY_MAX_BYTES,
 } from '../../../protocols/limits.ts';
@@ -52,3 +55,9 @@ export const GATEWAY_DEFAULTS: GatewayOptions = {
   guildBatch: 10,
   reconnectGraceMs: 5_000,
 };
+
+/** The IDENTIFYs a day of a bot that is in so many guilds. */
+export function identifiesPerDay(guilds: number): number {
+  if (guilds <= LARGE_BOT_GUILDS) return IDENTIFIES_PER_DAY;
+  return Math.max(LARGE_BOT_IDENTIFIES_PER_DAY, Math.floor(guilds / LARGE_BOT_GUILDS_PER_IDENTIFY));
+}
