@@ -11,9 +11,12 @@ const redis = new IORedis(redisUrl.includes('://') ? redisUrl : `redis://${redis
 const requests = new Redis('proxy', redis);
 const rest = new Rest(requests, token);
 
+let isStopping = false;
 for (const broker of [events, requests]) {
   broker.on('error', (error) => console.error(error.message));
-  broker.on('close', () => console.error('a broker is away; it is tried again'));
+  broker.on('close', () => {
+    if (!isStopping) console.error('a broker is away; it is tried again');
+  });
 }
 
 events.on('MESSAGE_CREATE', async (message, { ack }) => {
@@ -27,6 +30,7 @@ await events.connect(process.env.AMQP_URL ?? 'amqp://localhost');
 await events.subscribe('MESSAGE_CREATE');
 
 process.once('SIGTERM', async () => {
+  isStopping = true;
   await events.disconnect();
   await requests.disconnect();
 });

@@ -1,6 +1,6 @@
 // A bot for discord.js' core on Spectacles: events and requests travel through Redis.
 //
-//   npm install spectacles @discordjs/core @discordjs/rest ioredis
+//   npm install ../spectacles @discordjs/core @discordjs/rest ioredis
 //   DISCORD_TOKEN=… SHARD_COUNT=2 node discordjs-core.mjs
 import { Client, GatewayDispatchEvents } from '@discordjs/core';
 import { REST } from '@discordjs/rest';

@@ -155,7 +155,7 @@ export class UnsupportedByBrokerError extends SpectaclesError {
   readonly code = 'UNSUPPORTED_BY_BROKER';
 }
 
-/** A call was sent to an event that nobody consumes. */
+/** A call, or a publish that is `mandatory`, was for an event that nobody consumes. */
 export class UnroutableError extends SpectaclesError {
   readonly code = 'UNROUTABLE';
   constructor(event: string) {

@@ -14,6 +14,9 @@ async function services(): Promise<Services> {
 
 const errors = new ErrorOutput(process.stderr);
 
+// Whoever reads the answer may have seen enough, as `head` has: that is no failure of ours.
+process.stdout.on('error', () => undefined);
+
 /** Ends the process once its last words are out. */
 function exit(status: number): void {
   void errors.flush(LOG_FLUSH_MS).then(() => process.exit(status));

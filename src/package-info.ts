@@ -1,4 +1,4 @@
-/** The package's own name and version, read from its package.json. */
+/** The package's own version, read from its package.json, and how it names itself to Discord. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 

@@ -10,8 +10,8 @@
  *
  * Failure modes: a bucket that crashes is started anew with what was known of its limits; what
  * waits goes to the new one in the old order, what flies is answered as it lands, and what has
- * landed is settled. At BUCKETS_MAX the one idle for longest makes room; if none is idle, no new
- * one is made.
+ * landed is settled. At BUCKETS_MAX one of those used longest ago makes room; if none of them is
+ * idle, no new one is made.
  */
 import { BucketActor, type BucketOwner } from '../actors/bucket/actor.ts';
 import { quietAtMs } from '../actors/bucket/ledger.ts';

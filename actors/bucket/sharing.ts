@@ -2,7 +2,7 @@
  * How a bucket is shared with other proxies: its ledger is one for all of them, and each knows what
  * the others have in the air.
  *
- * What waits stays where it came in. A request on a route that Discord does not limit needs not be
+ * What waits stays where it came in. A request on a route that Discord does not limit need not be
  * told to anybody. What is in the air has a lease, so that it counts as lost when its proxy has
  * died.
  */

@@ -12,8 +12,8 @@
  *
  * A cell is alive until it has an `exit`. Whatever gives it one (a stop, `finish`, a crash) closes
  * the mailbox at once, so that nothing more is handled, and starts the teardown: wait for a handler
- * that is being awaited, stop the children one after the other in reverse order, run the `stop`
- * hook, tell the parent. Only then is the name free and the cell gone.
+ * that is being awaited, stop the children in the order of `stopAll`, run the `stop` hook, tell the
+ * parent. Only then is the name free and the cell gone.
  *
  * Failure modes. Every wait of the teardown is bounded. A handler that outlives its deadline is
  * abandoned: its result and its failure change nothing any more. When the deadline of the whole

@@ -32,7 +32,7 @@ export type PresenceMemory = {
 export type ShardWorld = {
   readonly shardCount: number;
   readonly identity: Identity;
-  /** The address of GET /gateway, without parameters. */
+  /** The address that GET /gateway/bot gave at the start, without parameters. */
   readonly mainUrl: string;
   /** Adds the version, encoding and compression, the same for each host (GP-61). */
   readonly connectUrl: (host: string) => string;

@@ -5,7 +5,7 @@
 
 /** Ours: how long a broker connection may take to open. */
 export const BROKER_CONNECT_TIMEOUT_MS = 10_000;
-/** Ours: the wait before a lost broker connection is opened again: at least, at most. */
+/** Ours: the waits before a lost broker connection is opened again, before jitter: first, most. */
 export const BROKER_BACKOFF_MIN_MS = 100;
 export const BROKER_BACKOFF_MAX_MS = 10_000;
 /**

@@ -4,9 +4,9 @@
  */
 
 /**
- * Requests that may be under way in one bucket, for one identity, and in all; at each bound a new
- * request is refused with a time. Each is a few messages to its bucket and to its identity's gate,
- * and must find room in their mailboxes.
+ * Requests that may wait in one lane of a route's bucket, and be under way for one identity and in
+ * all; at each bound a new request is refused with a time. Each is a few messages to its bucket and
+ * to its identity's gate, and must find room in their mailboxes.
  */
 export const BUCKET_REQUESTS_MAX = 2_000;
 export const IDENTITY_REQUESTS_MAX = 4_000;
@@ -44,8 +44,8 @@ export const LANE_PATIENCE = 9;
 /** Ours: of the global limit, what the bulk lane leaves free for whoever comes in a higher one. */
 export const GLOBAL_RESERVED_SHARE = 0.1;
 /**
- * Ours: of PROXY_REQUESTS_MAX and IDENTITY_REQUESTS_MAX, what the lower lanes leave to the higher
- * ones.
+ * Ours: the part of each of the three bounds on requests that a lower lane may fill; the rest is
+ * left to the higher ones.
  */
 export const BULK_SHARE = 0.5;
 export const NORMAL_SHARE = 0.9;

@@ -4,8 +4,8 @@
  */
 
 /**
- * Bucket actors; at the bound the one idle for longest makes room, and if none is idle the request
- * is refused.
+ * Bucket actors; at the bound one of those used longest ago makes room, and if none of them is idle
+ * the request is refused.
  */
 export const BUCKETS_MAX = 131_072;
 /** Ours: of the buckets used longest ago, how many are looked at for one to make room. */

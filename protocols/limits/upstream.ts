@@ -11,8 +11,8 @@ export const UPSTREAM_BODY_TIMEOUT_MS = 30_000;
 export const UPSTREAM_BODY_HELD_BYTES = 64 * 1024;
 export const UPSTREAM_BODY_DRAINED_BYTES = 128 * 1024;
 
-/** Connections to Discord; requests above that wait inside the driver. */
+/** Connections of the high lane, and of the others; requests above that wait inside the driver. */
 export const UPSTREAM_CONNECTIONS_MAX = 256;
-/** HTTP/2: connections to Discord, and requests that may be under way on each of them. */
+/** HTTP/2: the same, and requests that may be under way on each of them. */
 export const UPSTREAM_HTTP2_CONNECTIONS_MAX = 4;
 export const UPSTREAM_STREAMS_MAX = 100;

@@ -48,8 +48,8 @@ export interface PayloadEncoder {
 }
 
 /**
- * MessagePack of a JSON text is longer than the text only where short numbers become 64-bit floats:
- * `[1.5,1.5]` spends four bytes a number, MessagePack nine.
+ * MessagePack of a JSON text is much longer than the text only where short numbers become 64 bits
+ * wide: `[1.5,1.5]` spends four bytes a number, MessagePack nine.
  */
 const MAP_GROWTH_FACTOR = 3;
 

@@ -34,7 +34,7 @@ export async function declare(
   // The refusal itself reaches the caller by the promise of what was refused.
   channel.on('error', () => undefined);
   await work(channel);
-  await channel.close();
+  await closed(channel);
 }
 
 /** Declares a queue of this connection alone, which goes with it; the server names it. */
@@ -77,13 +77,9 @@ export async function openChannels(
  */
 export async function closeChannels(channels: AmqpChannels): Promise<void> {
   const { publishing, consuming, events, control, deliveries, answers } = channels;
-  const close = (connection: ChannelModel, open: readonly Channel[]) => {
-    // amqplib never answers for a channel whose connection ended before it was closed.
-    const ended = new Promise((resolve) => connection.once('close', resolve));
-    const inOrder = Promise.allSettled(open.map(async (channel) => channel.close())).then(() =>
-      connection.close(),
-    );
-    return Promise.race([ended, inOrder]);
+  const close = async (connection: ChannelModel, open: readonly Channel[]) => {
+    await Promise.allSettled(open.map(closed));
+    await closed(connection);
   };
   await Promise.allSettled([
     close(publishing, [events, control]),
@@ -91,9 +87,11 @@ export async function closeChannels(channels: AmqpChannels): Promise<void> {
   ]);
 }
 
-/** amqplib can only close politely; a peer that is silent would keep that waiting. */
-export function destroyConnection(model: ChannelModel): void {
-  const { connection } = model as unknown as { connection: { stream?: { destroy(): void } } };
-  model.on('error', () => undefined);
-  connection.stream?.destroy();
+/**
+ * Closes it. amqplib never answers for what has been asked to close and then loses its connection;
+ * but that it has closed is told by an event, whatever the reason.
+ */
+function closed(open: Channel | ChannelModel): Promise<unknown> {
+  const gone = new Promise((resolve) => open.once('close', resolve));
+  return Promise.race([gone, open.close()]);
 }

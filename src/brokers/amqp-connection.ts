@@ -105,13 +105,27 @@ export function watchEnd(emitter: Emitter, onEnd: (reason: unknown) => void): vo
 
 /**
  * What it rejects with is amqplib's own: whether that is for good depends on what was there before.
+ *
+ * `signal` ends the connection at once, however far it has come. It does so as an error of its
+ * socket: of one that merely closes amqplib hears nothing, so it would beat on for half a minute,
+ * which keeps the process alive, and leave unsettled what waits for an answer.
  */
 export async function openAmqp(
   endpoint: AmqpEndpoint,
   role: string,
+  signal: AbortSignal,
   onEnd: (reason: unknown) => void,
 ): Promise<ChannelModel> {
+  signal.throwIfAborted();
   const { host, port, tls, username, password, vhost, frameMaxBytes, channelMax } = endpoint;
+  // All of them go on to node:net or node:tls, the signal as well, of which the types do not know.
+  const socketOptions = {
+    timeout: BROKER_CONNECT_TIMEOUT_MS,
+    noDelay: true,
+    keepAlive: true,
+    signal,
+    clientProperties: { connection_name: `spectacles ${role}` },
+  };
   const connection = await connect(
     {
       protocol: tls ? 'amqps' : 'amqp',
@@ -124,12 +138,7 @@ export async function openAmqp(
       ...(frameMaxBytes !== undefined && { frameMax: frameMaxBytes }),
       ...(channelMax !== undefined && { channelMax }),
     },
-    {
-      timeout: BROKER_CONNECT_TIMEOUT_MS,
-      noDelay: true,
-      keepAlive: true,
-      clientProperties: { connection_name: `spectacles ${role}` },
-    },
+    socketOptions,
   );
   watchEnd(connection, onEnd);
   return connection;

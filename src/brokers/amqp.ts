@@ -11,7 +11,6 @@
  * and nothing is published. Closing goes in order: consumers cancelled, handlers waited for, their
  * answers confirmed, channels closed, connections closed.
  */
-import type { ChannelModel } from 'amqplib';
 import type { Link, LinkDriver, LinkHooks } from '../../actors/channel/link.ts';
 import type { CallOptions, PublishOptions } from '../../protocols/broker.ts';
 import { BrokerUnavailableError, FatalError } from '../../protocols/errors.ts';
@@ -19,12 +18,7 @@ import { AMQP_NAME_MAX_BYTES } from '../../protocols/limits.ts';
 import type { Clock, Log } from '../../protocols/ports.ts';
 import type { PayloadEncoder, PayloadMode } from '../../protocols/wire/payload.ts';
 import type { AmqpEndpoint } from '../config/broker-urls.ts';
-import {
-  type AmqpChannels,
-  closeChannels,
-  destroyConnection,
-  openChannels,
-} from './amqp-channels.ts';
+import { type AmqpChannels, closeChannels, openChannels } from './amqp-channels.ts';
 import { declarationError, endError, firstOpenError, openAmqp } from './amqp-connection.ts';
 import { AmqpConsumers, type AmqpQueueType } from './amqp-consumers.ts';
 import { AmqpControl } from './amqp-control.ts';
@@ -61,15 +55,23 @@ class AmqpLink implements Link {
   readonly #label: string;
   readonly #hooks: LinkHooks;
   readonly #channels: AmqpChannels;
+  readonly #end: () => void;
   readonly #control: AmqpControl;
   readonly #consumers: AmqpConsumers;
   #isOver = false;
 
-  constructor(options: AmqpDriverOptions, hooks: LinkHooks, channels: AmqpChannels) {
+  /** @param end ends the connections at once */
+  constructor(
+    options: AmqpDriverOptions,
+    hooks: LinkHooks,
+    channels: AmqpChannels,
+    end: () => void,
+  ) {
     const { label, exchange, clock, log, counter } = options;
     this.#label = label;
     this.#hooks = hooks;
     this.#channels = channels;
+    this.#end = end;
     const lost = (reason: unknown) => this.lost(reason);
     this.sink = new AmqpSink({
       channel: channels.events,
@@ -163,8 +165,7 @@ class AmqpLink implements Link {
     this.#isOver = true;
     this.#consumers.end();
     this.#control.lose(new BrokerUnavailableError(`${this.#label} was closed`));
-    destroyConnection(this.#channels.publishing);
-    destroyConnection(this.#channels.consuming);
+    this.#end();
   }
 }
 
@@ -175,29 +176,25 @@ async function openLink(
   hasOpened: boolean,
 ): Promise<AmqpLink> {
   const { endpoint, label } = options;
-  const models: ChannelModel[] = [];
-  const destroy = () => models.forEach(destroyConnection);
-  signal.addEventListener('abort', destroy, { once: true });
+  const ending = new AbortController();
+  const over = AbortSignal.any([signal, ending.signal]);
   let link: AmqpLink | undefined;
-  const onEnd = (reason: unknown) =>
-    link ? link.lost(reason) : hooks.lost(endError(reason, label));
-  const connect = async (role: string) => {
-    const model = await openAmqp(endpoint, role, onEnd);
-    models.push(model);
-    if (signal.aborted) throw new BrokerUnavailableError(`${label} was given up while it opened`);
-    return model;
+  const onEnd = (reason: unknown) => {
+    if (link) link.lost(reason);
+    else if (!over.aborted) hooks.lost(endError(reason, label));
   };
   try {
     const connections = {
-      publishing: await connect('publishing'),
-      consuming: await connect('consuming'),
+      publishing: await openAmqp(endpoint, 'publishing', over, onEnd),
+      consuming: await openAmqp(endpoint, 'consuming', over, onEnd),
     };
     const channels = await openChannels(connections, options, onEnd);
-    link = new AmqpLink(options, hooks, channels);
+    link = new AmqpLink(options, hooks, channels, () => ending.abort());
     await link.start();
     return link;
   } catch (error) {
-    destroy();
+    ending.abort();
+    if (signal.aborted) throw new BrokerUnavailableError(`${label} was given up while it opened`);
     throw hasOpened ? declarationError(error, label) : firstOpenError(error, label, endpoint);
   }
 }

@@ -48,7 +48,7 @@ const REFUSALS: readonly (readonly [pattern: RegExp, remedy: string])[] = [
   ],
   [
     /^NOPERM/,
-    'give the user of the Redis URL rights to the commands for streams and hashes, and to EVAL, TIME, PUBLISH and PSUBSCRIBE',
+    'give the user of the Redis URL the rights that docs/brokers-redis.md, docs/sessions.md and docs/rate-limits.md list for what is used',
   ],
   [
     /DB index is out of range|invalid DB index|SELECT is not allowed in cluster mode/i,
@@ -139,7 +139,7 @@ export async function openRedis(how: OpenRedisOptions): Promise<Redis> {
   let lastError: unknown = new BrokerUnavailableError(`${label} closed the connection`);
   let isOpen = false;
   redis.on('error', (error: unknown) => {
-    lastError = error;
+    if (!isEnd(error)) lastError = error;
   });
   redis.on('end', () => {
     signal.removeEventListener('abort', giveUp);
@@ -162,11 +162,15 @@ export async function openRedis(how: OpenRedisOptions): Promise<Redis> {
 /** What ioredis calls a connection that has ended. */
 const ENDED = /^(Connection is closed|Stream isn't writeable)/;
 
+function isEnd(error: unknown): boolean {
+  return error instanceof Error && ENDED.test(error.message);
+}
+
 /**
  * Of what a failed attempt has said, the word that says why: ioredis' own says only that it ended.
  */
 function telling(error: unknown, lastError: unknown): unknown {
   if (isReplyError(error) || error instanceof SpectaclesError) return error;
-  const saysWhy = error instanceof Error && !ENDED.test(error.message);
+  const saysWhy = error instanceof Error && !isEnd(error);
   return lastError instanceof BrokerUnavailableError && saysWhy ? error : lastError;
 }

@@ -22,6 +22,7 @@ import {
   REDIS_DEAD_FIELDS_MAX,
   REDIS_DEAD_LETTERS_MAX,
   REDIS_DELIVERIES_MAX,
+  REDIS_HANDLER_MAX_MS,
   REDIS_QUICK_ANSWER_MS,
   REDIS_READ_COUNT,
   REDIS_READERS_MAX,
@@ -114,7 +115,8 @@ export class RedisConsumption implements LedgerLink {
     const reading = Promise.all([...this.#readers.values()].map((reader) => reader.stop()));
     await Promise.race([reading, deadline]);
     await Promise.race([this.#options.ledger.idle(), deadline]);
-    await Promise.race([this.#groups.leave(this.#events), deadline]);
+    const left = new Set([...this.#events, ...this.#options.ledger.heldEvents]);
+    await Promise.race([this.#groups.leave(left), deadline]);
   }
 
   /** Abandons everything at once; the ledger keeps what handlers have in hand. */
@@ -195,11 +197,10 @@ export class RedisConsumption implements LedgerLink {
   retryLater(held: HeldEntry): boolean {
     const { event, deliveries } = held;
     const isFull = this.#retries.size >= REDIS_RETRIES_WAITING_MAX;
-    if (this.#isOver || isFull || !this.#events.has(event)) return false;
-    const delayMs = Math.min(
-      REDIS_RETRY_DELAY_MAX_MS,
-      RETRY_DELAY_MS * 2 ** Math.min(deliveries - 1, REDIS_DELIVERIES_MAX),
-    );
+    if (this.#isOver || isFull) return false;
+    const backoffMs = RETRY_DELAY_MS * 2 ** Math.min(deliveries - 1, REDIS_DELIVERIES_MAX);
+    // Nobody else need wait for what is not consumed here any more.
+    const delayMs = this.#events.has(event) ? Math.min(REDIS_RETRY_DELAY_MAX_MS, backoffMs) : 0;
     const timer = this.#options.clock.setTimer(delayMs, () => void this.#retry(held));
     this.#retries.set(held, timer);
     return true;
@@ -323,22 +324,24 @@ export class RedisConsumption implements LedgerLink {
 
   /**
    * Claims an entry that was handed back, which counts the delivery, and delivers what comes of it.
+   * If its event was cancelled meanwhile it is made to look idle instead, so that others take it
+   * over at once.
    */
   async #retry(held: HeldEntry): Promise<void> {
     const { topology, group, consumer, ledger } = this.#options;
     const { event, id, deliveries } = held;
     try {
       const { commands } = topology.nodeOf(event);
-      const wasWanted = this.#events.has(event);
-      const reply = wasWanted
-        ? await commands.callBuffer('XCLAIM', event, group, consumer, '0', id)
-        : [];
+      const isWanted = this.#events.has(event);
+      const asIdle = isWanted ? [] : ['IDLE', String(REDIS_HANDLER_MAX_MS), 'JUSTID'];
+      const words = [event, group, consumer, '0', id, ...asIdle];
+      const reply = await commands.callBuffer('XCLAIM', ...words);
       this.#retries.delete(held);
       if (this.#isOver) return;
       ledger.release(event, id);
-      const { entries } = readEntries(event, reply);
+      const { entries } = readEntries(event, isWanted ? reply : []);
       for (const entry of entries) this.deliver(entry, deliveries + 1);
-      if (wasWanted && entries.length === 0) await this.layGhosts(event);
+      if (isWanted && entries.length === 0) await this.layGhosts(event);
       this.room();
     } catch (error) {
       this.#retries.delete(held);

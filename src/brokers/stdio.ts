@@ -28,6 +28,16 @@ export type StdioDriverOptions = {
   readonly log: Log;
 };
 
+/** Streams that outlive their links, as standard input and output do, and are used again. */
+const guarded = new WeakSet<Readable | Writable>();
+
+/** From now on a late error of the stream, which nobody else hears, does not end the process. */
+function guard(stream: Readable | Writable): void {
+  if (guarded.has(stream)) return;
+  guarded.add(stream);
+  stream.on('error', () => undefined);
+}
+
 class StdioReader implements FrameReader {
   readonly label = 'standard input';
   readonly canWait = true;
@@ -36,6 +46,7 @@ class StdioReader implements FrameReader {
   #events: FrameReaderEvents | undefined;
 
   constructor(input: Readable) {
+    guard(input);
     this.#input = input;
     this.#decoder = new StdioDecoder({
       frame: (frame) => this.#events?.frame(frame),
@@ -56,9 +67,8 @@ class StdioReader implements FrameReader {
     // One that was paused before does not begin again by being listened to.
     input.resume();
     return () => {
-      // A paused input no longer keeps the process alive. The error listener stays: without one a
-      // late error would crash the process.
-      input.off('data', data).off('end', end).pause();
+      // A paused input no longer keeps the process alive.
+      input.off('data', data).off('end', end).off('error', end).pause();
     };
   }
 
@@ -79,8 +89,8 @@ class StdioWriter implements FrameWriter {
   constructor(options: StdioDriverOptions, hooks: LinkHooks) {
     this.#output = options.output;
     this.sink = new StdioSink(options, hooks);
-    // This listener stays: without it a late EPIPE would crash the process.
-    this.#output.on('error', (error: Error) => this.#lose(error.message));
+    guard(this.#output);
+    this.#output.on('error', this.#failed);
     this.#output.on('close', this.#closed);
   }
 
@@ -99,8 +109,11 @@ class StdioWriter implements FrameWriter {
   stop(): void {
     this.#lost = undefined;
     this.sink.stop();
+    this.#output.off('error', this.#failed);
     this.#output.off('close', this.#closed);
   }
+
+  readonly #failed = ({ message }: Error): void => this.#lose(message);
 
   readonly #closed = (): void => this.#lose('it was closed');
 

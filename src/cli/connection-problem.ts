@@ -43,7 +43,7 @@ const PROBLEMS: readonly Problem[] = [
   },
   {
     codes: ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'],
-    words: /^Socket closed abruptly/,
+    words: /^Socket closed abruptly|closed the connection$/,
     what: '@ hung up',
     remedy: 'check its port, and whether it wants TLS',
   },

@@ -4,6 +4,7 @@
  */
 import { ConfigurationError } from '../../protocols/errors.ts';
 import { suggest } from '../../protocols/suggest.ts';
+import { misspeltVariables } from '../config/misspelt-variables.ts';
 import { showInput } from '../config/show.ts';
 import { PACKAGE_VERSION } from '../package-info.ts';
 import { checkCommand } from './check.ts';
@@ -36,6 +37,10 @@ export async function runCommandLine(
     return await dispatch(line, surroundings);
   } catch (error) {
     for (const text of failureLines(error)) surroundings.complain(text);
+    // What is missing may be there under a misspelt name.
+    const misspelt =
+      error instanceof ConfigurationError ? misspeltVariables(given.environment) : [];
+    for (const text of misspelt) surroundings.complain(text);
     return exitStatus(error);
   }
 }

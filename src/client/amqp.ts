@@ -2,6 +2,7 @@
 import { ConfigurationError } from '../../protocols/errors.ts';
 import { AMQP_PREFETCH_MAX } from '../../protocols/limits.ts';
 import type { AmqpQueueType } from '../brokers/amqp-consumers.ts';
+import type { BrokerConfig } from '../brokers/create-broker.ts';
 import { parseAmqpUrl } from '../config/broker-urls.ts';
 import { BrokerClient, type Running } from './broker-client.ts';
 import type { AudienceOptions, BrokerClientOptions } from './broker-types.ts';
@@ -53,14 +54,14 @@ export class Amqp extends BrokerClient {
     await this.start();
   }
 
-  protected override async open(): Promise<Running> {
+  protected override async open(signal: AbortSignal): Promise<Running> {
     const parsed = parseAmqpUrl(this.#url);
     if ('problem' in parsed) {
       throw new ConfigurationError(`the URL given to connect cannot be used: ${parsed.problem}`);
     }
     const { prefetch, queueType, persistent } = this.#options;
     refuseBadPrefetch(prefetch);
-    return this.openOwn({
+    const config: BrokerConfig = {
       type: 'amqp',
       group: this.group,
       endpoint: parsed.value,
@@ -71,6 +72,7 @@ export class Amqp extends BrokerClient {
       ...(prefetch !== undefined && { prefetch }),
       ...(queueType !== undefined && { queueType }),
       ...(persistent !== undefined && { persistent }),
-    });
+    };
+    return this.openOwn(config, signal);
   }
 }

@@ -11,15 +11,16 @@
  * message for which no listener is registered is handed back, for this or another process to take
  * later. `error` is only emitted to those who listen to it; without any it goes to the log, and
  * without a log to the process's own warnings. A failure for good (wrong password …) is emitted as
- * `error` and fails every publish and call; the loss of the connection is emitted as `close` and
- * mends itself.
+ * `error` and fails every publish and call. `close` is emitted when the connection is lost, which
+ * mends itself, and when `disconnect` ends it.
  */
 import { EventEmitter } from 'node:events';
+import { within } from '../../actors/deadline.ts';
 import { createActorSystem } from '../../actors/runtime.ts';
 import type { Broker, Delivery } from '../../protocols/broker.ts';
-import { ListenerError } from '../../protocols/errors.ts';
+import { BrokerUnavailableError, ListenerError } from '../../protocols/errors.ts';
 import type { GAP_EVENT, SessionGap } from '../../protocols/gateway/gap.ts';
-import { CONSUMER_PREFETCH } from '../../protocols/limits.ts';
+import { BROKER_CLOSE_MS, CONSUMER_PREFETCH } from '../../protocols/limits.ts';
 import { messageOf } from '../../protocols/message-of.ts';
 import type { Log } from '../../protocols/ports.ts';
 import { decodeBody, encodeAnswer, encodeBody } from '../../protocols/wire/body.ts';
@@ -51,6 +52,9 @@ const DEFAULT_EXPIRATION_MS = 5_000;
 /** A broker that is running, and how it is ended. */
 export type Running = { readonly broker: Broker; close(): Promise<void> };
 
+/** A broker that runs, or is about to; `giveUp` ends its opening. */
+type Started = { readonly running: Promise<Running>; readonly giveUp: AbortController };
+
 function toMilliseconds(value: number | string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const milliseconds = Number(value);
@@ -70,7 +74,7 @@ export abstract class BrokerClient extends EventEmitter {
   protected readonly log: Log;
   readonly #repeats: Repeats | undefined;
   readonly #unsettled: Unsettled;
-  #running: Promise<Running> | undefined;
+  #started: Started | undefined;
 
   /** `prefetch`: messages that listeners may have and not have settled, where that can be set. */
   constructor(
@@ -123,7 +127,7 @@ export abstract class BrokerClient extends EventEmitter {
     return this.deserialize(await broker.call(method, this.serialize(data), how));
   }
 
-  /** Consumes these events, competing with every process of the same group. */
+  /** Consumes these events, for the whole group or, where that was asked for, for this process. */
   async subscribe(events: string | Iterable<string>): Promise<void> {
     const { broker } = await this.start();
     for (const event of asList(events)) {
@@ -136,42 +140,61 @@ export abstract class BrokerClient extends EventEmitter {
     for (const event of asList(events)) await broker.unsubscribe(event);
   }
 
-  /** Finishes what is under way and disconnects. */
+  /**
+   * Finishes what is under way and disconnects. One that is still connecting gets as long for that
+   * as a close may take, since something may wait for it to be sent.
+   */
   async disconnect(): Promise<void> {
-    const running = this.#running;
-    this.#running = undefined;
+    const started = this.#started;
+    this.#started = undefined;
     this.#unsettled.stop();
-    this.emit(DISCONNECTED);
-    if (running) await (await running).close();
+    this.#tell(DISCONNECTED);
+    if (started === undefined) return;
+    const { running, giveUp } = started;
+    if (!(await within(systemClock, BROKER_CLOSE_MS, running))) {
+      giveUp.abort(new BrokerUnavailableError('it was disconnected before it had connected'));
+    }
+    // Why one could not connect is told to whoever had it connect.
+    const opened = await running.catch(() => undefined);
+    await opened?.close();
   }
 
   /** Makes the broker run; what is done first does it by itself. */
   protected start(): Promise<Running> {
-    this.#running ??= this.open().then(
-      (running) => {
-        running.broker.watch((state) => {
-          if (state === 'away') this.#tellClose();
+    this.#started ??= this.#start();
+    return this.#started.running;
+  }
+
+  #start(): Started {
+    const giveUp = new AbortController();
+    const running = this.open(giveUp.signal).then(
+      (opened) => {
+        opened.broker.watch((state) => {
+          if (state === 'away') this.#tell('close');
         });
-        return running;
+        return opened;
       },
       (error: unknown) => {
-        this.#running = undefined;
+        if (this.#started === started) this.#started = undefined;
         throw error;
       },
     );
-    return this.#running;
+    const started = { running, giveUp };
+    return started;
   }
 
-  protected abstract open(): Promise<Running>;
+  /** @param signal ends the opening */
+  protected abstract open(signal: AbortSignal): Promise<Running>;
 
   /** Starts a broker in an actor system of its own. */
-  protected async openOwn(config: BrokerConfig): Promise<Running> {
-    const log = this.log;
+  protected async openOwn(config: BrokerConfig, signal: AbortSignal): Promise<Running> {
+    const { log } = this;
     const random = createRandom(drawSeed());
     const system = createActorSystem({ name: 'spectacles', clock: systemClock, random, log });
     const onFailure = (error: Error) => this.#tellError(error);
     try {
-      const broker = await createBroker(config, { system, clock: systemClock, log, onFailure });
+      const surroundings = { system, clock: systemClock, log, onFailure, signal };
+      const broker = await createBroker(config, surroundings);
       return {
         broker,
         close: async () => {
@@ -251,12 +274,12 @@ export abstract class BrokerClient extends EventEmitter {
     return this.serialize === encodeBody ? encodeAnswer(data, body) : this.serialize(data);
   }
 
-  /** A listener that throws must not end what the broker does about the loss. */
-  #tellClose(): void {
+  /** A listener that throws must not end what is done about the loss, or the end. */
+  #tell(event: 'close' | typeof DISCONNECTED): void {
     try {
-      this.emit('close');
+      this.emit(event);
     } catch (error) {
-      this.#tellError(new ListenerError('close', error));
+      this.#tellError(new ListenerError(String(event), error));
     }
   }
 

@@ -67,15 +67,16 @@ export class Ipc extends BrokerClient {
     await this.start();
   }
 
-  protected override async open(): Promise<Running> {
+  protected override async open(signal: AbortSignal): Promise<Running> {
     this.#role ??= this.#host !== undefined || process.send === undefined ? 'parent' : 'child';
     this.#isOpen = true;
     const shared = { type: 'ipc', group: this.group, payload: 'map' } as const;
     if (this.#role === 'child') {
-      return this.openOwn({ ...shared, port: parentPort(), isPlain: this.#isPlain });
+      const child = { ...shared, port: parentPort(), isPlain: this.#isPlain };
+      return this.openOwn(child, signal);
     }
     const host = this.#hostOf();
-    const running = await this.openOwn({ ...shared, host });
+    const running = await this.openOwn({ ...shared, host }, signal);
     return {
       broker: running.broker,
       close: async () => {

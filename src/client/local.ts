@@ -28,14 +28,9 @@ export class Memory extends BrokerClient {
     await this.start();
   }
 
-  protected override open(): Promise<Running> {
-    return this.openOwn({
-      type: 'memory',
-      group: this.group,
-      hub: this.#hub,
-      payload: 'map',
-      audience: this.audience,
-    });
+  protected override open(signal: AbortSignal): Promise<Running> {
+    const shared = { group: this.group, hub: this.#hub, audience: this.audience };
+    return this.openOwn({ type: 'memory', ...shared, payload: 'map' }, signal);
   }
 }
 
@@ -57,13 +52,9 @@ export class Stdio extends BrokerClient {
     await this.start();
   }
 
-  protected override open(): Promise<Running> {
-    return this.openOwn({
-      type: 'stdio',
-      input: this.#input,
-      output: this.#output,
-      payload: 'json',
-    });
+  protected override open(signal: AbortSignal): Promise<Running> {
+    const streams = { input: this.#input, output: this.#output };
+    return this.openOwn({ type: 'stdio', ...streams, payload: 'json' }, signal);
   }
 }
 

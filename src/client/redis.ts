@@ -10,6 +10,7 @@
 import type { RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../protocols/errors.ts';
 import { messageOf } from '../../protocols/message-of.ts';
+import type { BrokerConfig } from '../brokers/create-broker.ts';
 import type { RedisPlace } from '../brokers/redis-connection.ts';
 import { parseRedisUrl } from '../config/broker-urls.ts';
 import { BrokerClient, type Running } from './broker-client.ts';
@@ -128,9 +129,9 @@ export class Redis extends BrokerClient {
     this.redis.disconnect();
   }
 
-  protected override async open(): Promise<Running> {
+  protected override async open(signal: AbortSignal): Promise<Running> {
     const { prefetch, claimAfter, goReplies } = this.#options;
-    return this.openOwn({
+    const config: BrokerConfig = {
       type: 'redis',
       group: this.group,
       place: placeOf(this.redis),
@@ -144,6 +145,7 @@ export class Redis extends BrokerClient {
       },
       ...(prefetch !== undefined && { prefetch }),
       ...(this.name !== undefined && { consumer: this.name }),
-    });
+    };
+    return this.openOwn(config, signal);
   }
 }

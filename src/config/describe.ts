@@ -19,7 +19,7 @@ export function describeValues<Table extends OptionTable>(
   });
 }
 
-/** What is true without a value. One that is required in place of another says so in vain here. */
+/** What is true without a value; where `check` comes to here, no other one is required any more. */
 function absence(defaultNote: string): string {
   return defaultNote.startsWith('required') ? 'not set' : plain(defaultNote);
 }

@@ -50,7 +50,8 @@ export function consumeCommands(options: CommandIntakeOptions): CommandIntake {
         await broker.subscribe(event, deliver);
         consumed.add(event);
       } catch (error) {
-        log.error({ event, error }, 'commands of this event cannot be consumed');
+        // A broker that closes refuses what it had not got to.
+        if (!isOver) log.error({ event, error }, 'commands of this event cannot be consumed');
       }
     }
   };

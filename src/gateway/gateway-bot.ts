@@ -62,7 +62,7 @@ export async function fetchGatewayBot(options: GatewayBotOptions): Promise<Gatew
     backoff = next.state;
     const delayMs = Math.max(next.delayMs, attempt.retryAfterMs);
     options.log.warn(
-      { reason: attempt.problem, retryInMs: Math.round(delayMs) },
+      { of: options.apiUrl, reason: attempt.problem, retryInMs: Math.round(delayMs) },
       'GET /gateway/bot failed; trying again',
     );
     await sleep(delayMs, options.signal);

@@ -7,7 +7,8 @@
  * the same when its sender's id and its content are: ids alone are not unique with every client.
  *
  * At RPC_ANSWERS_MAX, or RPC_ANSWERS_MAX_BYTES, the oldest answers are forgotten; those still in
- * the making never are, their number is bounded by the prefetch.
+ * the making never are, their number is bounded by the prefetch. One that is larger by itself is
+ * not kept.
  */
 import { createHash } from 'node:crypto';
 import type { Delivery } from '../../protocols/broker.ts';
@@ -40,7 +41,9 @@ export class AnswerMemory {
   }
 
   #keep(key: string, answer: Uint8Array): void {
-    this.#kept.set(key, answer);
+    if (answer.length > RPC_ANSWERS_MAX_BYTES) return;
+    // A copy: MessagePack is written into a buffer of about twice its size, which would stay too.
+    this.#kept.set(key, new Uint8Array(answer));
     this.#keptBytes += answer.length;
     for (const [oldest, { length }] of this.#kept) {
       if (this.#kept.size <= RPC_ANSWERS_MAX && this.#keptBytes <= RPC_ANSWERS_MAX_BYTES) break;

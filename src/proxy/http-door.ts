@@ -236,7 +236,9 @@ function judge(request: IncomingMessage, admission: AdmissionOptions): AdmittedR
     return refuseRequest(400, 'headers', 'a request of HTTP/1.1 needs the header Host');
   }
   const target = pathOf(url, request.headers.host);
-  if (!/^\/api(?:[/?]|$)/.test(target)) return refuseRequest(404, 'path');
+  if (!/^\/api(?:[/?]|$)/.test(target)) {
+    return refuseRequest(404, 'path', 'the path must begin with /api');
+  }
   if (Number(request.headers['content-length'] ?? 0) > REQUEST_BODY_MAX_BYTES) {
     const message = `a body may have ${REQUEST_BODY_MAX_BYTES} bytes`;
     return refuseBody(new RequestBodyError('too-large', message));

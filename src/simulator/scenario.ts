@@ -95,6 +95,21 @@ const FAULTS = {
 
 export type FaultName = keyof typeof FAULTS;
 
+/** Those that strike the servers or the world, and so no shard more than another. */
+const FAULTS_WITHOUT_SHARD: ReadonlySet<FaultName> = new Set<FaultName>([
+  'burst',
+  'kill-main-host',
+  'revive-main-host',
+  'kill-resume-host',
+  'revive-resume-host',
+  'heartbeat-interval',
+  'late-ready',
+  'stall-resume',
+  'break-resume',
+  'max-concurrency',
+  'revoke-token',
+]);
+
 /** zod types an empty object as one whose every key is never, which nothing could be added to. */
 type Parameters<Name extends FaultName> = keyof (typeof FAULTS)[Name] extends never
   ? unknown
@@ -140,8 +155,8 @@ function parseFault(item: unknown, index: number): TimedFault {
   const place = `scenario, fault ${index + 1}`;
   const name: unknown = typeof item === 'object' && item !== null && Reflect.get(item, 'fault');
   if (typeof name !== 'string' || !isFaultName(name)) throw unknownFault(place, name);
-  const common = { fault: z.literal(name), atMs: milliseconds, shard: z.int().min(0).optional() };
-  const shape = { ...common, ...FAULTS[name] };
+  const shard = FAULTS_WITHOUT_SHARD.has(name) ? {} : { shard: z.int().min(0).optional() };
+  const shape = { fault: z.literal(name), atMs: milliseconds, ...shard, ...FAULTS[name] };
   const result = z.strictObject(shape).safeParse(item);
   // The schema was put together for this very name, which the compiler cannot follow.
   if (result.success) return result.data as unknown as TimedFault;
@@ -204,15 +219,6 @@ const RANDOM_FAULTS: readonly ((draw: Draw) => Fault)[] = [
   (draw) => ({ fault: 'break-resume', durationMs: draw.upTo(90_000) }),
   (draw) => ({ fault: 'late-ready', delayMs: draw.upTo(20_000) }),
 ];
-
-const FAULTS_WITHOUT_SHARD: ReadonlySet<FaultName> = new Set<FaultName>([
-  'kill-main-host',
-  'kill-resume-host',
-  'stall-resume',
-  'break-resume',
-  'late-ready',
-  'burst',
-]);
 
 type Draw = {
   readonly of: <Item>(items: readonly Item[]) => Item;

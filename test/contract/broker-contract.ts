@@ -406,6 +406,23 @@ export function brokerContract(transport: Transport): void {
       expect(inbox.values).toEqual(['fresh']);
     });
 
+    ifCan('handover', 'gives on what is handed back after it was unsubscribed', async () => {
+      const held: Delivery[] = [];
+      await consumer.subscribe(event, (delivery) => held.push(delivery));
+      for (const one of ['back', 'back again', 'kept']) await publisher.publish(event, body(one));
+      await until('they are held', () => held.length === 3);
+      held[0]?.retry();
+      await consumer.unsubscribe(event);
+      held[1]?.retry();
+      const successor = await bench.open(transport.config(group));
+      const inbox = new Inbox();
+      await successor.subscribe(event, inbox.handler);
+      await until('what was handed back came', () => inbox.deliveries.length === 2);
+      await consumer.close();
+      await until('what was kept came, too', () => inbox.deliveries.length === 3);
+      expect([...inbox.values].sort()).toEqual(['back', 'back again', 'kept']);
+    });
+
     ifCan('handover', 'gives what a consumer has not settled to the next one', async () => {
       const held: Delivery[] = [];
       await consumer.subscribe(event, (delivery) => held.push(delivery));

@@ -213,6 +213,22 @@ describe('the broker over stdio', () => {
     await expect(broker.publish('E', body(1))).rejects.toMatchObject({ code: 'FATAL' });
   });
 
+  it('is as light on its streams after many brokers as after one, and hears late errors', async () => {
+    const heard = () => [input, output].map((stream) => stream.listenerCount('error'));
+    const use = async () => {
+      const bot = new Stdio({ input, output });
+      await bot.connect();
+      await bot.disconnect();
+    };
+    await use();
+    const once = heard();
+    for (let count = 0; count < 5; count++) await use();
+    expect(heard()).toEqual(once);
+    // What nobody listens to would be thrown here.
+    output.emit('error', new Error('write EPIPE'));
+    input.emit('error', new Error('read EIO'));
+  });
+
   it('joins a gateway and a bot of the library by a pipe, in both directions', async () => {
     const commands = new PassThrough();
     const broker = await bench.open({ type: 'stdio', input: commands, output, payload: 'json' });

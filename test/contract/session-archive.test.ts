@@ -1,16 +1,20 @@
 /** Every store of sessions under the one contract: memory, a file, a real Redis, a real cluster. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SessionArchive } from '../../actors/sessions/ports.ts';
 import type { RedisPlace } from '../../src/brokers/redis-connection.ts';
+import { ledgerName } from '../../src/gateway/identify/open-ledger.ts';
+import { redisLedger } from '../../src/gateway/identify/redis-ledger.ts';
 import { fileArchive } from '../../src/gateway/stores/file-archive.ts';
 import { type LocalShelves, localArchive } from '../../src/gateway/stores/local-archive.ts';
 import { redisArchive } from '../../src/gateway/stores/redis-archive.ts';
 import { RedisDoor } from '../../src/gateway/stores/redis-door.ts';
 import { systemClock } from '../../src/system-clock.ts';
+import { documentedUser } from '../support/documented-user.ts';
+import { starts } from '../support/governor-bench.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 import { placeOf } from '../support/redis-bench.ts';
 import { startCluster } from '../support/redis-cluster.ts';
@@ -79,16 +83,9 @@ describe('every store of sessions (GP-22)', () => {
 
 describe('a Redis user of its own', () => {
   it('needs no more rights than docs/sessions.md names', async () => {
-    const page = await readFile(new URL('../../docs/sessions.md', import.meta.url), 'utf8');
-    const sentence = /A Redis user of its own needs (.*?)\./s.exec(page)?.[1] ?? '';
-    const names = [...sentence.matchAll(/`([A-Z]+)`/g)].map(([, name]) => `+${name}`);
     const server = await startServer('redis');
     onTestFinished(() => server.stop());
-    const admin = new Redis(server.url);
-    const rights = ['on', '>secret', '~gateway:sessions:*', ...names];
-    await admin.call('ACL', 'SETUSER', 'bot', ...rights);
-    admin.disconnect();
-    const place = placeOf(server.url.replace('redis://', 'redis://bot:secret@'));
+    const place = placeOf(await documentedUser(server.url, 'sessions.md', PLACE.prefix));
     const bench = redisBench(place, []);
     onTestFinished(() => bench.stop());
     const archive = bench.open(PLACE, 'owner');
@@ -100,5 +97,12 @@ describe('a Redis user of its own', () => {
     await archive.save({ number: 1, changes: [{ ...change, record: recordOf(1) }] });
     await archive.save({ number: 2, changes: [{ ...change, record: undefined }] });
     expect((await archive.claim(request)).claims).toEqual([{ ...change, record: undefined }]);
+    const name = ledgerName(PLACE.prefix, PLACE.application);
+    const door = new RedisDoor(place, clock);
+    onTestFinished(() => door.close());
+    const ledger = redisLedger({ door, name, owner: 'owner' });
+    await ledger.learn(starts());
+    const { kind } = await ledger.take({ shard: 0, floor: 0, owed: 0, known: starts() });
+    expect(kind).toBe('granted');
   });
 });

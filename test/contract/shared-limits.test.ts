@@ -13,6 +13,7 @@ import { redisStore } from '../../src/proxy/limits/redis-store.ts';
 import { EXCHANGE_SCRIPT, GREET_SCRIPT, LEAVE_SCRIPT } from '../../src/proxy/limits/scripts.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import { until } from '../support/broker-bench.ts';
+import { documentedUser } from '../support/documented-user.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { RecordingLog } from '../support/recording-log.ts';
 import { placeOf } from '../support/redis-bench.ts';
@@ -325,4 +326,22 @@ describe('what is held', () => {
       await cluster.stop();
     }
   });
+});
+
+it('needs no more rights than docs/rate-limits.md names', async () => {
+  const server = await startServer('redis');
+  try {
+    const place = placeOf(await documentedUser(server.url, 'rate-limits.md', 'p'));
+    const one = await join('p', 'one', place);
+    const two = await join('p', 'two', place);
+    const news: string[] = [];
+    one.watch('{a}', () => news.push('a'));
+    await one.exchange('{a}', { ...LOOK, waitsFor: 'a turn' });
+    expect(await two.exchange('{a}', offerOf('', '1 two'))).toMatchObject({ kept: true });
+    await until('the other hears of it', () => news.length > 0);
+    expect(await one.exchange('{a}', LOOK)).toMatchObject({ kept: false, text: '1 two' });
+    for (const limits of open.splice(0)) await limits.close();
+  } finally {
+    await server.stop();
+  }
 });

@@ -88,6 +88,14 @@ describe('spectacles check and what cannot be reached', () => {
     ]);
   });
 
+  it('says the same of a Redis that hangs up, however ioredis came to know it', async () => {
+    const rude = await startPort((socket) => socket.destroy());
+    const { failed } = await failuresOf({ BROKER_TYPE: 'redis', REDIS_URL: rude });
+    expect(failed.at(-1)).toMatch(
+      /hung up( \((ECONNRESET|EPIPE)\))?; check its port, and whether it wants TLS$/,
+    );
+  });
+
   it('says that a token or a login is refused', async () => {
     const simulator = await startSimulator({ seed: 3, guildCount: 1 });
     onTestFinished(() => simulator.close());

@@ -2,7 +2,9 @@
  * The built program, called wrongly: what a person reads and the status that a script sees. Nothing
  * goes on running here, so every call ends by itself.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { inFolder } from '../support/configuration.ts';
@@ -119,5 +121,25 @@ describe('a question is answered on stdout with 0', () => {
     const { status, stdout, stderr } = await spectacles(line.split(' '));
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(answer);
+  });
+
+  it('goes on when whoever reads it has seen enough, and keeps its status', async () => {
+    const environment = {
+      DISCORD_TOKEN: 'a.b.c',
+      DISCORD_EVENTS: '*',
+      DISCORD_RAW_INTENTS: '1',
+      // Nobody listens there.
+      DISCORD_API_SCHEME: 'http',
+      DISCORD_API_HOST: '127.0.0.1:1',
+    };
+    await inFolder({}, async (cwd) => {
+      const child = spawn(process.execPath, [PROGRAM, 'check', 'gateway'], {
+        cwd,
+        env: environment,
+      });
+      child.stdout.destroy();
+      const [stderr, [status]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+      expect([status, stderr]).toEqual([1, '']);
+    });
   });
 });

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openAmqp } from '../../src/brokers/amqp-connection.ts';
 import { type Bench, createBench, until } from '../support/broker-bench.ts';
 import { amqpConfig } from '../support/broker-peers.ts';
 
@@ -69,6 +70,20 @@ function open(url: string) {
 }
 
 describe('a server that', () => {
+  it.each([
+    ['says nothing', []],
+    ['stops in the middle', [[START], [tune(131_072)]]],
+  ])('%s is let go at once by whoever gives it up', async (_name, answers) => {
+    const { endpoint } = amqpConfig(await listen(answers), 'group');
+    const givingUp = new AbortController();
+    const opening = openAmqp(endpoint, 'a test', givingUp.signal, () => undefined);
+    const failure = opening.catch((error: unknown) => error);
+    await until('it has heard us', () => received.length > answers.length);
+    givingUp.abort();
+    expect(await failure).toMatchObject({ name: 'AbortError' });
+    await until('it is rid of us', () => sockets.every(({ destroyed }) => destroyed));
+  });
+
   it.each([
     ['an error', 541, 'INTERNAL_ERROR'],
     ['an operator', 320, 'CONNECTION_FORCED'],

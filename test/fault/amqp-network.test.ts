@@ -6,6 +6,8 @@ import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Broker, Delivery } from '../../protocols/broker.ts';
 import { BROKER_CLOSE_MS, WRITER_EVENTS_MAX, WRITER_MAX_BYTES } from '../../protocols/limits.ts';
+import { declare } from '../../src/brokers/amqp-channels.ts';
+import { openAmqp } from '../../src/brokers/amqp-connection.ts';
 import type { AmqpCount } from '../../src/brokers/amqp-counts.ts';
 import {
   type Bench,
@@ -29,15 +31,25 @@ let counts: Partial<Record<AmqpCount, number>>;
 let connection: ChannelModel;
 let channel: Channel;
 
+/** RabbitMQ through the proxy. */
+function throughProxy(query = ''): string {
+  return `${amqpUrl().replace(/:\d+$/, `:${proxy.port}`)}${query}`;
+}
+
+/** A connection through the proxy that no heartbeat ends. */
+function openConnection(signal: AbortSignal): Promise<ChannelModel> {
+  const { endpoint } = amqpConfig(throughProxy('?heartbeat=0'), group);
+  return openAmqp(endpoint, 'a test', signal, () => undefined);
+}
+
 /** Through the proxy. Two missed heartbeats end a connection. */
 function open(more: { prefetch?: number; heartbeat?: number } = {}): Promise<Broker> {
   const { heartbeat, ...settings } = more;
-  const url = amqpUrl().replace(/:\d+$/, `:${proxy.port}`);
   const query = heartbeat === undefined ? '' : `?heartbeat=${heartbeat}`;
   const counter = (what: AmqpCount) => {
     counts[what] = (counts[what] ?? 0) + 1;
   };
-  return bench.open({ ...amqpConfig(`${url}${query}`, group), counter, ...settings });
+  return bench.open({ ...amqpConfig(throughProxy(query), group), counter, ...settings });
 }
 
 function openDirectly(): Promise<Broker> {
@@ -239,6 +251,32 @@ describe('a connection to RabbitMQ', () => {
     // A bound against waiting for ever; closing waits for the desk, for confirms and for goodbyes.
     expect(performance.now() - startedMs).toBeLessThan(BROKER_CLOSE_MS * 4);
     expect(origin.lostSequences).toEqual([1]);
+  });
+});
+
+describe('a connection that is given up', () => {
+  it('settles what waits for an answer, and is closed', async () => {
+    const givingUp = new AbortController();
+    const model = await openConnection(givingUp.signal);
+    proxy.drop('replies');
+    const opening = model.createChannel();
+    givingUp.abort();
+    await expect(opening).rejects.toThrow(/no reply will be forthcoming/);
+    await until('it is gone', () => proxy.connections === 0);
+  });
+
+  it('ends what was declared on it, also while its channel closes', async () => {
+    const givingUp = new AbortController();
+    const model = await openConnection(givingUp.signal);
+    let isOver = false;
+    const declaring = declare(model, async () => proxy.drop('replies')).finally(() => {
+      isOver = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(isOver).toBe(false);
+    givingUp.abort();
+    await until('it is over', () => isOver);
+    await declaring;
   });
 });
 

@@ -10,6 +10,8 @@ import { loadDecoders } from '../../src/gateway/decompression/decoders.ts';
 import { runHostileCases } from '../support/hostile-run.ts';
 
 const SEED = 20_261_121;
+/** A stored block of 32 KiB instead of none, which fflate believes. */
+const SEED_OF_A_WRONG_LENGTH = 20_316;
 
 /**
  * A hundred thousand in all. A context of zstd-napi is freed by the collector alone, which takes
@@ -46,4 +48,11 @@ describe('hostile input', () => {
       expect(count(': goes on')).toBeGreaterThan(frames / 50);
     },
   );
+
+  it('ends by the next message where a decoder waits for what a wrong length promises', async () => {
+    for (const decoder of await loadDecoders('zlib-stream')) {
+      const tally = runHostileCases('zlib-stream', decoder, 1, SEED_OF_A_WRONG_LENGTH);
+      expect([...tally]).toEqual([['wire: bits flipped: garbled', 1]]);
+    }
+  });
 });

@@ -35,6 +35,8 @@ export type FleetPlan = ProxyPlan & {
   readonly kills: readonly Kill[];
   /** Whose actors crash. */
   readonly crasher: number;
+  /** When the store's clock is set, ahead or back. */
+  readonly storeSteps: readonly { readonly atMs: number; readonly byMs: number }[];
 };
 
 /** So that the same seed draws something else than the plan of one proxy does. */
@@ -62,6 +64,10 @@ export function drawFleetPlan(seed: number, epochMs: number): FleetPlan {
       replacedMs: draw.chance(0.5) ? draw.below(5_000) : Number.POSITIVE_INFINITY,
     })),
     crasher: draw.below(proxies),
+    storeSteps: Array.from({ length: some(2, 0.3) }, () => ({
+      atMs: draw.below(spanMs),
+      byMs: draw.of([-3_600_000, -2_000, -50, 50, 2_000, 3_600_000]),
+    })),
   };
 }
 

@@ -111,6 +111,11 @@ async function play(
     });
   }
   for (const fault of plan.storeFaults) strike(fault, fleet, inPlace);
+  for (const { atMs, byMs } of plan.storeSteps) {
+    clock.setTimer(atMs, () => {
+      fleet.host.setAheadMs += byMs;
+    });
+  }
   for (const { atMs, proxy, replacedMs } of plan.kills) {
     clock.setTimer(atMs, () => {
       fleet.kill(proxy);

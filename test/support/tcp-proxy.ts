@@ -81,6 +81,12 @@ function forward(from: Socket, to: Socket, direction: Direction, faults: Faults)
   from.on('error', () => undefined);
 }
 
+/** Node cannot reset what has sent its end already: it would stay, and never say that it closed. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const faults = new Faults();
   const pairs = new Set<Pair>();
@@ -101,10 +107,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     listener.once('error', reject);
     listener.listen(0, '127.0.0.1', resolve);
   });
-  const reset = () => {
+  const resetAll = () => {
     for (const { client, server } of pairs) {
-      client.resetAndDestroy();
-      server.resetAndDestroy();
+      reset(client);
+      reset(server);
     }
   };
   return {
@@ -114,7 +120,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
     pause: () => faults.pause(),
     resume: () => faults.resume(),
-    reset,
+    reset: resetAll,
     halfClose() {
       for (const { client } of pairs) client.end();
     },
@@ -127,7 +133,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     async close() {
       faults.resume();
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
-      reset();
+      resetAll();
       await closed;
     },
   };

@@ -1,5 +1,6 @@
 /** The library's broker classes, over memory: what a bot sees of a message. */
 import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { Redis as IORedis } from 'ioredis';
 import {
   afterEach,
@@ -13,9 +14,10 @@ import {
 } from 'vitest';
 import { REPEATS_MAX } from '../../protocols/limits.ts';
 import { MemoryHub } from '../../src/brokers/memory.ts';
+import { DISCONNECTED } from '../../src/client/broker-client.ts';
 import type { MessageOptions } from '../../src/client/broker-types.ts';
 import { Attached, Memory } from '../../src/client/local.ts';
-import { Redis } from '../../src/client/redis.ts';
+import { Redis, type RedisClient } from '../../src/client/redis.ts';
 import { Repeats } from '../../src/client/repeats.ts';
 import { Rest } from '../../src/client/rest.ts';
 import { listen } from '../../src/listen.ts';
@@ -194,9 +196,9 @@ describe('a broker of the library', () => {
   it('starts anew when it is used again after a start that has failed', async () => {
     let isBroken = true;
     class Fickle extends Memory {
-      protected override open() {
+      protected override open(signal: AbortSignal) {
         if (isBroken) return Promise.reject(new RangeError('not yet'));
-        return super.open();
+        return super.open(signal);
       }
     }
     const bot = new Fickle('bots', { hub });
@@ -288,6 +290,17 @@ describe('a broker of the library', () => {
     expect(seen).toEqual([1, 2]);
   });
 
+  it('disconnects although a listener throws at that', async () => {
+    const log = new RecordingLog();
+    const bot = new Memory('bots', { hub, log });
+    await bot.subscribe('E');
+    expect(hub.queuesOf('E').map(({ hasConsumers }) => hasConsumers)).toEqual([true]);
+    bot.on(DISCONNECTED, fail);
+    await bot.disconnect();
+    expect(hub.queuesOf('E').map(({ hasConsumers }) => hasConsumers)).toEqual([false]);
+    expect(log.at('error')).toHaveLength(1);
+  });
+
   it('says which message it is, and which attempt, so that repeats can be dropped', async () => {
     const broker = await bench.open({ type: 'memory', group: 'run', hub, payload: 'json' });
     const bot = new Attached(broker);
@@ -320,7 +333,53 @@ describe('a broker of the library', () => {
   });
 });
 
+/** What `new Redis` takes of ioredis, for a server that answers everything in the same way. */
+class GivenClient implements RedisClient {
+  readonly sockets: Socket[] = [];
+  readonly options = { host: '127.0.0.1', port: 0, password: 'wrong' };
+  isConnected = true;
+
+  async serve(answer: string | undefined): Promise<this> {
+    const server = createTcpServer((socket) => {
+      this.sockets.push(socket);
+      socket.on('error', () => undefined);
+      socket.on('data', () => answer !== undefined && socket.write(answer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      for (const socket of this.sockets) socket.destroy();
+      server.close();
+    });
+    this.options.port = (server.address() as AddressInfo).port;
+    return this;
+  }
+
+  disconnect(): void {
+    this.isConnected = false;
+  }
+}
+
 describe('Redis of the library', () => {
+  it('disconnects from a server that never answered, and says so to whoever connects', async () => {
+    const given = await new GivenClient().serve(undefined);
+    const broker = new Redis('group', given);
+    const connecting = broker.connect().catch((error: unknown) => error);
+    await until('it has called', () => given.sockets.length === 1);
+    await broker.disconnect();
+    expect(await connecting).toMatchObject({ code: 'BROKER_UNAVAILABLE' });
+    expect(given.isConnected).toBe(false);
+    await until('it has hung up', () => given.sockets.every(({ destroyed }) => destroyed));
+  });
+
+  it('disconnects the client it was given, also when it is refused meanwhile', async () => {
+    const given = await new GivenClient().serve('-WRONGPASS invalid username-password pair\r\n');
+    const broker = new Redis('group', given);
+    const connecting = broker.connect().catch((error: unknown) => error);
+    await broker.disconnect();
+    expect(await connecting).toMatchObject({ code: 'FATAL' });
+    expect(given.isConnected).toBe(false);
+  });
+
   it.each([
     ['a cluster', { isCluster: true, options: {} }, /cluster/],
     ['a key prefix', { options: { port: 1, keyPrefix: 'bot:' } }, /keyPrefix bot:/],

@@ -6,7 +6,13 @@ import { describe, expect, it } from 'vitest';
 import { cacheableRead } from '../../protocols/discord/cached-routes.ts';
 import { DOCUMENTED_ROUTES } from '../../protocols/discord/route-table.ts';
 import { resolveRoute } from '../../protocols/discord/routes.ts';
+import { SessionWatch } from '../../src/gateway/session-watch.ts';
+import { createBrokerCounter } from '../../src/metrics/broker-metrics.ts';
 import { createCacheMetrics, showCache } from '../../src/metrics/cache-metrics.ts';
+import { GatewayMetrics } from '../../src/metrics/gateway-metrics.ts';
+import { createProxyMetrics, showStanding } from '../../src/metrics/proxy-metrics.ts';
+import { SharedLimitsMetrics } from '../../src/metrics/shared-limits-metrics.ts';
+import { SILENT_LOG } from '../../src/silent-log.ts';
 import { parseScenario } from '../../src/simulator/scenario.ts';
 import { SIMULATED_TOKEN } from '../../src/simulator/token.ts';
 
@@ -43,10 +49,38 @@ describe('docs/simulator.md', () => {
     expect(parseScenario(JSON.parse(scenario ?? ''))).toHaveLength(3);
   });
 
+  const rows = [...page.matchAll(/^\| `("[^`]+)` \|([^|]*)\|/gm)].map(([, cell, optional]) => ({
+    fault: { atMs: 0, ...JSON.parse(`{"fault": ${cell}}`) },
+    optional: [...(optional ?? '').matchAll(/`(\w+)`/g)].map((match) => match[1] ?? ''),
+  }));
+
   it('names every fault, and no other', () => {
-    const list = /The faults are ([^.]+)\./.exec(page)?.[1] ?? '';
-    const named = [...list.matchAll(/`([a-z-]+)`/g)].map((match) => match[1]);
+    const named = rows.map(({ fault }) => fault.fault);
     expect(named.toSorted()).toEqual(faultNames().toSorted());
+  });
+
+  it('shows every key of each, and which may be left out', () => {
+    for (const { fault, optional } of rows) {
+      const known = /allowed are (.*)$/
+        .exec(refusalOf({ ...fault, nonsense: 1 }))?.[1]
+        ?.split(', ');
+      expect(known?.filter((key) => key !== 'shard').toSorted()).toEqual(
+        Object.keys(fault).toSorted(),
+      );
+      const { atMs, fault: name, ...parameters } = fault;
+      const omissible = Object.keys(parameters).filter((left) => {
+        const rest = Object.entries(parameters).filter(([key]) => key !== left);
+        return refusalOf({ atMs, fault: name, ...Object.fromEntries(rest) }) === '';
+      });
+      expect(omissible.toSorted(), name).toEqual(optional.toSorted());
+    }
+  });
+
+  it('says which faults take no shard', () => {
+    const first = rows.findIndex(({ fault }) => fault.fault === 'burst');
+    for (const [index, { fault }] of rows.entries()) {
+      expect(refusalOf({ ...fault, shard: 0 }) !== '', fault.fault).toBe(index >= first);
+    }
   });
 
   it('names the token', () => {
@@ -54,14 +88,20 @@ describe('docs/simulator.md', () => {
   });
 });
 
+/** Why the simulator refuses a fault; empty when it does not. */
+function refusalOf(fault: object): string {
+  try {
+    parseScenario([fault]);
+    return '';
+  } catch (error) {
+    return String(error);
+  }
+}
+
 /** The faults that the simulator itself says it knows. */
 function faultNames(): string[] {
-  try {
-    parseScenario([{ atMs: 0, fault: 'no-such-fault' }]);
-  } catch (error) {
-    return /Allowed are (.*)$/.exec(String(error))?.[1]?.split(', ') ?? [];
-  }
-  return [];
+  const refusal = refusalOf({ atMs: 0, fault: 'no-such-fault' });
+  return /Allowed are (.*)$/.exec(refusal)?.[1]?.split(', ') ?? [];
 }
 
 describe('docs/cache.md', () => {
@@ -86,6 +126,38 @@ describe('docs/cache.md', () => {
     const named = new Set([...page.matchAll(/`(proxy_cache_[a-z_]+)/g)].map((match) => match[1]));
     const declared = registry.getMetricsAsArray().map(({ name }) => name);
     expect([...named].toSorted()).toEqual(declared.toSorted());
+  });
+});
+
+describe('docs/metrics.md', () => {
+  it('names every metric with its labels, and no other', () => {
+    const registry = new Registry();
+    createBrokerCounter(registry);
+    new GatewayMetrics(registry, 1, 1, String);
+    new SessionWatch('', registry, { lost: () => {} }, SILENT_LOG);
+    createProxyMetrics(registry);
+    showStanding(registry, () => {
+      throw new Error('nobody looks');
+    });
+    createCacheMetrics(registry);
+    showCache(registry, () => ({ ...NOTHING_CACHED }));
+    new SharedLimitsMetrics(registry).show(() => {
+      throw new Error('nobody looks');
+    });
+    const declared = registry.getMetricsAsArray().map((metric) => {
+      const labels: unknown = Reflect.get(metric, 'labelNames');
+      return [metric.name, ...(Array.isArray(labels) ? labels : [])].join(' ');
+    });
+    const rows = read('docs/metrics.md')
+      .split('\n')
+      .filter((line) => /^\| `[a-z_]+` \|/.test(line));
+    const named = rows.map((row) => {
+      const [, name = '', labels = ''] = row.split('|');
+      return [...`${name}${labels}`.matchAll(/`([a-z_]+)`/g)].map((match) => match[1]).join(' ');
+    });
+    // The quantile is the library's own label.
+    const shown = named.map((line) => line.replace(' quantile', ''));
+    expect(shown.toSorted()).toEqual(declared.toSorted());
   });
 });
 

@@ -37,6 +37,11 @@ describe('a scenario file', () => {
     ['a missing parameter', [{ fault: 'invalid', atMs: 0 }], ['resumable', 'missing', 'boolean']],
     ['an unknown key', [{ fault: 'drop', atMs: 0, when: 1 }], ['(drop)', 'when', 'atMs, shard']],
     [
+      'a shard where every shard is struck',
+      [{ fault: 'max-concurrency', atMs: 0, value: 2, shard: 1 }],
+      ['(max-concurrency)', 'shard', 'fault, atMs, value'],
+    ],
+    [
       'an unknown choice',
       [{ fault: 'kill-resume-host', atMs: 0, mode: 'dead' }],
       ['mode', '"dead"', 'unavailable', 'silent'],

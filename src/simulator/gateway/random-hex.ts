@@ -1,3 +1,4 @@
+/** Ids and tokens that mean nothing, drawn from the simulator's own randomness. */
 import type { Random } from '../../../protocols/ports.ts';
 
 export function randomHex(random: Random, length: number): string {

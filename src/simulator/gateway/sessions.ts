@@ -45,7 +45,7 @@ export class Sessions {
     }
   }
 
-  /** The session that has been without a connection for longest, when there are too many. */
+  /** Of the sessions without a connection the one made longest ago, when there are too many. */
   overflow(): GatewaySession | undefined {
     if (this.#byId.size < SIMULATOR_SESSIONS_MAX) return undefined;
     for (const session of this.#byId.values()) {

@@ -5,7 +5,7 @@
  * tell of it or not, and what a client did wrong stands in the audit.
  *
  * Inner workings: a request passes the servers in front of Discord (bans, signatures, faults), then
- * the API's gate (version, route, token, the limit of all routes), then its route's buckets, and
+ * the API's gate (version, route, the limit of all routes, token), then its route's buckets, and
  * only then its endpoint. Each step may answer; what is answered there counts nothing further on.
  *
  * Failure modes: none of its own. A request that makes no sense gets the answer Discord would give;
@@ -53,7 +53,7 @@ export type RestPorts = {
   /** Shared with the gateway, so that a token which was reset works nowhere. */
   readonly credentials: Credentials;
   readonly gatewayFacts: () => GatewayFacts;
-  /** Gets what the requests make happen: messages, reactions, typing. */
+  /** Gets the events that requests cause. */
   readonly publish: (event: SimulatedEvent) => void;
 };
 
