@@ -5,14 +5,15 @@
  * proxy knows of its own only; those that share their limits tell each other.
  *
  * Inner workings. In the store is an entry for each proxy (`actors/guard/fleet-count.ts`). Every
- * SHARED_POLL_MS a proxy looks what the others have counted, and tells what it has itself if its
- * entry lacks any of that. If another was first, it takes over what is there and tells again. A
- * proxy that is started anew finds there what its predecessor counted.
+ * SHARED_POLL_MS a proxy looks what the others have counted, and tells what it knows if any of that
+ * is not there. If another was first, it takes over what is there and tells again. A proxy that is
+ * started anew finds there what its predecessor counted.
  *
  * Failure modes. A proxy that cannot reach the store counts on with what it knows of the others,
  * and takes them to do as badly as itself: of what is left of the budget it uses its share. So do
  * those together of all of it, while one of them is taken to be alone. A store that has forgotten,
- * or whose clock was set, is told again by each what it knows. What others counted within the last
+ * or whose clock was set, is told again by each what it knows, also of those that are no more. What
+ * others counted within the last
  * SHARED_POLL_MS is not known here, which the room above INVALID_REQUESTS_STOP has to bear.
  */
 import {
@@ -46,6 +47,11 @@ export class AddressCount {
   readonly #place: string;
   /** What the store is known to have, in its own time. */
   #stored: FleetCount = new Map();
+  /** What others have counted, in the store's time; some of them may be no more. */
+  #others: FleetCount = new Map();
+  /** The store's time less ours, and how often it had forgotten everything, when that was true. */
+  #offsetMs: number;
+  #forgotten: number;
   #version = '';
   /** What this proxy has counted, in our own time. */
   #own: SlidingCount = NOTHING_COUNTED;
@@ -55,7 +61,10 @@ export class AddressCount {
 
   constructor(options: AddressCountOptions) {
     this.#options = options;
-    this.#place = `invalid ${options.limits.address}`;
+    const { address, offsetMs, standing } = options.limits;
+    this.#place = `invalid ${address}`;
+    this.#offsetMs = offsetMs;
+    this.#forgotten = standing.forgotten;
     void this.#exchange();
   }
 
@@ -73,8 +82,9 @@ export class AddressCount {
   /** Rejects never, since `exchange` does not. */
   async #exchange(): Promise<void> {
     const { limits, shape, clock } = this.#options;
+    if (limits.standing.together) this.#keepTime();
     const all = this.#all();
-    const isNews = this.#untold(all).length > 0;
+    const isNews = [...all].some(([proxy]) => this.#untold(all, proxy).length > 0);
     const version = `${++this.#changes} ${limits.proxy}`;
     const keptMs = shape.windowMs + 2 * shape.slotMs;
     const answer = await limits.exchange(this.#place, {
@@ -89,42 +99,59 @@ export class AddressCount {
       this.#stored = all;
     } else if (answer?.kept === false) {
       this.#version = answer.version;
-      this.#stored = new Map([...this.#others(), ...readFleetCount(answer.text)]);
+      this.#stored = readFleetCount(answer.text);
+      const others = [...this.#stored].filter(([proxy]) => proxy !== limits.proxy);
+      this.#others = new Map([...this.#others, ...others]);
     }
     this.#stored = pruned(this.#stored, shape, this.#storeMs);
+    this.#others = pruned(this.#others, shape, this.#storeMs);
     this.#hear();
     const isLate = answer?.kept === false && isNews;
     this.#timer = clock.setTimer(isLate ? 0 : SHARED_POLL_MS, () => void this.#exchange());
   }
 
-  get #storeMs(): number {
-    return this.#options.clock.nowMs() + this.#options.limits.offsetMs;
+  /** Follows the store's clock: a little while it runs, and by any span once it has been set. */
+  #keepTime(): void {
+    const { limits, shape } = this.#options;
+    const { forgotten } = limits.standing;
+    if (forgotten !== this.#forgotten) {
+      const movedMs = limits.offsetMs - this.#offsetMs;
+      const moved = [...this.#others].map(
+        ([proxy, slots]) => [proxy, shifted(slots, shape, movedMs)] as const,
+      );
+      this.#others = new Map(moved);
+      this.#stored = new Map();
+      this.#version = '';
+      this.#forgotten = forgotten;
+    }
+    this.#offsetMs = limits.offsetMs;
   }
 
-  #others(): readonly (readonly [proxy: string, slots: SlidingCount])[] {
-    return [...this.#stored].filter(([proxy]) => proxy !== this.#options.limits.proxy);
+  get #storeMs(): number {
+    return this.#options.clock.nowMs() + this.#offsetMs;
   }
 
   /** What the store should have. */
   #all(): FleetCount {
     const { limits, shape } = this.#options;
-    const mine = shifted(this.#own, shape, limits.offsetMs);
-    return pruned(new Map([...this.#others(), [limits.proxy, mine]]), shape, this.#storeMs);
+    const mine = shifted(this.#own, shape, this.#offsetMs);
+    return pruned(new Map([...this.#others, [limits.proxy, mine]]), shape, this.#storeMs);
   }
 
-  /** What of our own the store lacks, in its time. */
-  #untold(all: FleetCount): SlidingCount {
-    const mine = (fleet: FleetCount) => fleet.get(this.#options.limits.proxy) ?? NOTHING_COUNTED;
-    return addedSince(mine(all), mine(this.#stored));
+  /** What the store lacks of it, in its time. */
+  #untold(all: FleetCount, proxy: string): SlidingCount {
+    const of = (fleet: FleetCount) => fleet.get(proxy) ?? NOTHING_COUNTED;
+    return addedSince(of(all), of(this.#stored));
   }
 
   #hear(): void {
     const { limits, shape, heard } = this.#options;
     const { together, share } = limits.standing;
-    const ours = (slots: SlidingCount): SlidingCount => shifted(slots, shape, -limits.offsetMs);
-    const others = this.#others().map(([, slots]) => ours(slots));
+    const ours = (slots: SlidingCount): SlidingCount => shifted(slots, shape, -this.#offsetMs);
+    const others = [...this.#others.values()].map(ours);
     // What those who do not hear us may do, by what is done here that they do not hear.
-    const unheard = together ? [this.#own, ...others] : [ours(this.#untold(this.#all()))];
+    const untold = this.#untold(this.#all(), limits.proxy);
+    const unheard = together ? [this.#own, ...others] : [ours(untold)];
     heard(sumOf([...others, ...unheard.map((slots) => timed(slots, 1 / share - 1))]));
   }
 }

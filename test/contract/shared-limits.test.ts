@@ -81,6 +81,7 @@ const greetings = fc.record({
   kind: fc.constant('greet' as const),
   proxy: fc.constantFrom(...proxies),
   knows: fc.boolean(),
+  givesUp: fc.boolean(),
   othersAgoMs: fc.array(fc.integer({ min: 0, max: KEPT_MS - LONG_STEP_MS }), { maxLength: 3 }),
 });
 const departures = fc.record({
@@ -97,7 +98,8 @@ const steps = fc.array(
         arbitrary: departures,
       },
     ),
-    afterMs: fc.constantFrom(0, 0, 1, 7, 7.5, LONG_STEP_MS),
+    // The clock may go back, too.
+    afterMs: fc.constantFrom(0, 0, 1, 7, 7.5, LONG_STEP_MS, -20),
   }),
   { maxLength: 25 },
 );
@@ -113,6 +115,7 @@ class SideBySide {
     this.words.push([channel, word]),
   );
   readonly #known = new Map<string, string>();
+  #memoryName = 'no memory yet';
   #runs = 0;
 
   /** What a real server has grows older by as much as virtual time has passed. */
@@ -134,6 +137,7 @@ class SideBySide {
     const real = await redis.eval(timed, keys.length, ...keys, ...values);
     const modelled = this.memory.run(script, keys, values);
     expect(unordered(real)).toEqual(unordered(modelled));
+    if (deed.kind === 'greet' && Array.isArray(real)) this.#memoryName = String(real[2]);
     if (deed.kind === 'exchange' && Array.isArray(real)) {
       this.#known.set(`${deed.proxy} ${keys[0]}`, String(real[3]));
       this.#known.set(`now ${keys[0]}`, String(real[3]));
@@ -146,10 +150,12 @@ class SideBySide {
     const [members, memory] = [`${this.prefix}{p}`, `${this.prefix}{p}:memory`];
     if (kind === 'leave') return { script: LEAVE_SCRIPT, keys: [members], values: [proxy] };
     if (kind === 'greet') {
-      const { knows, othersAgoMs = [] } = deed;
+      const { knows, givesUp, othersAgoMs = [] } = deed;
       const others = othersAgoMs.flatMap((agoMs, index) => [proxies[index] ?? '', String(agoMs)]);
-      const known = knows === true ? 'the memory' : 'another memory';
-      const values = [proxy, 'the memory', String(2 * KEPT_MS), String(KEPT_MS), known, ...others];
+      const known = knows === true ? this.#memoryName : 'another memory';
+      const kept = [String(2 * KEPT_MS), String(KEPT_MS)];
+      const asked = [proxy, `memory ${this.#runs}`, ...kept, known, givesUp === true ? '1' : '0'];
+      const values = [...asked, ...others];
       return { script: GREET_SCRIPT, keys: [members, memory], values };
     }
     const { place = '', isCurrent, offers, waitsFor = '', hadTurn } = deed;
@@ -158,7 +164,7 @@ class SideBySide {
     const version = offers === true ? `${this.#runs} ${proxy}` : '';
     const turn = hadTurn === true ? '1' : '0';
     const channel = `${this.prefix}:news:`;
-    const kept = [String(2 * KEPT_MS), waitsFor, turn, String(KEPT_MS), channel];
+    const kept = [String(2 * KEPT_MS), waitsFor, turn, String(KEPT_MS), channel, place];
     const values = [proxy, expected, version, `text ${this.#runs}`, ...kept];
     return { script: EXCHANGE_SCRIPT, keys: [key], values };
   }
@@ -179,7 +185,11 @@ type ExchangeDeed = {
   readonly waitsFor: string;
   readonly hadTurn: boolean;
 };
-type GreetDeed = { readonly knows: boolean; readonly othersAgoMs: readonly number[] };
+type GreetDeed = {
+  readonly knows: boolean;
+  readonly givesUp: boolean;
+  readonly othersAgoMs: readonly number[];
+};
 
 const NO_KEY = -2;
 

@@ -63,7 +63,8 @@ export async function runFleetSchedule(seed: number): Promise<ScheduleResult> {
       played.has(id) && (settledMs ?? 0) < deadMs;
     problems.push(...judgeProxy(plan, fleet, proxy, isPlayed, tellMs(plan)));
   }
-  const isTornApart = plan.storeFaults.length > 0;
+  // A memory whose clock was set is given up: for a moment each is alone.
+  const isTornApart = plan.storeFaults.length > 0 || plan.storeSteps.length > 0;
   problems.push(...judgeRefusals(plan, fleet, { proxies: plan.proxies, isTornApart }));
   await part(fleet);
   await leave(players, fleet.proxies, fail);

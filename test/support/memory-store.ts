@@ -13,6 +13,8 @@ type Place = {
   readonly waiting: Map<string, Waiting>;
 };
 
+type Memory = { readonly name: string; readonly usedMs: number };
+
 /** A key of the store, which expires unless it is null when. */
 type Key = { readonly value: unknown; expiresMs: number };
 
@@ -58,7 +60,7 @@ export class MemoryStore {
 
   #exchange(key: string, values: readonly string[]): unknown {
     const [me = '', expected = '', next = '', text = '', keptMs, waitsFor = '', hadTurn] = values;
-    const [waitKeptMs, channel = ''] = values.slice(7);
+    const [waitKeptMs, channel = '', name = ''] = values.slice(7);
     const { time, nowMs } = this.#time();
     const known = this.#find(key);
     const place: Place =
@@ -90,7 +92,7 @@ export class MemoryStore {
       place.version = next;
       place.text = text;
       this.#keep(key, place, Number(keptMs));
-      for (const [proxy] of others) this.published(`${channel}${proxy}`, key);
+      for (const [proxy] of others) this.published(`${channel}${proxy}`, name);
     } else if (place.waiting.size > 0) {
       const leftMs = known === undefined ? 0 : known.expiresMs - this.#clock.epochMs();
       this.#keep(key, place, Math.max(leftMs, Number(waitKeptMs)));
@@ -99,10 +101,15 @@ export class MemoryStore {
   }
 
   #greet(proxiesKey: string, memoryKey: string, values: readonly string[]): unknown {
-    const [me = '', name = '', memoryKeptMs, seenMs, knownMemory, ...known] = values;
+    const [me = '', name = '', memoryKeptMs, seenMs, knownMemory, givesUp, ...known] = values;
     const { time, nowMs } = this.#time();
-    const memory = this.#find(memoryKey)?.value ?? name;
-    this.#keep(memoryKey, memory, Number(memoryKeptMs));
+    const stored = this.#find(memoryKey)?.value as Memory | undefined;
+    const isUntrue =
+      stored !== undefined &&
+      (nowMs < stored.usedMs || (stored.name === knownMemory && givesUp === '1'));
+    if (isUntrue) this.#keys.delete(proxiesKey);
+    const memory = stored === undefined || isUntrue ? name : stored.name;
+    this.#keep(memoryKey, { name: memory, usedMs: nowMs } satisfies Memory, Number(memoryKeptMs));
     const found = this.#find(proxiesKey)?.value;
     const seen = found instanceof Map ? (found as Map<string, number>) : new Map<string, number>();
     seen.set(me, nowMs);

@@ -87,6 +87,43 @@ describe('a store whose clock was set', () => {
     await fleet.pass(5_000);
     expect(proxy?.limits.standing.forgotten).toBe(1);
   });
+
+  const GET = 'GET /channels/:channel/messages';
+  const window = { kind: 'fixed', limit: 2, windowMs: 5_000 } as const;
+  const bucket = { name: 'b', window, scope: 'user', shown: true, counter: 'split' } as const;
+  const options = {
+    proxies: 2,
+    buckets: { [GET]: [bucket] },
+    stubs: { [GET]: { status: 200, body: {} } },
+  };
+
+  it.each([-3_600_000, -2_000, 2_000, 3_600_000])(
+    'by %i ms holds nobody up, and breaks no limit',
+    async (byMs) => {
+      const fleet = await startFleet(options);
+      for (let index = 0; index < 8; index++) fleet.send(index % 2, 'GET', '/channels/1/messages');
+      await fleet.pass(1_000);
+      fleet.host.setAheadMs += byMs;
+      for (let index = 0; index < 8; index++) fleet.send(index % 2, 'GET', '/channels/1/messages');
+      await fleet.pass(90_000);
+      expect(fleet.sent.map(fate)).toEqual(Array(16).fill(200));
+      expect(fleet.sends.filter(({ status }) => status === 429)).toEqual([]);
+    },
+  );
+
+  it('back while nobody was there holds nobody up who comes', async () => {
+    const fleet = await startFleet(options);
+    for (let index = 0; index < 8; index++) fleet.send(index % 2, 'GET', '/channels/1/messages');
+    await fleet.pass(1_000);
+    fleet.kill(0);
+    fleet.kill(1);
+    fleet.host.setAheadMs -= 3_600_000;
+    await fleet.pass(10_000);
+    await fleet.until(fleet.join());
+    const late = fleet.send(2, 'GET', '/channels/1/messages');
+    await fleet.pass(10_000);
+    expect(fate(late)).toBe(200);
+  });
 });
 
 describe('what is written of a bucket', () => {

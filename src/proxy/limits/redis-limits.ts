@@ -13,8 +13,10 @@
  * SHARED_ANSWER_MS, or its answers take so long that its time cannot be told to
  * SHARED_CLOCK_ERROR_MAX_MS. Then every exchange fails at once, and Redis is tried again and again.
  * While it is away the share is that of one among those seen; when it is back, see `fleet.ts`. A
- * Redis that has lost its memory, or whose clock was set, is told from one that has not by the name
- * of its memory.
+ * Redis that has lost its memory is told from one that has not by the memory's name, which is a
+ * part of every place's key. When its clock was set, the times in it are no longer true: whoever
+ * finds that out gives the memory up, so that nobody reads it again, and what is known is told to a
+ * new one.
  */
 import { z } from 'zod';
 import { withDeadline } from '../../../actors/deadline.ts';
@@ -92,6 +94,7 @@ export class RedisLimits implements SharedLimits {
   readonly address: string;
   readonly firstRequest: number;
   readonly #options: RedisLimitsOptions;
+  /** By place. */
   readonly #watchers = new Map<string, Set<() => void>>();
   readonly #clockOfStore = new StoreClock();
   #link: LimitsLink | null = null;
@@ -101,6 +104,8 @@ export class RedisLimits implements SharedLimits {
   #others: Others = new Map();
   #joinedMs = 0;
   #memory: string | null = null;
+  /** The store's clock was set, and its memory has not been given up for that yet. */
+  #isTimeSet = false;
   #backoff: BackoffState = FRESH_BACKOFF;
   #timer: Timer | undefined;
   #isClosed = false;
@@ -149,28 +154,29 @@ export class RedisLimits implements SharedLimits {
   }
 
   watch(place: string, news: () => void): () => void {
-    const key = this.#keyOf(place);
-    const watchers = this.#watchers.get(key) ?? new Set();
+    const watchers = this.#watchers.get(place) ?? new Set();
     watchers.add(news);
-    this.#watchers.set(key, watchers);
+    this.#watchers.set(place, watchers);
     return () => {
       watchers.delete(news);
-      if (watchers.size === 0 && this.#watchers.get(key) === watchers) this.#watchers.delete(key);
+      if (watchers.size === 0 && this.#watchers.get(place) === watchers) {
+        this.#watchers.delete(place);
+      }
     };
   }
 
   async exchange(place: string, offer: Offer): Promise<Answer | null> {
     const link = this.#link;
+    const memory = this.#memory;
     const { counted, clock } = this.#options;
     if (link === null) return null;
-    const key = this.#keyOf(place);
     const { version = '', text = '', keptMs = 0 } = offer.next ?? {};
     const askedMs = clock.nowMs();
     try {
       const reply = await this.#run(
         link,
         EXCHANGE_SCRIPT,
-        [key],
+        [`${this.#keyOf(place)}:${memory}`],
         [
           this.proxy,
           offer.expected,
@@ -181,12 +187,14 @@ export class RedisLimits implements SharedLimits {
           offer.hadTurn ? '1' : '0',
           String(SHARED_WAIT_KEPT_MS),
           this.#channelOf(''),
+          place,
         ],
       );
       const answer = understood(exchangeAnswer, reply, this.label);
-      if (this.#noteTime(askedMs, answer[0], answer[1])) this.#noteForgotten();
-      // What was asked of a link that has gone since belongs to the time before.
-      if (this.#link !== link) return null;
+      this.#noteTime(askedMs, answer[0], answer[1]);
+      this.#refuseUntrue();
+      // What was asked of a link or a memory that has gone since belongs to the time before.
+      if (this.#link !== link || this.#memory !== memory) return null;
       const kept = answer[2] === 1;
       counted(!kept ? 'conflict' : offer.next === null ? 'looked' : 'kept');
       return { kept, version: answer[3], text: answer[4], ahead: answer[5] };
@@ -226,7 +234,7 @@ export class RedisLimits implements SharedLimits {
     try {
       const opening = store.open(end.signal, lost);
       link = await withDeadline(clock, SHARED_CONNECT_MS, opening, late);
-      const listening = link.listen(this.#channelOf(this.proxy), (key) => this.#news(key));
+      const listening = link.listen(this.#channelOf(this.proxy), (place) => this.#news(place));
       await withDeadline(clock, SHARED_CONNECT_MS, listening, late);
       this.#joinedMs = clock.nowMs();
       await this.#meet(link);
@@ -245,11 +253,11 @@ export class RedisLimits implements SharedLimits {
     this.#beatLater(link);
   }
 
-  /** Greets until the store's time is known well enough. */
+  /** Greets until the store's time is known well enough, and nothing in its memory is untrue. */
   async #meet(link: LimitsLink): Promise<void> {
     for (let greeting = 0; greeting < GREETINGS_MAX; greeting++) {
       await this.#greet(link);
-      if (this.errorMs <= SHARED_CLOCK_ERROR_MAX_MS) return;
+      if (!this.#isTimeSet && this.errorMs <= SHARED_CLOCK_ERROR_MAX_MS) return;
     }
     throw this.#tooSlow();
   }
@@ -261,8 +269,13 @@ export class RedisLimits implements SharedLimits {
     );
   }
 
-  #news(key: string): void {
-    for (const news of this.#watchers.get(key) ?? []) news();
+  /** Nothing counts that is asked of a memory whose times are untrue. */
+  #refuseUntrue(): void {
+    if (this.#isTimeSet) throw new StoreUnavailableError(`the clock of ${this.label} was set`);
+  }
+
+  #news(place: string): void {
+    for (const news of this.#watchers.get(place) ?? []) news();
   }
 
   #beatLater(link: LimitsLink): void {
@@ -273,6 +286,7 @@ export class RedisLimits implements SharedLimits {
   async #beat(link: LimitsLink): Promise<void> {
     try {
       await this.#greet(link);
+      this.#refuseUntrue();
       if (this.errorMs > SHARED_CLOCK_ERROR_MAX_MS) throw this.#tooSlow();
     } catch (error) {
       this.#lost(link, error);
@@ -287,7 +301,8 @@ export class RedisLimits implements SharedLimits {
   async #greet(link: LimitsLink): Promise<void> {
     const { clock, random, proxy } = this.#options;
     const askedMs = clock.nowMs();
-    const name = `${proxy} ${random()}`;
+    const name = `${proxy}:${random().toString(36).slice(2)}`;
+    const givesUp = this.#isTimeSet;
     const known = [...seen(this.#others, askedMs)].slice(0, SHARED_PROXIES_MAX);
     const reply = await this.#run(link, GREET_SCRIPT, this.#fleetKeys, [
       proxy,
@@ -295,10 +310,12 @@ export class RedisLimits implements SharedLimits {
       String(SHARED_KEPT_MAX_MS),
       String(SHARED_SEEN_MS),
       this.#memory ?? name,
+      givesUp ? '1' : '0',
       ...known.flatMap(([other, atMs]) => [other, String(Math.round(askedMs - atMs))]),
     ]);
     const [seconds, microseconds, memory, ...members] = understood(greetAnswer, reply, this.label);
-    const isSet = this.#noteTime(askedMs, seconds, microseconds);
+    if (givesUp) this.#isTimeSet = false;
+    this.#noteTime(askedMs, seconds, microseconds);
     const others = new Map<string, number>();
     for (let index = 0; index + 1 < members.length; index += 2) {
       const other = String(members[index]);
@@ -308,19 +325,15 @@ export class RedisLimits implements SharedLimits {
     this.#others = others;
     const isOther = this.#memory !== null && this.#memory !== memory;
     this.#memory = memory;
-    if (isOther || isSet) this.#noteForgotten();
-  }
-
-  /** A store whose clock was set has lost its memory, too: the times in it are no longer true. */
-  #noteForgotten(): void {
+    if (!isOther) return;
     this.#options.log.warn({ store: this.label }, 'the store of shared limits has lost its memory');
     this.#stand({ forgotten: this.#standing.forgotten + 1 });
   }
 
-  /** Returns whether the store's clock has been set. */
-  #noteTime(askedMs: number, seconds: number, microseconds: number): boolean {
+  #noteTime(askedMs: number, seconds: number, microseconds: number): void {
     const storeMs = seconds * 1_000 + microseconds / 1_000;
-    return this.#clockOfStore.note(askedMs, this.#options.clock.nowMs(), storeMs);
+    const isSet = this.#clockOfStore.note(askedMs, this.#options.clock.nowMs(), storeMs);
+    this.#isTimeSet ||= isSet;
   }
 
   async #run(
@@ -388,7 +401,7 @@ export class RedisLimits implements SharedLimits {
     const sinceMs = together === before.together ? before.sinceMs : nowMs;
     this.#standing = { ...before, ...change, sinceMs, share, proxies };
     const isNew = before.share !== share || Object.keys(change).length > 0;
-    if (isNew) for (const key of [...this.#watchers.keys()]) this.#news(key);
+    if (isNew) for (const place of [...this.#watchers.keys()]) this.#news(place);
   }
 
   /** In braces: the part of a key that says which server of a cluster has it. */

@@ -10,7 +10,8 @@
 /**
  * KEYS: the place. ARGV: proxy, expected version, next version (empty: only look), text, how long
  * to keep it, what is waited for (empty: nothing), whether it had its turn, how long its waiting is
- * believed, what the channels of proxies begin with. Answers the time in seconds and microseconds,
+ * believed, what the channels of proxies begin with, the place's name, which is told to those who
+ * wait for it. Answers the time in seconds and microseconds,
  * whether the version was the expected one, the version now, the text if it was not, and what those
  * ahead wait for.
  */
@@ -51,7 +52,7 @@ if expected and ARGV[3] ~= '' then
   version = ARGV[3]
   redis.call('HSET', place, 'version', version, 'text', ARGV[4])
   redis.call('PEXPIRE', place, ARGV[5])
-  for _, proxy in ipairs(others) do redis.call('PUBLISH', ARGV[9] .. proxy, place) end
+  for _, proxy in ipairs(others) do redis.call('PUBLISH', ARGV[9] .. proxy, ARGV[10]) end
 elseif waits and redis.call('PTTL', place) < tonumber(ARGV[8]) then
   redis.call('PEXPIRE', place, ARGV[8])
 end
@@ -59,18 +60,28 @@ return { time[1], time[2], expected and 1 or 0, version, not expected and text, 
 `;
 
 /**
- * KEYS: the proxies, the memory. ARGV: proxy, what the memory is called if there is none, how long
- * to keep it, how long a proxy is remembered, the memory that this one knows, then of each proxy
- * that it has seen the name and how long ago; they are taken in where the memory is another.
- * Answers the time, the memory's name, and each proxy with its age.
+ * KEYS: the proxies, the memory. ARGV: proxy, what a new memory is to be called, how long to keep
+ * it, how long a proxy is remembered, the memory that this one knows, whether that is to be given
+ * up, then of each proxy that it has seen the name and how long ago; they are taken in where the
+ * memory is another. Answers the time, the memory's name, and each proxy with its age.
+ *
+ * Of a memory it is kept when it was last used. If that is yet to come, the clock was set back, and
+ * the memory is given up by itself: nobody who could tell may be left.
  */
 export const GREET_SCRIPT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local memory = redis.call('GET', KEYS[2]) or ARGV[2]
-redis.call('SET', KEYS[2], memory, 'PX', ARGV[3])
+local stored = redis.call('HMGET', KEYS[2], 'name', 'used')
+local memory = stored[1]
+if memory and (now < tonumber(stored[2]) or (memory == ARGV[5] and ARGV[6] == '1')) then
+  redis.call('DEL', KEYS[1])
+  memory = nil
+end
+memory = memory or ARGV[2]
+redis.call('HSET', KEYS[2], 'name', memory, 'used', string.format('%.0f', now))
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
-for index = 6, memory == ARGV[5] and 0 or #ARGV, 2 do
+for index = 7, memory == ARGV[5] and 0 or #ARGV, 2 do
   redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', now - ARGV[index + 1]), ARGV[index])
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[4]))
