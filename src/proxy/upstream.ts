@@ -13,7 +13,7 @@
  * nobody knows.
  */
 import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { Http2NotOfferedError, UpstreamError } from '../../protocols/errors.ts';
@@ -159,14 +159,21 @@ class Flight implements Sending, Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    const { body } = this.options;
-    if (body instanceof Readable) body.on('error', () => {}).destroy();
     if (this.#body === null) this.#resolve({ kind: 'failure', failure: this.#failureOf(error) });
     else this.#body.end(error);
   }
 }
 
 const FIRST_FINAL_STATUS = 200;
+
+/**
+ * undici takes whatever can be iterated; its types know of streams alone. It must not be a stream:
+ * undici pipes that into the stream of HTTP/2, and when an answer is given up that came before the
+ * request was out, Node's session then writes without end and takes all memory.
+ */
+function asBody(content: AsyncIterable<Uint8Array>): Readable {
+  return content as unknown as Readable;
+}
 
 /** The headers in undici's form, and the body from its beginning. */
 function contentOf({
@@ -180,7 +187,7 @@ function contentOf({
   if (content instanceof Uint8Array) return { headers, body: content };
   // Its length is known, so it needs no chunks.
   headers.push('content-length', String(body.bytes));
-  return { headers, body: Readable.from(content, { objectMode: false }) };
+  return { headers, body: asBody(content) };
 }
 
 /** Names and values in turn, as undici gives what stood on the wire. */

@@ -2,13 +2,15 @@
  * The way to Discord on real connections: HTTP/1.1 and HTTP/2, and which failures are certainly
  * unsent.
  */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { resolveRoute } from '../../protocols/discord/routes.ts';
 import {
@@ -19,6 +21,10 @@ import {
 import type { RestRequest, UpstreamResult } from '../../protocols/proxy.ts';
 import { BodyStore } from '../../src/proxy/body-store.ts';
 import { createUpstream, type UpstreamOptions } from '../../src/proxy/upstream.ts';
+
+const GIVEN_UP_UPLOAD = fileURLToPath(new URL('./fixtures/given-up-upload.mjs', import.meta.url));
+/** What takes a second ends long before; what never ends takes all memory in a minute. */
+const ENDLESS_MS = 30_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'spectacles-'));
 const [keyFile, certificateFile] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
@@ -211,5 +217,31 @@ describe('a request that fails', () => {
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     const [isUnsent, message] = await unsent({ scheme: 'http', host: `127.0.0.1:${port}` });
     expect([isUnsent, message]).toEqual([false, expect.stringContaining('did not answer')]);
+  });
+});
+
+describe('an answer over HTTP/2 that is given up', () => {
+  it('ends an upload from a file that is still under way, and nothing else', async () => {
+    // In a process of its own: one that writes without end does nothing else any more.
+    const server = createSecureServer({ key, cert: authority });
+    server.on('stream', (stream) => {
+      stream.on('error', () => undefined);
+      stream.respond({ ':status': 200 });
+      stream.end(Buffer.alloc(3_000_000));
+      stream.resume();
+    });
+    server.on('session', (session) => {
+      onTestFinished(() => session.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, () => resolve()));
+    onTestFinished(() => {
+      server.close();
+    });
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const line = [GIVEN_UP_UPLOAD, `localhost:${port}`, certificateFile, '9000000'];
+    const options = { timeout: ENDLESS_MS, killSignal: 'SIGKILL' } as const;
+    const { stdout } = await promisify(execFile)(process.execPath, line, options);
+    expect(stdout).toBe('20 were given up\n');
   });
 });
