@@ -76,6 +76,14 @@ const RUNS = {
       seed: { default: '1', variable: 'SEED', ...NUMBER },
     },
   },
+  callers: {
+    file: 'test/long/proxy-endurance.long.ts',
+    options: {
+      callers: { default: '80', variable: 'CALLERS', ...NUMBER },
+      seconds: { default: '60', variable: 'SECONDS', ...NUMBER },
+      seed: { default: '1', variable: 'SEED', ...NUMBER },
+    },
+  },
 };
 
 function refuse(reason) {
