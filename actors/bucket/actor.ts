@@ -43,7 +43,7 @@ import { outcomeOf } from './ticket.ts';
 /** Whose actor it is: what outlives it, and who hears what it finds out. */
 export interface BucketOwner {
   /** The gate of the requests' identity. */
-  readonly gate: { readonly ref: ActorRef<GateMessage> };
+  readonly gate: { readonly ref: ActorRef<GateMessage>; readonly shutUntilMs: number };
   knowledge: Knowledge | null;
   /** Null: the limits are this proxy's own. */
   readonly shared: SharedPlace | null;
@@ -100,12 +100,38 @@ export class BucketActor implements Behaviour<State, BucketMessage> {
     }
     if (message.kind === 'gate') state.gate = message.gate;
     if (message.kind === 'wake') state.wakeAtMs = null;
-    const owner = this.#owner;
-    for (const step of stepsOf(message, state, context)) count(step, state, owner, context);
+    if (message.kind === 'landed') shutMore(message, state, this.#owner, context);
+    const { shutUntilMs: untilMs } = this.#owner.gate;
+    // What has shut the gate may have come when the permit was on its way.
+    const isLate = message.kind === 'permit' && untilMs > context.clock.nowMs();
+    if (isLate) this.#hear({ kind: 'gate-shut', untilMs }, state, context);
+    this.#hear(message, state, context);
     if (state.turns?.isBusy !== true) state.landings.clear();
     if (state.turns?.mustPoll === true) context.after('poll', SHARED_POLL_MS, NEWS);
     return state;
   }
+
+  #hear(message: BucketMessage, state: State, context: Context): void {
+    for (const step of stepsOf(message, state, context)) {
+      count(step, state, this.#owner, context);
+    }
+  }
+}
+
+/**
+ * What Discord has shut beside this bucket stays away at once, whatever others have to agree on
+ * first.
+ */
+function shutMore(
+  { id, landing }: Extract<BucketMessage, { readonly kind: 'landed' }>,
+  { tickets }: State,
+  owner: BucketOwner,
+  { clock }: Context,
+): void {
+  if (landing.kind !== 'answer' || landing.limited === undefined) return;
+  const { by, waitMs } = landing.limited;
+  const isGated = tickets.get(id)?.request.route.globalExempt === false;
+  if (by === 'edge' || (by === 'global' && isGated)) owner.shut(by, clock.nowMs() + waitMs);
 }
 
 function openTurns(
@@ -199,9 +225,6 @@ function run(effect: BucketEffect, state: State, owner: BucketOwner, context: Co
       break;
     case 'send':
       send(effect.id, effect.permit, state, context);
-      break;
-    case 'shut':
-      owner.shut(effect.by, effect.untilMs);
       break;
     case 'wake-at':
       wakeAt(effect.atMs, state, context);

@@ -203,6 +203,11 @@ function usePermit(
   const left = { ...state.asked, [lane]: Math.max(0, state.asked[lane] - 1) };
   const isAsking = PRIORITIES.some((one) => left[one] > 0);
   const used = { ...state, asked: isAsking ? left : NOTHING_ASKED };
+  // It was on its way when the gate was shut: whoever it was for asks again.
+  if (used.gateShutUntilMs > nowMs) {
+    effects.push({ kind: 'return-permit', permit });
+    return used;
+  }
   // Whoever is too late must not be sent with a permit that a later one can use.
   let hurryMs = Number.POSITIVE_INFINITY;
   for (const queue of used.queues) hurryMs = Math.min(hurryMs, queue.hurryMs);
@@ -252,9 +257,6 @@ function answered(
     return next;
   }
   const untilMs = nowMs + limited.waitMs;
-  if (limited.by === 'edge' || (limited.by === 'global' && gated)) {
-    effects.push({ kind: 'shut', by: limited.by, untilMs });
-  }
   const again = { ...flight, limitedAttempts: flight.limitedAttempts + 1 };
   const hopeless =
     flight.abandoned ||

@@ -5,7 +5,7 @@
 import { type ClassRule, classesBetween } from '../../protocols/discord/request-class.ts';
 import type { ByLane, Patience, Priority } from '../../protocols/lanes.ts';
 import { ARRIVAL_MAX_MS } from '../../protocols/limits.ts';
-import type { LimitedBy, RefusalReason } from '../../protocols/proxy.ts';
+import type { RefusalReason } from '../../protocols/proxy.ts';
 import type { SiblingEvidence, Siblings } from '../../protocols/siblings.ts';
 import type { Heard } from './answers.ts';
 import { accountKey, type Charged, type Ledger } from './ledger.ts';
@@ -134,8 +134,6 @@ export type BucketEffect =
       readonly sent: boolean;
     }
   | { readonly kind: 'cancelled'; readonly id: number }
-  /** Nothing that `by` means may be sent before then. */
-  | { readonly kind: 'shut'; readonly by: LimitedBy; readonly untilMs: number }
   /** What was seen here of routes that share a name holds in other buckets, too. */
   | { readonly kind: 'learned'; readonly evidence: SiblingEvidence }
   | { readonly kind: 'wake-at'; readonly atMs: number }

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { readKnowledge, writeKnowledge } from '../../actors/bucket/knowledge.ts';
 import * as ledgers from '../../actors/bucket/ledger.ts';
 import { unite } from '../../actors/bucket/unite.ts';
-import { SHARED_MISSED_MS, SHARED_SEEN_MS } from '../../protocols/limits.ts';
+import { SHARED_HEARTBEAT_MS, SHARED_MISSED_MS, SHARED_SEEN_MS } from '../../protocols/limits.ts';
 import { shareAlone, shareTogether } from '../../src/proxy/limits/fleet.ts';
 import { StoreClock } from '../../src/proxy/limits/store-clock.ts';
 import { readinessOf } from '../../src/proxy/readiness.ts';
@@ -111,6 +111,18 @@ describe('a store whose clock was set', () => {
     },
   );
 
+  it('ahead leaves its share to one that cannot reach the store', async () => {
+    const fleet = await startFleet({ proxies: 2 });
+    await fleet.pass(2 * SHARED_HEARTBEAT_MS);
+    fleet.proxies[0]?.way.cut('silent');
+    await fleet.pass(10_000);
+    const shares = () => fleet.proxies.map(({ limits }) => limits.standing.share);
+    expect(shares()).toEqual([0.5, 0.5]);
+    fleet.host.setAheadMs += 3_600_000;
+    await fleet.pass(10_000);
+    expect(shares()).toEqual([0.5, 0.5]);
+  });
+
   it('back while nobody was there holds nobody up who comes', async () => {
     const fleet = await startFleet(options);
     for (let index = 0; index < 8; index++) fleet.send(index % 2, 'GET', '/channels/1/messages');
@@ -123,6 +135,25 @@ describe('a store whose clock was set', () => {
     const late = fleet.send(2, 'GET', '/channels/1/messages');
     await fleet.pass(10_000);
     expect(fate(late)).toBe(200);
+  });
+});
+
+describe('a slow store', () => {
+  it('does not keep a proxy sending that an edge has turned away', async () => {
+    const POST = 'POST /webhooks/:webhook/:token';
+    const fleet = await startFleet({ proxies: 2, stubs: { [POST]: { status: 200, body: {} } } });
+    fleet.host.slowMs = 200;
+    fleet.rest.inject({ effect: { kind: 'page-1015', retryAfterMs: 5_000 }, times: 1 });
+    fleet.send(0, 'GET', '/users/@me');
+    while (typeof fleet.sends[0]?.endedMs !== 'number') await fleet.pass(1);
+    const [refused] = fleet.sends;
+    expect(refused?.status).toBe(429);
+    const untilMs = (refused?.endedMs ?? 0) + 5_000;
+    for (let webhook = 1; webhook < 5; webhook++)
+      fleet.send(0, 'POST', `/webhooks/${webhook}/token`);
+    await fleet.pass(20_000);
+    expect(fleet.sent.map(fate)).toEqual(Array(5).fill(200));
+    expect(fleet.sends.slice(1).every(({ atMs }) => atMs >= untilMs)).toBe(true);
   });
 });
 

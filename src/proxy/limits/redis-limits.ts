@@ -316,6 +316,8 @@ export class RedisLimits implements SharedLimits {
     const [seconds, microseconds, memory, ...members] = understood(greetAnswer, reply, this.label);
     if (givesUp) this.#isTimeSet = false;
     this.#noteTime(askedMs, seconds, microseconds);
+    // Who is there is told by times, too.
+    if (this.#isTimeSet) return;
     const others = new Map<string, number>();
     for (let index = 0; index + 1 < members.length; index += 2) {
       const other = String(members[index]);
