@@ -145,8 +145,8 @@ export interface Sending {
 
 /** The way to Discord. */
 export interface Upstream {
-  /** Sends one request once. */
-  send(request: RestRequest): Sending;
+  /** Sends one request once; `written` is told when it has a connection and goes onto it. */
+  send(request: RestRequest, written: () => void): Sending;
   close(): Promise<void>;
 }
 
@@ -198,8 +198,11 @@ export interface Ticket {
    * When sending it is of no use any more, to the client or to Discord; null when that is never.
    */
   readonly sendByMs: number | null;
-  /** Sends the request; `landed` is told once how that ended. Not again before it has landed. */
-  launch(landed: (landing: Landing) => void): void;
+  /**
+   * Sends the request; `landed` is told once how that ended. `written` is told when it goes onto a
+   * connection, which it may have to wait for. Not again before it has landed.
+   */
+  launch(landed: (landing: Landing) => void, written: () => void): void;
   /** Discards what has landed: the request may be launched again. */
   waitAgain(): void;
   /** Decides the fate. The first call counts; an answer that comes second is discarded. */
@@ -254,7 +257,7 @@ export type Limited = {
 export type GateMessage =
   /** One permit, please; `asker` is told when it may send. */
   | { readonly kind: 'ask'; readonly asker: ActorRef<BucketMessage>; readonly lane: Priority }
-  /** The request of this permit has just been sent. */
+  /** The request of this permit has just gone onto a connection. */
   | { readonly kind: 'sent'; readonly permit: number }
   /** Discord has certainly counted the request of this permit by now. */
   | { readonly kind: 'settled'; readonly permit: number }

@@ -258,8 +258,12 @@ function forget(effect: BucketEffect, tickets: State['tickets'], machine: Bucket
 function send(id: number, permit: number | null, state: State, context: Context): void {
   const ticket = state.tickets.get(id);
   if (ticket === undefined) throw new Error(`request ${id} is to be sent but has no ticket`);
-  if (permit !== null) state.gate.tell({ kind: 'sent', permit });
-  ticket.launch((landing) => context.self.tell({ kind: 'landed', id, landing }));
+  ticket.launch(
+    (landing) => context.self.tell({ kind: 'landed', id, landing }),
+    () => {
+      if (permit !== null) state.gate.tell({ kind: 'sent', permit });
+    },
+  );
 }
 
 type Settling = Extract<

@@ -83,7 +83,7 @@ export class RestTicket implements Ticket {
     return this.#phase;
   }
 
-  launch(landed: (landing: Landing) => void): void {
+  launch(landed: (landing: Landing) => void, written: () => void): void {
     if (this.#phase.kind !== 'waiting') throw new Error(`request ${this.id} is sent twice`);
     const sentMs = this.#services.clock.nowMs();
     this.#waitedMs += sentMs - this.#phase.sinceMs;
@@ -94,7 +94,7 @@ export class RestTicket implements Ticket {
       return;
     }
     this.#landed = landed;
-    const sending = this.#services.upstream.send(this.request);
+    const sending = this.#services.upstream.send(this.request, written);
     this.#phase = { kind: 'flying', sending };
     void sending.result.then((result) => this.#arrive(result, sentMs));
   }

@@ -60,8 +60,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   // The high lane has connections of its own: no slow answers of others may use them up.
   const [high, others] = [createAgent(), createAgent()];
   return {
-    send(request) {
-      const flight = new Flight(request, origin, (error) => {
+    send(request, written) {
+      const flight = new Flight(request, origin, written, (error) => {
         const unsent = connectErrors.has(error);
         return { error: failureOf(error, options.host, unsent), unsent };
       });
@@ -113,16 +113,23 @@ class Flight implements Sending, Dispatcher.DispatchHandler {
   readonly options: Dispatcher.DispatchOptions;
   readonly result: Promise<UpstreamResult>;
   readonly #url: string;
+  readonly #written: () => void;
   readonly #failureOf: (error: Error) => UpstreamFailure;
   #resolve: (result: UpstreamResult) => void = () => {};
   #controller: Dispatcher.DispatchController | null = null;
   #body: ArrivingBody | null = null;
   #isAborted = false;
 
-  constructor(request: RestRequest, origin: string, failureOf: (error: Error) => UpstreamFailure) {
+  constructor(
+    request: RestRequest,
+    origin: string,
+    written: () => void,
+    failureOf: (error: Error) => UpstreamFailure,
+  ) {
     const { method, target: path } = request;
     this.options = { origin, path, method, ...contentOf(request) };
     this.#url = origin + path;
+    this.#written = written;
     this.#failureOf = failureOf;
     this.result = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -138,6 +145,7 @@ class Flight implements Sending, Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     if (this.#isAborted) this.abort();
+    else this.#written();
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {

@@ -118,7 +118,7 @@ describe('the lane of a request', () => {
     });
     const upstream = createUpstream({ scheme: 'http', host: `127.0.0.1:${port}` });
     onTestFinished(() => upstream.close());
-    const send = (request: RestRequest) => upstream.send(request).result;
+    const send = (request: RestRequest) => upstream.send(request, () => {}).result;
     const hanging = Array.from({ length: UPSTREAM_CONNECTIONS_MAX + 10 }, () =>
       send(requestOf('GET', '/users/@me', {})),
     );

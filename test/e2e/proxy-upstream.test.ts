@@ -6,7 +6,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
-import { createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +21,7 @@ import {
 import type { RestRequest, UpstreamResult } from '../../protocols/proxy.ts';
 import { BodyStore } from '../../src/proxy/body-store.ts';
 import { createUpstream, type UpstreamOptions } from '../../src/proxy/upstream.ts';
+import { until } from '../support/broker-bench.ts';
 
 const GIVEN_UP_UPLOAD = fileURLToPath(new URL('./fixtures/given-up-upload.mjs', import.meta.url));
 /** What takes a second ends long before; what never ends takes all memory in a minute. */
@@ -89,6 +90,11 @@ async function startSecure(): Promise<Secure> {
   return { host: `localhost:${port}`, versions, bodies, connections: () => connections };
 }
 
+async function listening(server: Server): Promise<AddressInfo> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server.address() as AddressInfo;
+}
+
 function request(parts: Partial<RestRequest> = {}): RestRequest {
   const { method = 'GET', target = '/api/v10/users/@me?a=1&&a=%zz' } = parts;
   return {
@@ -106,11 +112,11 @@ function request(parts: Partial<RestRequest> = {}): RestRequest {
   };
 }
 
-function open(options: UpstreamOptions) {
+function open(options: UpstreamOptions, written: () => void = () => {}) {
   const upstream = createUpstream(options);
   onTestFinished(() => upstream.close());
   return (parts?: Partial<RestRequest>): Promise<UpstreamResult> =>
-    upstream.send(request(parts)).result;
+    upstream.send(request(parts), written).result;
 }
 
 async function textOf(result: UpstreamResult): Promise<string> {
@@ -154,6 +160,30 @@ describe.each([
     expect(new Set(secure.versions)).toEqual(new Set([version]));
   });
 
+  it('tells when a request goes onto a connection, and not before there is one', async () => {
+    const secure = await startSecure();
+    const [, securePort = ''] = secure.host.split(':');
+    const held: Socket[] = [];
+    const way = createServer({ pauseOnConnect: true }, (socket) => void held.push(socket));
+    onTestFinished(() => void way.close());
+    const { port } = await listening(way);
+    let written = 0;
+    const host = `localhost:${port}`;
+    const send = open({ scheme: 'https', host, http2, authority }, () => {
+      written += 1;
+    });
+    const sent = send();
+    await until('it connects', () => held.length === 1);
+    expect(written).toBe(0);
+    for (const socket of held) {
+      const onward = connect(Number(securePort), '127.0.0.1');
+      socket.on('error', () => onward.destroy()).pipe(onward);
+      onward.on('error', () => socket.destroy()).pipe(socket);
+    }
+    expect((await textOf(await sent)).length).toBe(100_000);
+    expect(written).toBe(1);
+  });
+
   it('has many requests at once on a bounded number of connections', async () => {
     const secure = await startSecure();
     const send = open({ scheme: 'https', host: secure.host, http2, authority });
@@ -167,10 +197,15 @@ describe.each([
 });
 
 describe('a request that fails', () => {
-  const unsent = async (options: UpstreamOptions): Promise<readonly [boolean, string]> => {
-    const result = await open(options)({ method: 'POST' });
+  /** Whether it is said to be certainly unsent, why it failed, and how often it was written. */
+  const unsent = async (options: UpstreamOptions): Promise<readonly [boolean, string, number]> => {
+    let written = 0;
+    const note = (): void => {
+      written += 1;
+    };
+    const result = await open(options, note)({ method: 'POST' });
     if (result.kind === 'answer') throw new Error('it was answered');
-    return [result.failure.unsent, result.failure.error.message];
+    return [result.failure.unsent, result.failure.error.message, written];
   };
 
   it('has certainly not been sent when no connection could be opened', async () => {
@@ -182,8 +217,9 @@ describe('a request that fails', () => {
       { scheme: 'https', host: secure.host },
       { scheme: 'https', host: secure.host.replace('localhost', '127.0.0.1'), authority },
     ] as const) {
-      const [isUnsent, message] = await unsent(options);
-      expect([isUnsent, message]).toEqual([true, expect.stringContaining('could not be reached')]);
+      const [isUnsent, message, written] = await unsent(options);
+      const why = expect.stringContaining('could not be reached');
+      expect([isUnsent, message, written]).toEqual([true, why, 0]);
       expect(message).toMatch(/\([A-Z_]+\)$/);
     }
     const old = createHttpsServer({ key, cert: authority });
@@ -194,13 +230,14 @@ describe('a request that fails', () => {
     old.on('request', () => secure.versions.push('1.1'));
     const address = old.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const [isUnsent, message] = await unsent({
+    const [isUnsent, message, written] = await unsent({
       scheme: 'https',
       host: `localhost:${port}`,
       authority,
       http2: true,
     });
-    expect([isUnsent, message]).toEqual([true, expect.stringContaining('HTTP2_NOT_OFFERED')]);
+    const why = expect.stringContaining('HTTP2_NOT_OFFERED');
+    expect([isUnsent, message, written]).toEqual([true, why, 0]);
     expect(secure.versions).toEqual([]);
   });
 
@@ -215,8 +252,8 @@ describe('a request that fails', () => {
     });
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const [isUnsent, message] = await unsent({ scheme: 'http', host: `127.0.0.1:${port}` });
-    expect([isUnsent, message]).toEqual([false, expect.stringContaining('did not answer')]);
+    const failure = await unsent({ scheme: 'http', host: `127.0.0.1:${port}` });
+    expect(failure).toEqual([false, expect.stringContaining('did not answer'), 1]);
   });
 });
 

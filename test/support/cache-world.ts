@@ -258,7 +258,7 @@ export class CacheWorld {
     this.clock.setTimer(this.#draw(this.#options.waitMs), () => {
       if (isOver) return;
       isSent = true;
-      const sending = this.#upstream.send(request);
+      const sending = this.#upstream.send(request, () => {});
       abort.signal.addEventListener('abort', () => sending.abort());
       void sending.result.then((result) => {
         if (result.kind === 'answer') settle({ kind: 'answered', answer: result.answer });

@@ -48,6 +48,8 @@ export type Network = {
   readonly requestLoss?: number;
   /** The share of requests that no connection is to be had for: they are certainly not sent. */
   readonly refusal?: number;
+  /** How long each waits for a connection. */
+  readonly connectMs?: number;
 };
 
 export const QUIET_NETWORK: Network = { minMs: 5, maxMs: 5, answerLoss: 0 };
@@ -106,13 +108,13 @@ export class SimulatedUpstream implements Upstream {
     this.network = network;
   }
 
-  send(request: RestRequest): Sending {
-    return sendingOf((signal) => this.#send(request, signal));
+  send(request: RestRequest, written: () => void): Sending {
+    return sendingOf((signal) => this.#send(request, written, signal));
   }
 
   async close(): Promise<void> {}
 
-  #send(request: RestRequest, signal: AbortSignal): Promise<UpstreamResult> {
+  #send(request: RestRequest, written: () => void, signal: AbortSignal): Promise<UpstreamResult> {
     const { method, target, identity } = request;
     const asked = { atMs: this.#clock.nowMs(), target, method, identity, address: this.#address };
     const send: Send = { ...asked, status: null, response: null, end: null, endedMs: null };
@@ -123,11 +125,13 @@ export class SimulatedUpstream implements Upstream {
         resolve(failure(how));
       };
       signal.addEventListener('abort', () => end('lost'));
-      const { refusal = 0, requestLoss = 0 } = this.network;
+      const { refusal = 0, requestLoss = 0, connectMs = 0 } = this.network;
       if (refusal > 0 && this.#random() < refusal) {
         this.#later(() => end('unsent'));
         return;
       }
+      if (connectMs === 0) written();
+      else this.#clock.setTimer(connectMs, written);
       if (requestLoss > 0 && this.#random() < requestLoss) {
         this.#clock.setTimer(LOST_AFTER_MS, () => end('lost'));
         return;
@@ -151,7 +155,7 @@ export class SimulatedUpstream implements Upstream {
             resolve(this.#answer(request, response));
           }, response.delayMs);
         }
-      });
+      }, connectMs);
     });
   }
 

@@ -6,7 +6,7 @@ import {
   newGate,
   transition,
 } from '../../actors/global/machine.ts';
-import { createProxyWorld, fate, TOKENS } from '../support/simulated-upstream.ts';
+import { createProxyWorld, fate, QUIET_NETWORK, TOKENS } from '../support/simulated-upstream.ts';
 
 const ME = 'GET /users/@me';
 const LIST = 'GET /channels/:channel/messages';
@@ -25,6 +25,18 @@ describe('the gate', () => {
     await world.pass(900);
     expect(world.upstream.sends).toHaveLength(50);
     await world.pass(5_000);
+    expect(world.sent.every((one) => fate(one) === 200)).toBe(true);
+    expect(world.rest.audit.breaches).toEqual([]);
+  });
+
+  it('P55: counts from when a request goes onto a connection, however long that takes', async () => {
+    const world = createProxyWorld({ buckets: NONE, stubs });
+    world.upstream.network = { ...QUIET_NETWORK, connectMs: 700 };
+    for (let index = 0; index < 100; index++) world.send('GET', '/users/@me');
+    await world.pass(100);
+    // There are enough connections from now on.
+    world.upstream.network = QUIET_NETWORK;
+    await world.pass(10_000);
     expect(world.sent.every((one) => fate(one) === 200)).toBe(true);
     expect(world.rest.audit.breaches).toEqual([]);
   });

@@ -27,9 +27,9 @@ export class SentUpstream implements Upstream {
     this.#upstream = upstream;
   }
 
-  send(request: Telling): Sending {
+  send(request: Telling, written: () => void): Sending {
     request[TELL]?.();
-    return this.#upstream.send(request);
+    return this.#upstream.send(request, written);
   }
 
   close(): Promise<void> {
