@@ -9,8 +9,9 @@
  * others. The bulk lane leaves a part of the limit free for the others. A permit counts against the
  * limit until one second has passed since Discord certainly counted its request: since the answer,
  * or since ARRIVAL_MAX_MS after it went onto a connection, whichever was first; until then it may
- * have to wait for one. The send is no earlier than the grant and the count no later than the answer, so any span holds no more than the limit, however
- * the requests' ways to Discord differ in length. A permit that comes back unused counts no more.
+ * have to wait for one. The send is no earlier than the grant and the count no later than the
+ * answer, so any span holds no more than the limit, however the requests' ways to Discord differ in
+ * length. A permit that comes back unused counts no more.
  *
  * While the gate is shut nothing passes. When it opens, permits are spaced evenly for one window,
  * so that what has piled up does not arrive as one heap.
