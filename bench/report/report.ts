@@ -30,7 +30,7 @@ export function writeReport({ facts, method, results, profiles, plan, chart }: R
   ]);
   return `${[
     '# Results',
-    'Written by `npm run bench`; docs/benchmarks.md says how to run it and how to read this.',
+    'Written by `npm run bench`; docs/benchmarks.md says how to run it, how to read this, and what was tried where a target is missed.',
     ...targetSection(targetsOf(results)),
     ...(chart === undefined ? [] : [`![The figures as a chart](${chart})`]),
     ...sections,
