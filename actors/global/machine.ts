@@ -18,7 +18,8 @@
  *
  * Failure modes: a request that needs longer than ARRIVAL_MAX_MS to reach Discord may be counted
  * late; the alternative, to count every slow answer for as long as it takes, would let a few
- * hanging requests stop a bot.
+ * hanging requests stop a bot. A bucket or a gate that crashes takes along which requests wait for
+ * a connection: those are counted from the crash.
  *
  * A step costs the same however many permits count: of those that are answered only the times at
  * which they end are kept, in order (`times.ts`), and only those on their way are looked through.

@@ -161,7 +161,7 @@ export function drawPlan(seed: number, epochMs: number): ProxyPlan {
     draw.chance(share)
       ? Array.from({ length: draw.between(1, most) }, () => draw.below(spanMs))
       : [];
-  return {
+  const plan: ProxyPlan = {
     seed,
     spanMs,
     tokens,
@@ -182,6 +182,9 @@ export function drawPlan(seed: number, epochMs: number): ProxyPlan {
     steps: timesOf(2, 0.3).map((atMs) => ({ atMs, deltaMs: draw.of([HOUR_MS, -HOUR_MS]) })),
     drainAtMs: draw.chance(0.1) ? draw.below(spanMs) : null,
   };
+  // A crash takes along who waits for a connection: these are counted from then on.
+  const connectMs = plan.crashes.length === 0 && draw.chance(0.3) ? draw.between(50, 1_000) : 0;
+  return { ...plan, network: { ...plan.network, connectMs } };
 }
 
 function networkOf(draw: Draw, isRough: boolean): Network {

@@ -48,7 +48,7 @@ export type Network = {
   readonly requestLoss?: number;
   /** The share of requests that no connection is to be had for: they are certainly not sent. */
   readonly refusal?: number;
-  /** How long each waits for a connection. */
+  /** The longest wait for a connection; there is always one unless this is given. */
   readonly connectMs?: number;
 };
 
@@ -126,12 +126,13 @@ export class SimulatedUpstream implements Upstream {
       };
       signal.addEventListener('abort', () => end('lost'));
       const { refusal = 0, requestLoss = 0, connectMs = 0 } = this.network;
+      const waitMs = connectMs === 0 ? 0 : this.#random() * connectMs;
       if (refusal > 0 && this.#random() < refusal) {
         this.#later(() => end('unsent'));
         return;
       }
-      if (connectMs === 0) written();
-      else this.#clock.setTimer(connectMs, written);
+      if (waitMs === 0) written();
+      else this.#clock.setTimer(waitMs, written);
       if (requestLoss > 0 && this.#random() < requestLoss) {
         this.#clock.setTimer(LOST_AFTER_MS, () => end('lost'));
         return;
@@ -155,7 +156,7 @@ export class SimulatedUpstream implements Upstream {
             resolve(this.#answer(request, response));
           }, response.delayMs);
         }
-      }, connectMs);
+      }, waitMs);
     });
   }
 
