@@ -138,6 +138,8 @@ describe.each([redisPeer, amqpPeer])('@spectacles/brokers 0.9.3 over $kind', (pe
       { event, data: value },
       { event, data: { id: '2' } },
     ]);
+    // A server may deliver a message before it confirms it.
+    await until('both are confirmed', () => origin.confirmedSequences.length === 2);
     expect(origin.confirmedSequences).toEqual([1, 2]);
   });
 
