@@ -13,8 +13,8 @@
  * and takes them to do as badly as itself: of what is left of the budget it uses its share. So do
  * those together of all of it, while one of them is taken to be alone. A store that has forgotten,
  * or whose clock was set, is told again by each what it knows, also of those that are no more. What
- * others counted within the last
- * SHARED_POLL_MS is not known here, which the room above INVALID_REQUESTS_STOP has to bear.
+ * others counted within the last SHARED_POLL_MS is not known here, which the room above
+ * INVALID_REQUESTS_STOP has to bear.
  */
 import {
   type FleetCount,
