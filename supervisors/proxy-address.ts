@@ -120,8 +120,6 @@ export class AddressCount {
         ([proxy, slots]) => [proxy, shifted(slots, shape, movedMs)] as const,
       );
       this.#others = new Map(moved);
-      this.#stored = new Map();
-      this.#version = '';
       this.#forgotten = forgotten;
     }
     this.#offsetMs = limits.offsetMs;

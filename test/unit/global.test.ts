@@ -63,6 +63,22 @@ describe('the gate', () => {
     expect(world.rest.audit.breaches).toEqual([]);
   });
 
+  it('is not shut by a global 429 of what passes no gate', async () => {
+    const world = createProxyWorld({ buckets: NONE, stubs });
+    const effect = { kind: 'limited', scope: 'global', retryAfterMs: 3_000 } as const;
+    world.rest.inject({ effect, times: 1 });
+    const hit = world.send('POST', callback(1), { token: null });
+    await world.pass(100);
+    // It cannot wait so long.
+    expect(fate(hit)).toBe(429);
+    const others = [
+      world.send('GET', '/users/@me'),
+      world.send('POST', `/webhooks/1/${'t'.repeat(68)}`, { token: null }),
+    ];
+    await world.pass(100);
+    expect(others.map(fate)).toEqual([200, 200]);
+  });
+
   it('P57: a global 429 stops all that is gated, and what waited is let go evenly', async () => {
     const world = createProxyWorld({ buckets: NONE, stubs });
     world.send('GET', '/users/@me');

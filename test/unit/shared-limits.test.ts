@@ -83,9 +83,31 @@ describe('a store whose clock was set', () => {
     const [proxy] = fleet.proxies;
     const offer = { expected: '', next: null, waitsFor: null, hadTurn: false };
     fleet.host.setAheadMs = -60_000;
-    await fleet.until(proxy?.limits.exchange('anywhere', offer) ?? Promise.resolve());
+    const answer = proxy?.limits.exchange('anywhere', offer) ?? Promise.resolve();
+    await fleet.until(answer);
+    // What it says is of times that are untrue.
+    expect(await answer).toBeNull();
     await fleet.pass(5_000);
     expect(proxy?.limits.standing.forgotten).toBe(1);
+  });
+
+  it('or that has forgotten, answers nothing that was asked of what it had before', async () => {
+    const fleet = await startFleet({ proxies: 1 });
+    const [proxy] = fleet.proxies;
+    const offer = { expected: '', next: null, waitsFor: null, hadTurn: false };
+    fleet.host.slowMs = 100;
+    fleet.host.store.lose();
+    const crossed: unknown[] = [];
+    for (let count = 0; count < 100; count++) {
+      const before = proxy?.limits.standing.forgotten;
+      void proxy?.limits.exchange(`place ${count}`, offer).then((answer) => {
+        if (proxy.limits.standing.forgotten !== before) crossed.push(answer);
+      });
+      await fleet.pass(20);
+    }
+    await fleet.pass(1_000);
+    expect(crossed.length).toBeGreaterThan(2);
+    expect(new Set(crossed)).toEqual(new Set([null]));
   });
 
   const GET = 'GET /channels/:channel/messages';
